@@ -1,0 +1,197 @@
+"""What can happen in a run: frozen structs, each one JSON line of `events.jsonl`.
+
+The driver alone appends them; the window, the command line and the reports fold them (`results.fold`). Every event carries
+`time` (seconds since the epoch). An unknown event from a newer version decodes to `Unknown` and is kept.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from microtome.errors import InputError
+
+PerClass = dict[str, tuple[int, int]]
+"""class name → (correct, total)"""
+
+
+def _now() -> float:
+    return time.time()
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=False):
+    """The base of every event."""
+
+    time: float = msgspec.field(default_factory=_now)
+
+
+class RunStarted(Event, tag="run-started", frozen=True, kw_only=True):
+    """A driver began, or went on with, the run."""
+
+    run: str
+    kind: str  # "slices" | "train" | "search"
+    classes: tuple[str, ...]
+    trials: int  # planned number of trials (1 for a training)
+    epochs: int  # of a full trial
+    pid: int
+    resumed: bool = False
+    workers: int = 1
+
+
+class Phase(Event, tag="phase", frozen=True, kw_only=True):
+    """Progress of a long step that is not an epoch: `done` of `total` `unit` in the phase `name`."""
+
+    name: str
+    done: float
+    total: float
+    unit: str = ""
+
+
+class ImageSetReady(Event, tag="image-set", frozen=True, kw_only=True):
+    """The image set is cut (or was found); counts are images a class, by split."""
+
+    hash: str
+    counts: dict[str, dict[str, int]]  # split → class → images
+    pixel_size: float
+    unit: str
+    warnings: tuple[str, ...] = ()
+
+
+class TrialStarted(Event, tag="trial-started", frozen=True, kw_only=True):
+    """A worker took up a trial (again, where `start_epoch` > 0 or `attempt` > 1)."""
+
+    trial: int
+    parameters: dict[str, Any]  # only what the search varies; {} for a training
+    key: str  # the ledger key
+    worker: int
+    device: str = "cpu"
+    start_epoch: int = 0
+    attempt: int = 1
+
+
+class BatchProgress(Event, tag="batch", frozen=True, kw_only=True):
+    """Progress within an epoch, sent at most twice a second."""
+
+    trial: int
+    epoch: int
+    done: int
+    total: int
+
+
+class EpochEnded(Event, tag="epoch", frozen=True, kw_only=True):
+    """One epoch of one trial, measured on the training and on the validation set."""
+
+    trial: int
+    epoch: int  # 0, 1, …
+    train_loss: float | None  # None: not a number
+    train_accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float  # mean of the class accuracies
+    per_class: PerClass  # on the validation set
+    confusion: tuple[tuple[int, ...], ...]  # rows: true class, columns: predicted
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+
+
+class TrialEnded(Event, tag="trial-ended", frozen=True, kw_only=True):
+    """A trial's end. outcome: done | pruned | cancelled | failed | crashed | lost | reused."""
+
+    trial: int
+    outcome: str
+    value: float | None = None  # the objective, to be maximised
+    best_epoch: int | None = None
+    message: str = ""
+    seconds: float = 0.0
+    reused_from: str = ""
+
+
+class Evaluated(Event, tag="evaluated", frozen=True, kw_only=True):
+    """The locked evaluation set was opened for a trial."""
+
+    trial: int
+    accuracy: float
+    interval: tuple[float, float]  # 95 %
+    per_class: PerClass
+    confusion: tuple[tuple[int, ...], ...]
+    baseline: dict[str, float] = {}  # name → accuracy of the same slices' baselines
+    independence: str = ""  # how the sets were separated, in words
+
+
+class Note(Event, tag="note", frozen=True, kw_only=True):
+    """A sentence for the user. level: info | warning | error."""
+
+    text: str
+    level: str = "info"
+    hint: str = ""
+
+
+class StateChanged(Event, tag="state", frozen=True, kw_only=True):
+    """The driver's state word: running | pausing | paused | stopping."""
+
+    state: str
+
+
+class WorkerEnded(Event, tag="worker-ended", frozen=True, kw_only=True):
+    """A worker process ended unexpectedly; `log` holds its last lines."""
+
+    worker: int
+    reason: str
+    log: str = ""
+
+
+class RunEnded(Event, tag="run-ended", frozen=True, kw_only=True):
+    """The end of a run. state: done | stopped | aborted | failed."""
+
+    state: str
+    message: str = ""
+    best_trial: int | None = None
+    seconds: float = 0.0
+
+
+class Unknown(Event, tag="unknown", frozen=True, kw_only=True):
+    """An event of a newer version, kept as it was read."""
+
+    data: dict[str, Any] = {}
+
+
+AnyEvent = (
+    RunStarted
+    | Phase
+    | ImageSetReady
+    | TrialStarted
+    | BatchProgress
+    | EpochEnded
+    | TrialEnded
+    | Evaluated
+    | Note
+    | StateChanged
+    | WorkerEnded
+    | RunEnded
+    | Unknown
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: Event) -> bytes:
+    """One JSON line, without the line feed."""
+    return _encoder.encode(event)
+
+
+def decode(line: bytes) -> Event:
+    """Read one JSON line; InputError where it is no JSON object."""
+    try:
+        event: Event = _decoder.decode(line)
+        return event
+    except msgspec.ValidationError:
+        try:
+            data = msgspec.json.decode(line, type=dict[str, Any])
+        except msgspec.ValidationError as error:
+            raise InputError(f"Not an event: {line[:80]!r}.") from error
+        return Unknown(data=data)
+    except msgspec.DecodeError as error:
+        raise InputError(f"Not an event: {line[:80]!r}.") from error

@@ -1,0 +1,1 @@
+"""Jobs: where code runs, in this process or in workers."""

@@ -1,0 +1,184 @@
+"""All that a plugin file may import: the kind decorators, `Field`, and the plain types that are exchanged.
+
+A plugin is one decorated function in one file. Its keyword parameters with a `Field` default are its settings.
+
+    from microtome.plugin import Field, network
+
+    @network("cnn", label="CNN (CxFy)")
+    def cnn(channels: int, classes: int, image_size: int, *, width: int = Field(32, 8, 256, log=True)) -> object:
+        ...  # import torch here, not above
+
+The function's positional parameters and its result are the contract of its kind (see the decorators below).
+Parameters and names cross processes, plugin objects never do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microtome.errors import InputError, MicrotomeError
+from microtome.fields import Field, FieldSpec, fields_of, fill
+
+__all__ = [
+    "KINDS",
+    "Field",
+    "FieldSpec",
+    "InputError",
+    "LazyArray",
+    "MicrotomeError",
+    "Parameter",
+    "Plugin",
+    "RawVolume",
+    "Space",
+    "Structure",
+    "augmentation",
+    "generator",
+    "network",
+    "reader",
+    "search",
+]
+
+PluginKind = Literal["reader", "generator", "network", "augmentation", "search"]
+#: Every kind, in the order of the Plugins page, with the folder of its built-in plugins.
+KINDS: dict[PluginKind, str] = {
+    "reader": "readers",
+    "generator": "generators",
+    "network": "networks",
+    "augmentation": "augmentations",
+    "search": "searches",
+}
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """What the registry knows of one plugin."""
+
+    kind: PluginKind
+    name: str
+    label: str
+    summary: str
+    function: Callable[..., Any]
+    extra: dict[str, Any] = field(default_factory=dict)
+    file: str = ""
+    source_hash: str = ""
+    version: str = ""
+
+    @property
+    def fields(self) -> dict[str, FieldSpec]:
+        """The plugin's settings."""
+        return fields_of(self.function)
+
+    def call(self, *positional: Any, **given: Any) -> Any:
+        """Call the plugin with checked settings; unknown or illegal ones raise a MicrotomeError."""
+        return self.function(*positional, **fill(self.fields, given, f"{self.kind} {self.name}"))
+
+
+def _mark(kind: PluginKind, name: str, label: str, **extra: Any) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        summary = (function.__doc__ or "").strip().split("\n")[0]
+        plugin = Plugin(
+            kind=kind,
+            name=name,
+            label=label or name,
+            summary=summary,
+            function=function,
+            extra=extra,
+            version=str(function.__globals__.get("__version__", "")),
+        )
+        function.__microtome_plugin__ = plugin  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def reader(name: str, *, extensions: tuple[str, ...], label: str = "", folders: bool = False) -> Callable[[F], F]:
+    """`function(path: Path, **fields) -> RawVolume`; `extensions` in lower case with the dot; `folders`: takes folders."""
+    return _mark("reader", name, label, extensions=extensions, folders=folders)
+
+
+def generator(name: str, *, label: str = "") -> Callable[[F], F]:
+    """`function(rng: numpy Generator, **fields) -> Structure`; the same rng state gives the same structure."""
+    return _mark("generator", name, label)
+
+
+def network(name: str, *, label: str = "", minimum_size: int = 32) -> Callable[[F], F]:
+    """`function(channels, classes, image_size, **fields) -> torch.nn.Module` giving logits (n, classes)."""
+    return _mark("network", name, label, minimum_size=minimum_size)
+
+
+def augmentation(name: str, *, label: str = "") -> Callable[[F], F]:
+    """`function(images: Tensor (n, c, h, w), generator: torch.Generator, **fields) -> Tensor`, on the images' device."""
+    return _mark("augmentation", name, label)
+
+
+def search(name: str, *, label: str = "", family: str = "") -> Callable[[F], F]:
+    """`function(space: Space, budget: int, seed: int, **fields) -> engine` with `ask()` and `tell(parameters, value)`.
+
+    `ask() -> dict of parameters | None` (None: the engine has nothing more to propose, as a finished grid);
+    `tell(parameters, value)` accepts any order, also points that were never asked for. Values are maximised.
+    """
+    return _mark("search", name, label, family=family)
+
+
+class LazyArray(Protocol):
+    """An array that may stay on disk: slicing reads only what is asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def __getitem__(self, key: Any) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawVolume:
+    """What a reader returns: voxels (z, y, x), their size where the file says it, and what is odd about the file."""
+
+    voxels: LazyArray
+    voxel_size: tuple[float, float, float] | None = None
+    unit: str = "nm"
+    source: str = ""
+    findings: tuple[str, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Structure:
+    """Spheres in a box: centres (n, 3) and box (3,) as (z, y, x) in `unit`, radii (n,); periodic on all axes or none."""
+
+    centres: NDArray[np.float64]
+    radii: NDArray[np.float64]
+    box: tuple[float, float, float]
+    periodic: bool = True
+    unit: str = "nm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One axis of a search space: a numeric range, or choices (any of `kind` "choice"/"bool")."""
+
+    name: str
+    kind: Literal["int", "float", "choice"]
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Space:
+    """The axes of a search, in order."""
+
+    parameters: tuple[Parameter, ...]
+
+    def __iter__(self) -> Any:
+        return iter(self.parameters)
+
+    def __len__(self) -> int:
+        return len(self.parameters)

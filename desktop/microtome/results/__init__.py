@@ -1,0 +1,1 @@
+"""Results: from events to states, tables, intervals and reports."""

@@ -1,0 +1,1 @@
+"""Search: spaces, engines, the ledger, the driver of a run."""

@@ -1,0 +1,294 @@
+"""The whole application without a window: the seam for pages, scripts and tests.
+
+Every action is a method that returns the `Change` it made; views react to changes, they never reach into each other.
+Methods are quick (small JSON files) unless their docstring says that they belong on a background thread.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from enum import Flag, auto
+from pathlib import Path
+from typing import Any
+
+from microtome import settings
+from microtome.errors import InputError, MicrotomeError
+from microtome.fields import FieldSpec, fields_of
+from microtome.registry import registry
+from microtome.search.driver import create_run
+from microtome.search.recipe import Recipe, SearchSpec, parse
+from microtome.slices.plan import SlicePlan
+from microtome.store.project import Project, VolumeEntry
+from microtome.store.run import Order, RunFolder, RunLock
+from microtome.training.spec import TrainingSpec
+from microtome.volumes.read import Description
+
+SECTIONS: dict[str, type] = {"slices": SlicePlan, "training": TrainingSpec, "search": SearchSpec}
+Axis = dict[str, Any] | list[Any]
+
+
+class Change(Flag):
+    """What an action changed."""
+
+    NOTHING = 0
+    PROJECT = auto()  # another project is open: everything is new
+    VOLUMES = auto()  # volumes, their classes or voxel sizes
+    RECIPE = auto()  # a setting or an axis of the search
+    RUNS = auto()  # a run was made, or began or ended
+    ALL = PROJECT | VOLUMES | RECIPE | RUNS
+
+
+@dataclass
+class Session:
+    """An open project, if any, and all that can be done with it."""
+
+    project: Project | None = None
+    drivers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)  # run name → its driver, ours to reap
+
+    # --- projects
+
+    def new_project(self, path: Path) -> Change:
+        """Make (or open) the project at `path`."""
+        self.project = Project.create(path)
+        settings.add_recent(self.project.path)
+        return Change.ALL
+
+    def open_project(self, path: Path) -> Change:
+        """Open an existing project."""
+        self.project = Project.open(path)
+        settings.add_recent(self.project.path)
+        return Change.ALL
+
+    def need_project(self) -> Project:
+        """The open project, or an InputError saying that there is none."""
+        if self.project is None:
+            raise InputError("No project is open.", "Open one, or make a new one, from the start page.")
+        return self.project
+
+    # --- volumes and classes
+
+    def add_volume(self, description: Description, class_name: str = "") -> Change:
+        """Refer to a file or folder that was described in the background; adding it twice changes nothing."""
+        project = self.need_project()
+        reference = project.refer(Path(description.path))
+        if any(v.path == reference and v.options == description.options for v in project.volumes):
+            return Change.NOTHING
+        project.put_volume(
+            VolumeEntry(
+                id=VolumeEntry.new_id(),
+                name=Path(description.path).name,
+                path=reference,
+                options=description.options,
+                shape=description.shape,
+                dtype=description.dtype,
+                size=description.file_bytes,
+                voxel_size=description.voxel_size,
+                unit=description.unit,
+                class_name=class_name,
+                findings=description.findings,
+            )
+        )
+        return Change.VOLUMES
+
+    def add_simulated(self, kind: str, *, seed: int, class_name: str, parameters: dict[str, Any] | None = None) -> Change:
+        """Add a structure to simulate as a volume."""
+        plugin = registry().get("generator", kind)
+        project = self.need_project()
+        project.put_volume(
+            VolumeEntry(
+                id=VolumeEntry.new_id(),
+                name=f"{plugin.label} · seed {seed}",
+                simulate={"kind": kind, "seed": seed, **(parameters or {})},
+                class_name=class_name,
+            )
+        )
+        return Change.VOLUMES
+
+    def volume(self, entry_id: str) -> VolumeEntry:
+        """The entry of an id."""
+        for entry in self.need_project().volumes:
+            if entry.id == entry_id:
+                return entry
+        raise InputError("That volume is no longer in the project.")
+
+    def change_volume(self, entry_id: str, **values: Any) -> Change:
+        """Change a volume's name, class_name, voxel_size, unit or path (relink)."""
+        self.need_project().put_volume(replace(self.volume(entry_id), **values))
+        return Change.VOLUMES
+
+    def remove_volume(self, entry_id: str) -> Change:
+        """Forget a volume; its data are not touched."""
+        self.need_project().remove_volume(entry_id)
+        return Change.VOLUMES
+
+    def classes(self) -> list[str]:
+        """The class names in the order of their first volume."""
+        return list(dict.fromkeys(v.class_name for v in self.need_project().volumes if v.class_name))
+
+    # --- the working recipe: project.json holds only what differs from the defaults
+
+    def _recipe_settings(self) -> dict[str, Any]:
+        data: dict[str, Any] = self.need_project().settings.setdefault("recipe", {})
+        return data
+
+    def network_name(self) -> str:
+        """The chosen network."""
+        return str(self._recipe_settings().get("network", {}).get("name", "cnn"))
+
+    def specs(self, section: str) -> dict[str, FieldSpec]:
+        """The fields of a section: slices, network, training or search."""
+        if section == "network":
+            return registry().get("network", self.network_name()).fields
+        return fields_of(SECTIONS[section])
+
+    def value(self, name: str) -> Any:
+        """The value of a dotted setting, e.g. `training.learning_rate`."""
+        section, _, key = name.partition(".")
+        return self._recipe_settings().get(section, {}).get(key, self.specs(section)[key].default)
+
+    def set_value(self, name: str, value: Any) -> Change:
+        """Check and keep a setting; InputError where it is out of range."""
+        section, _, key = name.partition(".")
+        spec = self.specs(section)[key]
+        table = self._recipe_settings().setdefault(section, {})
+        checked = spec.check(value, section)
+        if checked == spec.default:
+            table.pop(key, None)
+        else:
+            table[key] = checked
+        self.need_project().save()
+        return Change.RECIPE
+
+    def set_network(self, name: str) -> Change:
+        """Choose another network; its settings start at their defaults, and axes of the old one are dropped."""
+        registry().get("network", name)
+        data = self._recipe_settings()
+        data["network"] = {"name": name}
+        data["axes"] = {k: v for k, v in self.axes().items() if not k.startswith("network.")}
+        self.need_project().save()
+        return Change.RECIPE
+
+    def axes(self) -> dict[str, Axis]:
+        """What the search varies: dotted setting → axis, as in a recipe's [search.space]."""
+        axes: dict[str, Axis] = self._recipe_settings().setdefault("axes", {})
+        return axes
+
+    def set_axis(self, name: str, axis: Axis | None) -> Change:
+        """Tick (or untick, with None) “optimise” on a setting."""
+        if axis is None:
+            self.axes().pop(name, None)
+        else:
+            parse({"search": {"space": {name: axis}}, "network": {"name": self.network_name()}})
+            self.axes()[name] = axis
+        self.need_project().save()
+        return Change.RECIPE
+
+    def default_axis(self, name: str) -> Axis | None:
+        """The axis that is proposed when “optimise” is ticked on a setting, or None where it cannot be searched."""
+        section, _, key = name.partition(".")
+        spec = self.specs(section)[key]
+        if spec.kind == "bool":
+            return [False, True]
+        if spec.kind == "choice":
+            return list(spec.choices)
+        if spec.kind == "text" or spec.search_range is None:
+            return None
+        low, high = spec.search_range
+        return {"low": int(low), "high": int(high)} if spec.kind == "int" else {"low": low, "high": high, "log": spec.log}
+
+    def recipe(self, *, search: bool = False) -> Recipe:
+        """The working recipe of the project's classes and settings."""
+        data = self._recipe_settings()
+        table: dict[str, Any] = {k: dict(data.get(k, {})) for k in ("slices", "network", "training")}
+        table["class"] = [self._class_table(name) for name in self.classes()]
+        if search:
+            table["search"] = {**data.get("search", {}), "space": self.axes()}
+        return parse(table)
+
+    def _class_table(self, name: str) -> dict[str, Any]:
+        project = self.need_project()
+        members = [v for v in project.volumes if v.class_name == name]
+        volumes: list[dict[str, Any]] = []
+        for entry in members:
+            if entry.simulate is None:
+                item: dict[str, Any] = {"path": str(project.resolve(entry)), **entry.options}
+                if entry.voxel_size is not None:
+                    item |= {"voxel_size": list(entry.voxel_size), "unit": entry.unit}
+                volumes.append(item)
+        simulated = [v.simulate for v in members if v.simulate is not None]
+        table: dict[str, Any] = {"name": name}
+        return table | ({"volumes": volumes} if volumes else {}) | ({"simulate": simulated} if simulated else {})
+
+    # --- runs
+
+    def start(self, *, search: bool, name: str = "") -> RunFolder:
+        """Write the run folder and start its driver, which outlives this window."""
+        run = create_run(self.recipe(search=search), self.need_project(), name)
+        self.drive(run)
+        return run
+
+    def drive(self, run: RunFolder) -> Change:
+        """Start a driver that begins the run, or goes on where it stopped; nothing where one runs already."""
+        if RunLock(run).holder() is None and not self.driving(run):
+            with open(run.path / "driver.log", "ab") as log:
+                self.drivers[run.name] = subprocess.Popen(
+                    [*program(), "resume", str(run.path), "--json"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,
+                    env=environment(),
+                )
+        return Change.RUNS
+
+    def driving(self, run: RunFolder) -> bool:
+        """True while the run's driver lives (ours or another window's)."""
+        mine = self.drivers.get(run.name)
+        if mine is not None and mine.poll() is None:
+            return True
+        return RunLock(run).holder() is not None
+
+    def order(self, run: RunFolder, command: Order, **arguments: Any) -> Change:
+        """Pause, resume, stop or abort a run, or change its workers or budget; a run without a driver gets one to resume."""
+        if not self.driving(run):
+            if command == "resume":
+                return self.drive(run)
+            raise MicrotomeError(f"{run.name} is not running.", "Press Continue to go on with it.")
+        run.order(command, **arguments)
+        return Change.RUNS
+
+    def runs(self) -> list[RunFolder]:
+        """The project's runs, oldest first."""
+        return self.project.runs() if self.project is not None else []
+
+    def adopt(self, run: RunFolder, parameters: dict[str, Any]) -> Change:
+        """Make a trial's parameters the working settings: “use this network”."""
+        for name, value in parameters.items():
+            self.set_value(name, value)
+        return Change.RECIPE
+
+    # --- what a window remembers in the project
+
+    def remembered(self, key: str, default: Any = None) -> Any:
+        """A piece of the window's state (open pages, splitter sizes)."""
+        return self.need_project().settings.get("window", {}).get(key, default)
+
+    def remember(self, key: str, value: Any) -> None:
+        """Keep a piece of the window's state with the project; a read-only project forgets it."""
+        project = self.need_project()
+        project.settings.setdefault("window", {})[key] = value
+        if not project.read_only:
+            project.save()
+
+
+def program() -> list[str]:
+    """How to start this program once more, from a checkout as from a frozen build."""
+    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "microtome"]
+
+
+def environment() -> dict[str, str]:
+    """The environment of a driver: ours, without what belongs to a window."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("QT_")}

@@ -1,0 +1,1 @@
+"""Cutting: what to cut, where, how, into which set."""

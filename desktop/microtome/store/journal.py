@@ -1,0 +1,95 @@
+"""An append-only file of JSON lines: one writer, any number of readers, a torn last line cut off before appending.
+
+Contract: a line is written with its line feed in one write; a reader takes only complete lines; a crash can lose or tear
+the last line and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+from microtome.events import Event, decode, encode
+from microtome.store.atomic import explain
+
+
+class JournalWriter:
+    """Appends events; opening it repairs a torn end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
+            self._cut_torn_line()
+        except OSError as error:
+            raise explain(error, path, "write") from error
+
+    def _cut_torn_line(self) -> None:
+        size = self.path.stat().st_size
+        with open(self.path, "rb+") as file:
+            position = size
+            while position > 0:
+                step = min(65536, position)
+                file.seek(position - step)
+                found = file.read(step).rfind(b"\n")
+                if found >= 0:
+                    position = position - step + found + 1
+                    break
+                position -= step
+            if position < size:
+                file.truncate(position)
+
+    def append(self, event: Event) -> None:
+        """Write one event; it survives a crash of this process at once."""
+        try:
+            self._file.write(encode(event) + b"\n")
+        except OSError as error:
+            raise explain(error, self.path, "append to") from error
+
+    def sync(self) -> None:
+        """Force what was appended to the disk (against a power failure); at every epoch and end."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> JournalWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class JournalReader:
+    """Reads what was appended since the last call; the file may not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._position = 0
+        self._rest = b""
+
+    def read(self, limit: int = 4_000_000) -> list[Event]:
+        """Return the complete new events, at most about `limit` bytes of them."""
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self._position)
+                data = file.read(limit)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise explain(error, self.path, "read") from error
+        self._position += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return [decode(line) for line in lines if line.strip()]
+
+
+def read_all(path: Path) -> list[Event]:
+    """Every complete event of a journal."""
+    reader = JournalReader(path)
+    events: list[Event] = []
+    while batch := reader.read():
+        events.extend(batch)
+    return events

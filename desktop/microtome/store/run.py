@@ -1,0 +1,158 @@
+"""A run folder: what was asked (`run.json`, `recipe.toml`), what happened (`events.jsonl`), orders to the driver, the lock.
+
+run.json       written once: kind, name, seed, versions, plugins with hashes, machine
+recipe.toml    the recipe as it was started
+events.jsonl   the truth, appended by the driver alone
+control.jsonl  orders of a window or a command to the driver, appended by anyone
+lock           who drives the run now
+trials.csv     derived; trials/NNNN/ holds each trial's files
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from microtome.errors import FileError, InputError
+from microtome.store.atomic import explain, read_json, write_json, write_text
+from microtome.store.journal import JournalReader, JournalWriter
+
+Order = Literal["pause", "resume", "stop", "abort", "workers", "budget"]
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of one run and what reads and writes them."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name, unique in its project."""
+        return self.path.name
+
+    @property
+    def events(self) -> Path:
+        """The journal."""
+        return self.path / "events.jsonl"
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe that was started."""
+        return self.path / "recipe.toml"
+
+    def info(self) -> dict[str, Any]:
+        """What run.json says."""
+        return read_json(self.path / "run.json")
+
+    def trial(self, number: int) -> Path:
+        """The folder of a trial (1, 2, …; not created here)."""
+        return self.path / "trials" / f"{number:04d}"
+
+    @classmethod
+    def create(cls, runs: Path, *, name: str, info: dict[str, Any], recipe_toml: str) -> RunFolder:
+        """Make a new folder `<time>-<name>` below `runs` with its run.json and recipe."""
+        stem = time.strftime("%Y%m%d-%H%M%S") + "-" + (re.sub(r"[^\w-]+", "-", name).strip("-") or "run")
+        for attempt in range(1000):
+            path = runs / (stem if attempt == 0 else f"{stem}-{attempt + 1}")
+            try:
+                path.mkdir(parents=True, exist_ok=False)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise explain(error, path, "make the run folder") from error
+            run = cls(path)
+            write_text(run.recipe, recipe_toml)
+            write_json(path / "run.json", {"name": name, "created": time.time(), **info}, VERSION)
+            return run
+        raise FileError(f"Could not make a run folder in {runs}.", "Try again in a second.")
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open an existing run folder; FileError where it is none."""
+        if not (path / "run.json").is_file():
+            raise FileError(f"{path} is not a run folder (it has no run.json).", "Choose a folder inside a project's runs/.")
+        return cls(path)
+
+    def order(self, command: Order, **arguments: Any) -> None:
+        """Send an order to whatever drives the run now."""
+        line = json.dumps({"command": command, "time": time.time(), **arguments}) + "\n"
+        try:
+            with open(self.path / "control.jsonl", "ab", buffering=0) as file:
+                file.write(line.encode())
+        except OSError as error:
+            raise explain(error, self.path, "send an order to") from error
+
+    def writer(self) -> JournalWriter:
+        """The journal for its one writer; hold the lock first."""
+        return JournalWriter(self.events)
+
+    def reader(self) -> JournalReader:
+        """A new reader from the journal's beginning."""
+        return JournalReader(self.events)
+
+
+class Orders:
+    """The driver's side of control.jsonl: orders that came since it began to look."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self._path = run.path / "control.jsonl"
+        self._position = self._path.stat().st_size if self._path.exists() else 0
+
+    def new(self) -> list[dict[str, Any]]:
+        """The complete orders since the last call."""
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(self._position)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        complete = data[: data.rfind(b"\n") + 1]
+        self._position += len(complete)
+        return [json.loads(line) for line in complete.splitlines() if line.strip()]
+
+
+class RunLock:
+    """One driver a run: a lock file naming host, pid and the process's start, taken over when that process is gone."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.path = run.path / "lock"
+
+    def holder(self) -> int | None:
+        """The pid that drives the run now (-1: on another computer), or None."""
+        try:
+            data = json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            return None
+        if data.get("host") != socket.gethostname():
+            return -1
+        pid = int(data.get("pid", 0))
+        try:
+            process = psutil.Process(pid)
+            alive = abs(process.create_time() - data.get("started", 0)) < 2 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return None
+        return pid if alive else None
+
+    def take(self) -> None:
+        """Become the driver, or raise InputError saying who is."""
+        holder = self.holder()
+        if holder is not None and holder != os.getpid():
+            who = "another computer" if holder < 0 else f"process {holder}"
+            raise InputError(f"{self.path.parent.name} is being run by {who}.", "Stop it there first.")
+        mine = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+        write_text(self.path, json.dumps(mine))
+
+    def release(self) -> None:
+        """Let go, if the lock is ours."""
+        if self.holder() == os.getpid():
+            self.path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Training: one trial from a specification to a measured network."""

@@ -1,0 +1,1 @@
+"""Volumes: reading, simulating, describing."""
