@@ -1,0 +1,111 @@
+"""What a command says while it works: a bar with phase and ETA on stderr, or one JSON object a line on stdout."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from typing import Any
+
+from microtome.events import BatchProgress, EpochEnded, Evaluated, Event, Note, Phase, TrialEnded, encode
+from microtome.results.fold import RunState, fold
+
+_REFRESH = 0.2  # seconds between two drawings of the bar
+
+
+def finished(data: dict[str, Any], *, as_json: bool, sentence: str) -> None:
+    """End a command: the "finished" object, or a sentence for people."""
+    if as_json:
+        print(json.dumps({"event": "finished", **data}, ensure_ascii=False), flush=True)
+    elif sentence:
+        print(sentence, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """A duration as people say it: 45 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class Progress:
+    """Shows a run's events on the terminal as they come."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._json = as_json
+        self._bar = not as_json and sys.stderr.isatty()
+        self._state = RunState()
+        self._begun = time.monotonic()
+        self._drawn = 0.0
+        self._phase = ""
+
+    def event(self, event: Event) -> None:
+        """Take one event."""
+        fold(self._state, event)
+        if self._json:
+            if not isinstance(event, BatchProgress):
+                print(encode(event).decode(), flush=True)
+            return
+        match event:
+            case Phase():
+                self._show_phase(event.name, event.done, event.total)
+            case BatchProgress():
+                self._draw("training", self._state.fraction())
+            case EpochEnded():
+                self._line(
+                    f"trial {event.trial} epoch {event.epoch + 1}: loss {_loss(event.train_loss)} / "
+                    f"{_loss(event.validation_loss)}, validation accuracy {event.validation_accuracy:.1%}, "
+                    f"{event.images_per_second:.0f} images/s"
+                )
+                self._draw("training", self._state.fraction())
+            case TrialEnded() if self._state.kind == "search":
+                value = "" if event.value is None else f" {event.value:.4f}"
+                self._line(f"trial {event.trial} {event.outcome}{value} {event.message}".rstrip())
+            case Evaluated():
+                low, high = event.interval
+                n = sum(total for _, total in event.per_class.values())
+                self._line(f"evaluation accuracy {event.accuracy:.1%} (95 % interval {low:.1%} … {high:.1%}, n = {n})")
+            case Note():
+                self._line(f"{event.level}: {event.text} {event.hint}".rstrip())
+            case _:
+                pass
+
+    def phase(self, name: str, done: float, total: float, unit: str = "") -> None:
+        """Take the progress of a step outside a run."""
+        self.event(Phase(name=name, done=done, total=total, unit=unit))
+
+    def close(self) -> None:
+        """Clear the bar."""
+        if self._bar:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    def _show_phase(self, name: str, done: float, total: float) -> None:
+        if name != self._phase:
+            self._phase, self._begun = name, time.monotonic()
+            if not self._bar:
+                print(f"{name} …", file=sys.stderr, flush=True)
+        self._draw(name, done / total if total else 0.0)
+
+    def _line(self, text: str) -> None:
+        self.close()
+        print(text, file=sys.stderr, flush=True)
+
+    def _draw(self, name: str, fraction: float) -> None:
+        now = time.monotonic()
+        if not self._bar or now - self._drawn < _REFRESH:
+            return
+        self._drawn = now
+        width = max(10, min(40, shutil.get_terminal_size().columns - 40))
+        filled = round(width * min(1.0, fraction))
+        left = (now - self._begun) * (1 - fraction) / fraction if fraction > 0.01 else None
+        eta = f"about {duration(left)} left" if left is not None else ""
+        bar = "█" * filled + "·" * (width - filled)
+        print(f"\r\033[K{name:<18} {bar} {fraction:4.0%} {eta}", end="", file=sys.stderr, flush=True)
+
+
+def _loss(value: float | None) -> str:
+    return "not a number" if value is None else f"{value:.3f}"
