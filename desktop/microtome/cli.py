@@ -202,8 +202,7 @@ def _slices(options: argparse.Namespace) -> int:
 
 
 def _drive(folder: Path, *, as_json: bool) -> int:
-    from microtome.results.summary import summary
-    from microtome.search.driver import drive
+    from microtome.search.driver import drive, summary
     from microtome.store.run import RunFolder
 
     run = RunFolder.open(folder)

@@ -55,7 +55,7 @@ class TrialState:
     @property
     def seconds(self) -> float:
         """Time spent in workers."""
-        return sum(end - start for _, start, end in self.spans)
+        return sum(end - start for _, start, end in self.spans if end >= start)
 
 
 @dataclass
@@ -135,7 +135,6 @@ class RunState:
 def fold(state: RunState, event: Event) -> RunState:
     """Apply one event; the same state object is returned, changed."""
     state.version += 1
-    state.updated = max(state.updated, event.time)
     match event:
         case RunStarted():
             _run_started(state, event)
@@ -169,6 +168,7 @@ def fold(state: RunState, event: Event) -> RunState:
             for trial in state.running_trials():
                 _close(trial, event.time)
                 trial.outcome = "waiting" if event.state == "stopped" else "cancelled"
+    state.updated = max(state.updated, event.time)
     return state
 
 

@@ -1,0 +1,90 @@
+"""Folding: live and replay give the same state, also after a driver was killed."""
+
+from __future__ import annotations
+
+from microtome.events import BatchProgress, EpochEnded, Event, RunEnded, RunStarted, TrialEnded, TrialStarted
+from microtome.results.fold import RunState, fold, fold_all
+
+
+def _start(time: float, *, resumed: bool = False, trials: int = 2) -> RunStarted:
+    return RunStarted(
+        time=time, run="r", kind="search", classes=("a", "b"), trials=trials, epochs=2, pid=1, resumed=resumed, workers=2
+    )
+
+
+def _epoch(trial: int, epoch: int, accuracy: float, time: float = 0.0) -> EpochEnded:
+    return EpochEnded(
+        time=time,
+        trial=trial,
+        epoch=epoch,
+        train_loss=1.0,
+        train_accuracy=accuracy,
+        validation_loss=1.0,
+        validation_accuracy=accuracy,
+        per_class={"a": (1, 2), "b": (2, 2)},
+        confusion=((1, 1), (0, 2)),
+        learning_rate=0.1,
+        images_per_second=1.0,
+        seconds=1.0,
+    )
+
+
+def _trial(number: int, time: float, **rest: object) -> TrialStarted:
+    return TrialStarted(time=time, trial=number, parameters={"x": number}, key=str(number), worker=number % 2, **rest)  # type: ignore[arg-type]
+
+
+def test_the_staircase_and_the_best_trial() -> None:
+    values = [0.5, 0.4, 0.7, 0.7]
+    events: list[Event] = [_start(0.0, trials=4)]
+    for i, value in enumerate(values, start=1):
+        events += [_trial(i, float(i)), _epoch(i, 0, value), TrialEnded(time=i + 0.5, trial=i, outcome="done", value=value)]
+    events.append(TrialEnded(time=9.0, trial=5, outcome="failed", message="no"))
+    state = fold_all(events)
+    assert [(n, best) for n, _, best in state.staircase()] == [(1, 0.5), (2, 0.5), (3, 0.7), (4, 0.7)]
+    assert state.best_trial == 3, "the first of equals stays the best"
+    assert state.trials[1].seconds == 0.5
+
+
+def test_a_killed_driver_leaves_waiting_trials_whose_time_ends_at_the_last_event() -> None:
+    state = fold_all([_start(0.0), _trial(1, 1.0), _epoch(1, 0, 0.5, 3.0), _start(100.0, resumed=True)])
+    assert state.trials[1].outcome == "waiting"
+    assert state.trials[1].seconds == 2.0
+    fold(state, _trial(1, 101.0, start_epoch=1, attempt=2))
+    assert len(state.trials[1].epochs) == 1, "finished epochs stay"
+    fold(state, _epoch(1, 1, 0.6, 104.0))
+    assert [e.epoch for e in state.trials[1].epochs] == [0, 1]
+
+
+def test_an_epoch_trained_again_replaces_the_lost_one() -> None:
+    state = fold_all([_start(0.0), _trial(1, 1.0), _epoch(1, 0, 0.5), _epoch(1, 1, 0.9), _trial(1, 2.0, start_epoch=1)])
+    assert len(state.trials[1].epochs) == 1
+    fold(state, _epoch(1, 1, 0.7))
+    assert [e.validation_accuracy for e in state.trials[1].epochs] == [0.5, 0.7]
+
+
+def test_the_fraction_counts_batches_and_never_passes_one() -> None:
+    state = fold_all([_start(0.0), _trial(1, 1.0)])
+    assert state.fraction() == 0.0
+    fold(state, BatchProgress(trial=1, epoch=0, done=5, total=10))
+    assert state.fraction() == 0.125
+    fold(state, _epoch(1, 0, 0.5))
+    assert state.fraction() == 0.25
+    for trial in range(1, 9):
+        fold(state, TrialEnded(trial=trial, outcome="done", value=0.1))
+    assert state.fraction() == 1.0
+
+
+def test_an_abort_cancels_and_a_stop_keeps_waiting() -> None:
+    for word, outcome in (("aborted", "cancelled"), ("stopped", "waiting")):
+        state = fold_all([_start(0.0), _trial(1, 1.0), RunEnded(time=5.0, state=word)])
+        assert state.finished
+        assert state.trials[1].outcome == outcome
+        assert state.trials[1].seconds == 4.0
+
+
+def test_replay_equals_live() -> None:
+    events = [_start(0.0), _trial(1, 1.0), _epoch(1, 0, 0.5), TrialEnded(time=2.0, trial=1, outcome="done", value=0.5)]
+    live = RunState()
+    for event in events:
+        fold(live, event)
+    assert fold_all(events) == live
