@@ -117,5 +117,5 @@ def test_a_trials_values_are_set_and_checked() -> None:
     recipe = parse({})
     changed = recipe.with_values({"training.learning_rate": 0.01, "network.convolutions": 3, "slices.pixels": 32})
     assert (changed.training.learning_rate, changed.network.parameters["convolutions"], changed.slices.pixels) == (0.01, 3, 32)
-    with pytest.raises(UnknownNameError, match="no setting “trainin.epochs”"):
+    with pytest.raises(UnknownNameError, match=r"no setting “trainin\.epochs”"):
         recipe.with_values({"trainin.epochs": 3})
