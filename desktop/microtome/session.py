@@ -264,7 +264,7 @@ class Session:
         """The project's runs, oldest first."""
         return self.project.runs() if self.project is not None else []
 
-    def adopt(self, run: RunFolder, parameters: dict[str, Any]) -> Change:
+    def adopt(self, parameters: dict[str, Any]) -> Change:
         """Make a trial's parameters the working settings: “use this network”."""
         for name, value in parameters.items():
             self.set_value(name, value)
