@@ -1,0 +1,158 @@
+"""Cut oblique slices out of a volume by trilinear interpolation, on several threads, the same to the bit for any number."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from microtome.errors import InputError
+
+Outside = Literal["nan", "nearest", "wrap"]
+_MODES: dict[str, int] = {"nan": 0, "nearest": 1, "wrap": 2}
+
+
+class HasArray(Protocol):
+    """A volume that can give its voxels as an array (z, y, x)."""
+
+    def as_array(self) -> NDArray[Any]: ...
+
+
+def cut(
+    volume: NDArray[Any] | HasArray,
+    centres: ArrayLike,
+    axes: ArrayLike,
+    size: int | tuple[int, int] = (64, 64),
+    step: float = 1.0,
+    threads: int | None = None,
+    outside: Outside = "nan",
+) -> NDArray[np.float32]:
+    """Cut n plane slices of h × w pixels out of a volume (z, y, x) → float32 (n, h, w), trilinear.
+
+    centres (n, 3): voxel coordinates of the slice centres, integers are voxel centres; axes (n, 2, 3): unit vectors of the
+    image's down and right directions in voxel space; size: (h, w), or one number for both; step: voxels a pixel; threads:
+    as many as there are cores where None. Pixel (i, j) lies at centre + (i − (h−1)/2)·step·down + (j − (w−1)/2)·step·right.
+    The volume's inside is 0 … n−1 on each axis, both included; points outside are NaN, or the nearest voxel's value
+    ("nearest"), or those of the periodic continuation ("wrap": voxel n is voxel 0). NaN in the data stays NaN, except
+    where its weight is zero. Raises InputError for shapes, numbers or vectors that make no sense.
+    """
+    places, directions = _poses(centres, axes)
+    norms = np.linalg.norm(directions, axis=2)
+    if norms.size and not np.allclose(norms, 1.0, rtol=0, atol=1e-3):
+        worst = norms.flat[int(np.argmax(np.abs(norms - 1.0)))]
+        raise InputError(f"axes must be unit vectors; one has length {worst:.4g}.", "Divide each by its length.")
+    if not (np.isscalar(step) and np.isfinite(step) and step > 0):
+        raise InputError(f"step must be a positive number of voxels a pixel, not {step!r}.")
+    return sample(voxels_of(volume), places, directions * float(step), size=size, threads=threads, outside=outside)
+
+
+def sample(
+    volume: NDArray[Any],
+    centres: NDArray[np.float64],
+    steps: NDArray[np.float64],
+    *,
+    size: int | tuple[int, int],
+    threads: int | None = None,
+    outside: Outside = "nan",
+) -> NDArray[np.float32]:
+    """`cut` with voxel vectors from pixel to pixel, steps (n, 2, 3), in place of unit vectors: for voxels that are no cubes."""
+    places, vectors = _poses(centres, steps)
+    array = readable(volume)
+    h, w = _size(size)
+    if outside not in _MODES:
+        raise InputError(f"outside cannot be {outside!r}.", "Known: nan, nearest, wrap.")
+    workers = _threads(threads)
+    out = np.empty((len(places), h, w), np.float32)
+    if out.size == 0:
+        return out
+    # Compiled code is loaded when first needed: it costs the start of a program half a second.
+    from microtome.slices import kernel
+
+    # A few ranges a thread level out unequal slices; each slice depends on nothing but its pose.
+    bounds = np.linspace(0, len(out), min(len(out), 4 * workers if workers > 1 else 1) + 1).astype(int)
+
+    def part(i: int) -> None:
+        kernel.slices(array, places, vectors, out, bounds[i], bounds[i + 1], _MODES[outside])
+
+    if len(bounds) == 2:
+        part(0)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(part, range(len(bounds) - 1)))
+    return out
+
+
+def voxels_of(volume: NDArray[Any] | HasArray) -> NDArray[Any]:
+    """The voxels of an array or a Volume, unread where they are memory-mapped."""
+    if isinstance(volume, np.ndarray):
+        return volume
+    if hasattr(volume, "as_array"):
+        return np.asarray(volume.as_array())
+    raise InputError(f"A volume is an array (z, y, x) or an opened volume, not {type(volume).__name__}.")
+
+
+def readable(volume: NDArray[Any]) -> NDArray[Any]:
+    """The voxels as the compiled code reads them: native numbers, a read-only view; a copy only where there is no other way.
+
+    Raises InputError where the array is not three-dimensional, is empty or holds no real numbers.
+    """
+    array = np.asarray(volume)
+    if array.ndim != 3:
+        raise InputError(f"A volume has three axes (z, y, x), not {array.ndim}.")
+    if array.size == 0:
+        raise InputError(f"The volume is empty: its shape is {array.shape}.")
+    if array.dtype.kind == "b":
+        array = array.view(np.uint8)
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"A volume holds integers or floating-point numbers, not {array.dtype}.")
+    if array.dtype.itemsize == 2 and array.dtype.kind == "f":
+        array = array.astype(np.float32)
+    elif array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    elif not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    array = array.view()
+    array.flags.writeable = False  # one compiled version for files and for arrays in memory
+    return array
+
+
+def _poses(centres: ArrayLike, axes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    places = _numbers(centres, "centres")
+    vectors = _numbers(axes, "axes")
+    if places.size == 0 and vectors.size == 0:
+        return places.reshape(0, 3), vectors.reshape(0, 2, 3)
+    if places.ndim != 2 or places.shape[1] != 3:
+        raise InputError(f"centres must have the shape (n, 3), not {places.shape}.")
+    if vectors.shape != (len(places), 2, 3):
+        raise InputError(
+            f"axes must have the shape ({len(places)}, 2, 3), as there are {len(places)} centres, not {vectors.shape}."
+        )
+    return places, vectors
+
+
+def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    try:
+        array = np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be an array of numbers: {error}.") from error
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} must be finite numbers; {np.count_nonzero(~np.isfinite(array))} are not.")
+    return array
+
+
+def _size(size: int | tuple[int, int]) -> tuple[int, int]:
+    pair = (size, size) if isinstance(size, int | np.integer) else tuple(size)
+    if len(pair) != 2 or any(not isinstance(s, int | np.integer) or isinstance(s, bool) or s < 1 for s in pair):
+        raise InputError(f"size must be (h, w) in pixels, both at least 1, not {size!r}.")
+    return int(pair[0]), int(pair[1])
+
+
+def _threads(threads: int | None) -> int:
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
+        raise InputError(f"threads must be a whole number of at least 1, not {threads!r}.")
+    return int(threads)

@@ -1,0 +1,97 @@
+"""Where slices lie: random orientations, how far a slice reaches, physical directions as voxel vectors.
+
+All vectors are (z, y, x). `axes` (n, 2, 3) are the image's down and right directions, unit vectors in physical space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from microtome.errors import InputError
+
+Array = NDArray[np.float64]
+#: Down and right directions of the fixed planes, as a viewer shows them.
+PLANES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "xy": ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+    "xz": ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)),
+    "yz": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
+}
+#: Of a length unit, in nanometres.
+NANOMETRES: dict[str, float] = {
+    "pm": 1e-3,
+    "å": 0.1,
+    "angstrom": 0.1,
+    "nm": 1.0,
+    "um": 1e3,
+    "µm": 1e3,
+    "μm": 1e3,
+    "micron": 1e3,
+    "micrometer": 1e3,
+    "micrometre": 1e3,
+    "mm": 1e6,
+    "cm": 1e7,
+    "m": 1e9,
+}
+
+
+def random_axes(rng: np.random.Generator, n: int, orientation: str = "random") -> Array:
+    """Draw the axes (n, 2, 3) of n slices: uniform over all rotations, or those of a fixed plane (xy, xz, yz).
+
+    A normalised 4-D normal is a uniform unit quaternion, hence a uniform rotation (Muller 1959; Shoemake 1992).
+    """
+    if orientation in PLANES:
+        return np.repeat(np.array([PLANES[orientation]]), n, axis=0)
+    if orientation != "random":
+        raise InputError(f"orientation cannot be {orientation!r}.", "Known: random, xy, xz, yz.")
+    q = rng.standard_normal((n, 4))
+    w, x, y, z = (q / np.linalg.norm(q, axis=1, keepdims=True)).T
+    down = np.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], axis=1)
+    right = np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=1)
+    return np.stack([down, right], axis=1)
+
+
+def normals(axes: Array) -> Array:
+    """The normals (n, 3) of slices: right-handed with down and right."""
+    return np.cross(axes[:, 0], axes[:, 1])
+
+
+def extents(axes: Array, size: int | tuple[int, int], step: float = 1.0) -> Array:
+    """The half edges (n, 3), in voxels, of the boxes that hold the slices' outermost pixel centres.
+
+    axes (n, 2, 3) may be voxel vectors of any length; size (h, w) pixels, step voxels a pixel (times the vectors' length).
+    """
+    h, w = (size, size) if isinstance(size, int) else size
+    reach: Array = np.abs(axes[:, 0]) * ((h - 1) / 2 * step) + np.abs(axes[:, 1]) * ((w - 1) / 2 * step)
+    return reach
+
+
+def voxel_steps(axes: Array, spacing: ArrayLike) -> Array:
+    """Voxel vectors (n, 2, 3) from pixel to pixel; spacing (3,) is a pixel's edge in voxels along z, y and x.
+
+    Where voxels are no cubes, the axes are orthogonal in physical space but not here.
+    """
+    steps: Array = axes * np.asarray(spacing, dtype=np.float64)
+    return steps
+
+
+def in_nanometres(length: float, unit: str) -> float:
+    """A length in nanometres; InputError where the unit is no known unit of length."""
+    try:
+        return length * NANOMETRES[unit.strip().lower()]
+    except KeyError:
+        raise InputError(f"“{unit}” is no unit of length.", "Use nm, um or mm.") from None
+
+
+def spacing_in_voxels(
+    pixel: float, unit: str, voxel_size: Sequence[float] | None, voxel_unit: str
+) -> tuple[float, float, float]:
+    """A pixel's edge, `pixel` in `unit`, in voxels along z, y and x; unit "voxel" takes voxels for cubes of edge 1."""
+    if unit == "voxel":
+        return (pixel, pixel, pixel)
+    if voxel_size is None:
+        raise InputError("The voxel size is not known.", "Enter it, or give the field of view in voxels.")
+    z, y, x = (in_nanometres(pixel, unit) / in_nanometres(float(v), voxel_unit) for v in voxel_size)
+    return (z, y, x)
