@@ -1,4 +1,4 @@
-"""What a command says while it works: a bar with phase and ETA on stderr, or one JSON object a line on stdout."""
+"""What a command says while it works: lines or one JSON object a line on stdout, a bar with phase and ETA on the terminal."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ class Progress:
         if name != self._phase:
             self._phase, self._begun = name, time.monotonic()
             if not self._bar:
-                print(f"{name} …", file=sys.stderr, flush=True)
+                print(f"{name} …", flush=True)
         self._draw(name, done / total if total else 0.0)
 
     def _line(self, text: str) -> None:
         self.close()
-        print(text, file=sys.stderr, flush=True)
+        print(text, flush=True)
 
     def _draw(self, name: str, fraction: float) -> None:
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""A scientist on the command line: look, simulate, cut, train, search, predict, export, report; and every mistake in one line."""
+"""A scientist on the command line: look, simulate, cut, train, search, predict, report; and every mistake in one line."""
 
 from __future__ import annotations
 
