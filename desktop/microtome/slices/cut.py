@@ -44,7 +44,7 @@ def cut(
     if norms.size and not np.allclose(norms, 1.0, rtol=0, atol=1e-3):
         worst = norms.flat[int(np.argmax(np.abs(norms - 1.0)))]
         raise InputError(f"axes must be unit vectors; one has length {worst:.4g}.", "Divide each by its length.")
-    if not (np.isscalar(step) and np.isfinite(step) and step > 0):
+    if isinstance(step, bool) or not isinstance(step, int | float | np.number) or not 0 < float(step) < np.inf:
         raise InputError(f"step must be a positive number of voxels a pixel, not {step!r}.")
     return sample(voxels_of(volume), places, directions * float(step), size=size, threads=threads, outside=outside)
 

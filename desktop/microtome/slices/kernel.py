@@ -45,12 +45,12 @@ def _range(start: float, step: float, last: float, low: int, high: int) -> tuple
     if step == 0.0:
         inside = -TOLERANCE <= start <= last + TOLERANCE
         return (low, high) if inside else (low, low)
-    first, second = -start / step, (last - start) / step
+    first, second = (-TOLERANCE - start) / step, (last + TOLERANCE - start) / step
     if first > second:
         first, second = second, first
     # Clipped as floats: a far-away pose would overflow the integers. One pixel wider, then exact by the comparison below.
-    low = max(low, int(math.floor(min(max(first, -1.0), float(high)))))
-    high = min(high, int(math.ceil(max(min(second, float(high)), -1.0))) + 1)
+    low = max(low, math.floor(min(max(first, -1.0), float(high))))
+    high = min(high, math.ceil(max(min(second, float(high)), -1.0)) + 1)
     while low < high and not (-TOLERANCE <= start + low * step <= last + TOLERANCE):
         low += 1
     while high > low and not (-TOLERANCE <= start + (high - 1) * step <= last + TOLERANCE):
@@ -86,7 +86,7 @@ def _blend(volume: Any, z0: int, z1: int, y0: int, y1: int, x0: int, x1: int, fz
 
 
 @_compiled(inline="always")
-def _value(volume: Any, z: float, y: float, x: float) -> float:
+def _value(volume: Any, z: float, y: float, x: float) -> Any:
     """The value at a point inside the volume. A neighbour of weight zero is not touched: it may be NaN or outside."""
     z0, y0, x0 = np.uintp(z), np.uintp(y), np.uintp(x)
     fz, fy, fx = z - z0, y - y0, x - x0
@@ -94,7 +94,7 @@ def _value(volume: Any, z: float, y: float, x: float) -> float:
 
 
 @_compiled(inline="always")
-def _periodic(volume: Any, z: float, y: float, x: float) -> float:
+def _periodic(volume: Any, z: float, y: float, x: float) -> Any:
     """The value at a point of the periodically continued volume: voxel n is voxel 0."""
     n_z, n_y, n_x = volume.shape
     z, y, x = _wrapped(z, n_z), _wrapped(y, n_y), _wrapped(x, n_x)
