@@ -6,6 +6,7 @@ All vectors are (z, y, x). `axes` (n, 2, 3) are the image's down and right direc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -95,3 +96,43 @@ def spacing_in_voxels(
         raise InputError("The voxel size is not known.", "Enter it, or give the field of view in voxels.")
     z, y, x = (in_nanometres(pixel, unit) / in_nanometres(float(v), voxel_unit) for v in voxel_size)
     return (z, y, x)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The pixels of a slice in a volume: how far apart (in voxels along z, y, x), how many an edge, in which planes.
+
+    Where a pixel is wider than a voxel, it is the mean of `oversampling`² points inside it: picking single points would
+    make noise and moiré of what is finer than a pixel.
+    """
+
+    spacing: tuple[float, float, float]
+    pixels: int
+    orientation: str
+
+    @property
+    def oversampling(self) -> int:
+        """Points an edge of a pixel."""
+        return int(min(max(1, round(max(self.spacing))), 16))
+
+    @property
+    def size(self) -> int:
+        """Points an edge of a slice."""
+        return self.pixels * self.oversampling
+
+    def steps(self, axes: Array) -> Array:
+        """Voxel vectors (n, 2, 3) from point to point."""
+        return voxel_steps(axes, self.spacing) / self.oversampling
+
+    def reach(self, axes: Array) -> Array:
+        """Half edges (n, 3) of the boxes that hold all points of the slices, in voxels."""
+        return extents(self.steps(axes), self.size)
+
+    def average(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Pixels (n, pixels, pixels) of points (n, size, size)."""
+        k = self.oversampling
+        if k == 1:
+            return points
+        blocks = points.reshape(len(points), self.pixels, k, self.pixels, k)
+        means: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
+        return means
