@@ -1,0 +1,77 @@
+"""What a page holds in hand: the session, the runs, background work, and a voice; no widget in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Signal
+
+from microtome.errors import MicrotomeError
+from microtome.session import Change, Session
+from microtome.ui.actions import perform
+from microtome.ui.messages import Message
+from microtome.ui.tail import Tails
+from microtome.ui.tasks import Tasks
+
+T = TypeVar("T")
+_KEPT = 200
+
+
+class Desk(QObject):
+    """The window's shared state. Pages act through `perform` and hear of changes by `changed`; they never call each other."""
+
+    changed = Signal(object)  # Change
+    said = Signal(object)  # Message
+    page_wanted = Signal(str)  # a page key: "slices", "run:NAME"
+    selected = Signal(str)  # what is selected: "volume:ID", "class:NAME", "run:NAME", "" for nothing
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.tails = Tails(session, self)
+        self.tasks = Tasks(self, self.report)
+        self.messages: list[Message] = []
+        self.selection = ""
+
+    def perform(self, action: Callable[[], T]) -> T | None:
+        """Run a session action; a MicrotomeError becomes a toast and None, a Change is announced."""
+        return perform(self, action)
+
+    def announce(self, change: Change) -> None:
+        """Tell every page what changed."""
+        if change & (Change.PROJECT | Change.RUNS):
+            self.tails.sync()
+        if change & Change.PROJECT:
+            self.select("")
+        if change:
+            self.changed.emit(change)
+
+    def say(
+        self,
+        text: str,
+        *,
+        hint: str = "",
+        level: str = "info",
+        details: str = "",
+        action: str = "",
+        act: Callable[[], object] | None = None,
+    ) -> None:
+        """Show a toast, kept in the list of messages. level: info | good | warning | error."""
+        message = Message(text, hint, level, details, action, act)
+        self.messages = [*self.messages[-_KEPT:], message]
+        self.said.emit(message)
+
+    def report(self, error: MicrotomeError) -> None:
+        """Show a user's mistake or a bad file as a toast."""
+        self.say(error.message, hint=error.hint, level="error")
+
+    def open_page(self, key: str) -> None:
+        """Open a page, or bring it to the front."""
+        self.page_wanted.emit(key)
+
+    def select(self, key: str) -> None:
+        """Select a thing; the tree and the properties panel follow."""
+        if key != self.selection:
+            self.selection = key
+            self.selected.emit(key)

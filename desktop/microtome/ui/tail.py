@@ -1,0 +1,148 @@
+"""Follow every run's journal with one timer: read what is new, fold it, say which run changed (at most 30 times a second)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from microtome.errors import MicrotomeError
+from microtome.results.fold import RunState, fold
+from microtome.session import Session
+from microtome.store.journal import JournalReader
+from microtome.store.run import RunFolder
+from microtome.ui.eta import Eta
+
+INTERVAL_MS = 34  # below 30 Hz
+_CHUNK = 100_000  # bytes of one journal a step: about a millisecond of decoding and folding
+_BUDGET = 0.006  # seconds of a tick, so that a long replay never holds up the window
+_DRIVER_SECONDS = 1.0  # how often a run's lock is looked at
+
+
+@dataclass
+class RunTail:
+    """One run: its folded state, and whether a driver lives."""
+
+    run: RunFolder
+    kind: str = "train"
+    state: RunState = field(default_factory=RunState)
+    driving: bool = False
+    caught_up: bool = False  # the journal has been read to its end at least once
+    eta: Eta = field(default_factory=Eta)
+    problem: str = ""
+
+    def __post_init__(self) -> None:
+        self._reader: JournalReader = self.run.reader()
+
+    def step(self) -> bool:
+        """Read and fold the next piece of the journal; True where something was new."""
+        events = self._reader.read(_CHUNK)
+        for event in events:
+            fold(self.state, event)
+        self.caught_up = self.caught_up or not events
+        if events and self.caught_up:
+            self.eta.update(time.time(), self.state.fraction())
+        return bool(events)
+
+    @property
+    def word(self) -> str:
+        """The state word: the journal's, or starting | interrupted where the driver says otherwise."""
+        if self.state.finished:
+            return self.state.state
+        if not self.driving:
+            return "interrupted"
+        return "starting" if self.state.state == "waiting" else self.state.state
+
+    @property
+    def active(self) -> bool:
+        """True while a driver works on the run."""
+        return self.driving and not self.state.finished
+
+    def eta_range(self) -> tuple[float, float] | None:
+        """Seconds to go, (low, high), or None where nothing can be said."""
+        return self.eta.range() if self.word == "running" else None
+
+    def speed(self) -> float:
+        """Images a second over all running trials, as of their last epochs; 0 where not known."""
+        return sum(t.epochs[-1].images_per_second for t in self.state.running_trials() if t.epochs)
+
+    def devices(self) -> list[str]:
+        """The devices that running trials use."""
+        return sorted({t.device for t in self.state.running_trials() if t.device})
+
+
+class Tails(QObject):
+    """All runs of the open project; `changed` carries a run's name after its state or its driver changed."""
+
+    changed = Signal(str)
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._tails: dict[str, RunTail] = {}
+        self._looked = 0.0
+        self._timer = QTimer(self)
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.timeout.connect(self.tick)
+
+    def all(self) -> list[RunTail]:
+        """Every run, oldest first."""
+        return list(self._tails.values())
+
+    def get(self, name: str) -> RunTail | None:
+        """The run of a name, or None."""
+        return self._tails.get(name)
+
+    @property
+    def idle(self) -> bool:
+        """True while the timer rests."""
+        return not self._timer.isActive()
+
+    def sync(self) -> None:
+        """Take up runs that are new in the project, drop those of another one, and wake up."""
+        runs = {run.name: run for run in self._session.runs()}
+        kept = {n: t for n, t in self._tails.items() if n in runs and t.run.path == runs[n].path}
+        self._tails = {}
+        for name, run in runs.items():
+            self._tails[name] = kept.get(name) or RunTail(run, kind=str(run.info().get("kind", "train")))
+        self._looked = 0.0
+        self._timer.start()
+
+    def tick(self) -> None:
+        """One beat: a bounded amount of reading; rests when nothing runs and all is read."""
+        end = time.perf_counter() + _BUDGET
+        changed = self._look_at_drivers()
+        for tail in self._tails.values():
+            if (tail.active or not tail.caught_up) and self._read(tail, end):
+                changed.add(tail.run.name)
+        for name in changed:
+            self.changed.emit(name)
+        if all(t.caught_up and not t.active for t in self._tails.values()):
+            self._timer.stop()
+
+    def _read(self, tail: RunTail, end: float) -> bool:
+        new = False
+        try:
+            while tail.step():
+                new = True
+                if time.perf_counter() > end:
+                    break
+        except MicrotomeError as error:  # a damaged journal: said on the run's page, the others go on
+            tail.problem, tail.caught_up = str(error), True
+            return True
+        return new
+
+    def _look_at_drivers(self) -> set[str]:
+        now = time.monotonic()
+        if now - self._looked < _DRIVER_SECONDS:
+            return set()
+        self._looked = now
+        changed = set()
+        for tail in self._tails.values():
+            driving = not (tail.state.finished and tail.caught_up and not tail.driving) and self._session.driving(tail.run)
+            if driving != tail.driving:
+                tail.driving = driving
+                tail.caught_up = False  # what the driver wrote last is still to be read
+                changed.add(tail.run.name)
+        return changed
