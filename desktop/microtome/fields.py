@@ -151,9 +151,11 @@ def fields_of(target: Callable[..., Any] | type) -> dict[str, FieldSpec]:
         hints = typing.get_type_hints(target)
         marks = {f.name: f.metadata["field"] for f in dataclasses.fields(target) if "field" in f.metadata}
     else:
-        hints = typing.get_type_hints(target)
         parameters = inspect.signature(target).parameters
         marks = {n: p.default for n, p in parameters.items() if isinstance(p.default, FieldMark)}
+        # Only the fields' own hints: the others may name a library that is imported for type checkers alone.
+        own = types.SimpleNamespace(__annotations__={n: target.__annotations__[n] for n in marks})
+        hints = typing.get_type_hints(own, globalns=getattr(target, "__globals__", {}))
     return {name: _spec(name, hints[name], mark) for name, mark in marks.items()}
 
 
