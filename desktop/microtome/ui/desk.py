@@ -22,6 +22,7 @@ class Desk(QObject):
     """The window's shared state. Pages act through `perform` and hear of changes by `changed`; they never call each other."""
 
     changed = Signal(object)  # Change
+    leaving = Signal()  # another project is about to be opened, or the window to close: keep what is to be kept
     said = Signal(object)  # Message
     page_wanted = Signal(str)  # a page key: "slices", "run:NAME"
     selected = Signal(str)  # what is selected: "volume:ID", "class:NAME", "run:NAME", "" for nothing

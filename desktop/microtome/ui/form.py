@@ -16,6 +16,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.editors import AxisEditor, ValueEditor, sentence_of
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon
+from microtome.ui.numbers import number
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import clear, column, holding, label, row, tool
 
@@ -219,6 +220,6 @@ class Form(QWidget):
 
 
 def _shown(value: Any) -> str:
-    return (
-        tr("yes") if value is True else tr("no") if value is False else f"{value:g}" if isinstance(value, float) else str(value)
-    )
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    return number(value) if isinstance(value, int | float) else tr(str(value))

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLayout,
@@ -164,6 +165,23 @@ def clear(layout: QLayout) -> None:
             widget.deleteLater()
         elif inner is not None:
             clear(inner)
+
+
+def facts(pairs: list[tuple[str, str]]) -> QWidget:
+    """A grid of names and values."""
+    grid = QGridLayout()
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setHorizontalSpacing(GRID)
+    grid.setVerticalSpacing(GRID // 2)
+    grid.setColumnStretch(1, 1)
+    for i, (name, value) in enumerate(pairs):
+        words = label(name, "muted", wrap=True)
+        words.setMaximumWidth(96)
+        grid.addWidget(words, i, 0)
+        # A zero-width space after each separator lets a long path wrap.
+        text = value.replace("/", "/\u200b").replace("\\", "\\\u200b") if len(value) > 24 else value
+        grid.addWidget(label(text, wrap=True, selectable=True), i, 1)
+    return holding(grid)
 
 
 class EmptyState(QWidget):

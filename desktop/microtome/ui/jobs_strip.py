@@ -1,0 +1,172 @@
+"""The strip at the bottom, always visible: every job that runs or was interrupted, with its orders."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QFrame, QLabel, QProgressBar, QSizePolicy, QWidget
+
+from microtome.session import Change
+from microtome.store.run import Order
+from microtome.ui.desk import Desk
+from microtome.ui.i18n import tr
+from microtome.ui.icons import icon, pixmap
+from microtome.ui.numbers import between, percent, span
+from microtome.ui.tail import RunTail
+from microtome.ui.theme import GRID
+from microtome.ui.widgets import button, clear, column, holding, label, row, scrolling, set_property
+from microtome.ui.words import kind_word, page_of, run_title, state_tone, state_word
+
+_REDRAW_MS = 200  # words that change faster cannot be read
+_ROW = 40
+
+
+class JobRow(QWidget):
+    """One job."""
+
+    def __init__(self, desk: Desk, tail: RunTail) -> None:
+        super().__init__()
+        self.desk, self.tail = desk, tail
+        picture = QLabel()
+        picture.setPixmap(pixmap("optimise" if tail.kind == "search" else "train", 16))
+        self.name = button(run_title(tail.run.name), self._open, kind="link")
+        self.name.setToolTip(f"{kind_word(tail.kind)} · {tail.run.name}")
+        self.badge = label("", "badge")
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 1000)
+        self.bar.setTextVisible(False)
+        self.bar.setMinimumWidth(80)
+        self.share = label("", "muted")
+        self.share.setMinimumWidth(52)
+        self.share.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.words = label("", "muted")
+        self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.pause = button(tr("Pause"), self._pause, kind="small", icon_name="pause")
+        self.stop = button(tr("Stop"), lambda: self._order("stop"), kind="small", icon_name="stop")
+        self.stop.setToolTip(tr("Start nothing new, finish the epochs under way, then evaluate"))
+        self.abort = button(tr("Abort"), lambda: self._order("abort"), kind="small", icon_name="abort")
+        self.abort.setToolTip(tr("End at once; all finished epochs are kept"))
+        layout = row(
+            *(picture, self.name, self.badge, self.bar, self.share, self.words, self.pause, self.stop, self.abort), gap=GRID
+        )
+        layout.setContentsMargins(2 * GRID, 0, GRID, 0)
+        layout.setStretchFactor(self.bar, 2)
+        layout.setStretchFactor(self.words, 3)
+        self.setLayout(layout)
+        self.setFixedHeight(_ROW)
+        self.show_now()
+
+    def show_now(self) -> None:
+        """Show the run's state of this moment."""
+        tail, word = self.tail, self.tail.word
+        self.badge.setText(state_word(word))
+        set_property(self.badge, "tone", state_tone(word))
+        set_property(self.bar, "tone", {"accent": ""}.get(state_tone(word), state_tone(word)))
+        fraction = tail.state.fraction()
+        self.bar.setValue(round(1000 * fraction))
+        self.share.setText(percent(fraction))
+        text = tail.problem or self._facts()
+        self.words.setText(text)
+        self.words.setToolTip(text)
+        interrupted, paused = word == "interrupted", word in ("paused", "pausing")
+        self.pause.setText(tr("Continue") if interrupted else tr("Resume") if paused else tr("Pause"))
+        self.pause.setIcon(icon("play" if interrupted or paused else "pause"))
+        self.pause.setEnabled(word in ("running", "paused", "pausing", "interrupted"))
+        self.stop.setVisible(not interrupted)
+        self.abort.setVisible(not interrupted)
+        self.stop.setEnabled(word in ("starting", "running", "pausing", "paused"))
+
+    def _facts(self) -> str:
+        tail, state = self.tail, self.tail.state
+        parts = []
+        if tail.word == "interrupted":
+            parts.append(tr("The job ended unexpectedly; everything it finished is kept."))
+        if state.phase is not None and not state.running_trials():
+            parts.append(tr(state.phase.name))
+        elif state.kind == "search":
+            parts.append(tr("trial {n} of {total}", n=len(state.ended_trials()), total=state.planned_trials))
+        elif (trials := state.running_trials()) and state.planned_epochs:
+            epoch = min(len(trials[0].epochs) + 1, state.planned_epochs)
+            parts.append(tr("epoch {n} of {total}", n=epoch, total=state.planned_epochs))
+        eta = tail.eta_range()
+        if eta is not None:
+            parts.append(tr("{time} left", time=between(*eta)))
+        if tail.active and (speed := tail.speed()):
+            parts.append(tr("{n} images/s", n=f"{speed:.0f}"))
+        parts.extend(tail.devices())
+        return " · ".join(parts)
+
+    def _open(self) -> None:
+        self.desk.open_page(page_of(self.tail.kind, self.tail.run.name))
+        self.desk.select(f"run:{self.tail.run.name}")
+
+    def _pause(self) -> None:
+        self._order("resume" if self.tail.word in ("paused", "pausing", "interrupted") else "pause")
+
+    def _order(self, command: Order) -> None:
+        self.desk.perform(lambda: self.desk.session.order(self.tail.run, command))
+
+
+class JobsStrip(QFrame):
+    """All jobs that run or wait for the user, newest first; three rows are seen at once."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        self.setProperty("role", "strip")
+        self._rows: dict[str, JobRow] = {}
+        self._list = column(gap=0)
+        self._area = scrolling(holding(self._list))
+        self._quiet = label("", "muted")
+        self._quiet_row = holding(row(self._quiet, None, gap=GRID))
+        self._quiet_row.layout().setContentsMargins(2 * GRID, 0, 2 * GRID, 0)  # type: ignore[union-attr]
+        self._quiet_row.setFixedHeight(_ROW)
+        self.setLayout(column(self._quiet_row, self._area, gap=0))
+        self._redraw = QTimer(self)
+        self._redraw.setSingleShot(True)
+        self._redraw.setInterval(_REDRAW_MS)
+        self._redraw.timeout.connect(self._show_rows)
+        desk.tails.changed.connect(self._run_changed)
+        desk.changed.connect(self._changed)
+        self._show_rows()
+
+    def rows(self) -> list[JobRow]:
+        """The jobs on show."""
+        return list(self._rows.values())
+
+    def _changed(self, change: Change) -> None:
+        if change & (Change.PROJECT | Change.RUNS):
+            self._show_rows()
+
+    def _run_changed(self, _name: str) -> None:
+        if not self._redraw.isActive():
+            self._redraw.start()
+
+    def _show_rows(self) -> None:
+        shown = [t for t in self.desk.tails.all() if self._wanted(t)]
+        names = [t.run.name for t in reversed(shown)]
+        if names != list(self._rows) or any(self._rows[t.run.name].tail is not t for t in shown):
+            clear(self._list)
+            self._rows = {}
+            for tail in reversed(shown):
+                self._rows[tail.run.name] = JobRow(self.desk, tail)
+                self._list.addWidget(self._rows[tail.run.name])
+        for made in self._rows.values():
+            made.show_now()
+        self._area.setVisible(bool(names))
+        self._area.setFixedHeight(_ROW * min(3, max(1, len(names))))
+        self._quiet_row.setVisible(not names)
+        self._quiet.setText(self._quiet_words())
+
+    @staticmethod
+    def _wanted(tail: RunTail) -> bool:
+        return tail.caught_up and (tail.active or tail.word == "interrupted" or bool(tail.problem))
+
+    def _quiet_words(self) -> str:
+        done = [t for t in self.desk.tails.all() if t.state.finished and t.state.ended]
+        if not done:
+            return tr("No job is running.")
+        last = max(done, key=lambda t: t.state.ended or 0.0)
+        took = span((last.state.ended or 0.0) - last.state.started)
+        return tr("No job is running. Last: {name}, {state} after {time}.").format(
+            name=run_title(last.run.name), state=state_word(last.word), time=took
+        )

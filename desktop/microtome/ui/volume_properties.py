@@ -1,0 +1,169 @@
+"""The properties of a volume: class and voxel size to edit, facts, findings, where its data lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtWidgets import QComboBox, QFileDialog, QGridLayout, QSizePolicy, QWidget
+
+from microtome.errors import InputError
+from microtome.store.project import VolumeEntry
+from microtome.ui.editors import UnitEdit
+from microtome.ui.i18n import tr
+from microtome.ui.numbers import length, number, shape, size_of
+from microtome.ui.theme import GRID
+from microtome.ui.widgets import Choice, button, column, facts, label, note, set_property
+
+if TYPE_CHECKING:
+    from microtome.ui.desk import Desk
+
+UNITS = ("nm", "um", "mm")
+
+
+def class_combo(classes: list[str], value: str) -> QComboBox:
+    """An editable drop-down of class names."""
+    made = QComboBox()
+    made.setEditable(True)
+    made.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+    made.addItems(classes)
+    made.setCurrentText(value)
+    made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    made.setMinimumContentsLength(8)
+    line = made.lineEdit()
+    if line is not None:
+        line.setPlaceholderText(tr("class name"))
+        line.setAcceptDrops(False)
+    made.setAccessibleName(tr("Class"))
+    return made
+
+
+class VoxelSizeEdit(QWidget):
+    """Three lengths (z, y, x) and their unit; red where they are missing. `value()` is None until all three are there."""
+
+    def __init__(self, size: tuple[float, float, float] | None, unit: str) -> None:
+        super().__init__()
+        self.lines = [UnitEdit(axis) for axis in ("z", "y", "x")]
+        self.unit = Choice([(u, {"um": "µm"}.get(u, u)) for u in UNITS], unit if unit in UNITS else "nm")
+        self.unit.setAccessibleName(tr("Unit"))
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(GRID // 2)
+        for i, line in enumerate(self.lines):
+            line.setMinimumWidth(52)
+            line.setAccessibleName(tr("Voxel size {axis}", axis="zyx"[i]))
+            line.setPlaceholderText("?")
+            if size is not None:
+                line.setText(number(size[i]))
+            line.settled.connect(self._mark)
+            grid.addWidget(line, 0, i)
+        grid.addWidget(self.unit, 0, 3)
+        self.setLayout(grid)
+        self._mark()
+
+    def value(self) -> tuple[float, float, float] | None:
+        """The size; None where nothing is given; InputError where it makes no sense."""
+        texts = [line.text().strip() for line in self.lines]
+        if not any(texts):
+            return None
+        if texts[0] and not texts[1] and not texts[2]:
+            texts = texts[:1] * 3  # one number means a cube
+        try:
+            z, y, x = (float(text) for text in texts)
+        except ValueError:
+            raise InputError(tr("The voxel size needs three numbers (z, y, x).")) from None
+        if not all(0 < v < float("inf") for v in (z, y, x)):
+            raise InputError(tr("A voxel size must be above 0."))
+        return (z, y, x)
+
+    def _mark(self) -> None:
+        try:
+            wrong = self.value() is None
+        except InputError:
+            wrong = True
+        for line in self.lines:
+            set_property(line, "wrong", "true" if wrong else "false")
+
+
+class VolumeProperties(QWidget):
+    """What the panel shows of a volume."""
+
+    def __init__(self, desk: Desk, entry: VolumeEntry) -> None:
+        super().__init__()
+        self.desk, self.entry = desk, entry
+        self.class_box = class_combo(desk.session.classes(), entry.class_name)
+        self.class_box.activated.connect(lambda _: self._set_class())
+        line = self.class_box.lineEdit()
+        assert line is not None
+        line.editingFinished.connect(self._set_class)
+        self.voxel = VoxelSizeEdit(entry.voxel_size, entry.unit)
+        parts: list[QWidget] = [label(tr("VOLUME"), "section"), label(entry.name, "heading", wrap=True, selectable=True)]
+        parts += [label(tr("Class"), "muted"), self.class_box]
+        if entry.simulate is None:
+            self.problem = label("", "problem", wrap=True)
+            self.problem.hide()
+            parts += [label(tr("Voxel size"), "muted"), self.voxel, self.problem]
+            for edit in self.voxel.lines:
+                edit.editingFinished.connect(self._set_voxel)
+            self.voxel.unit.activated.connect(lambda _: self._set_voxel())
+            if entry.voxel_size is None:
+                parts.append(label(tr("Missing: lengths are then counted in voxels."), "problem", wrap=True))
+        parts.append(self._facts())
+        parts += [note(finding) for finding in entry.findings]
+        parts += self._place()
+        parts.append(button(tr("Remove from the project"), self._remove, icon_name="trash"))
+        self.setLayout(column(*parts))
+
+    def _facts(self) -> QWidget:
+        entry, pairs = self.entry, []
+        if entry.simulate is not None:
+            pairs = [(tr("Simulated"), str(entry.simulate.get("kind", "")))]
+            pairs += [(tr(k.replace("_", " ").capitalize()), str(v)) for k, v in entry.simulate.items() if k != "kind"]
+        else:
+            pairs.append((tr("Shape (z, y, x)"), shape(entry.shape)))
+            pairs.append((tr("Grey values"), entry.dtype or "?"))
+            if entry.voxel_size is not None and entry.shape:
+                edges = [length(n * v, entry.unit) for n, v in zip(entry.shape, entry.voxel_size, strict=True)]
+                pairs.append((tr("Edges"), " × ".join(edges)))
+            pairs.append((tr("On disk"), size_of(entry.size)))
+            if entry.shape and entry.dtype:
+                count = float(np.prod(entry.shape)) * np.dtype(entry.dtype).itemsize
+                pairs.append((tr("In memory"), size_of(count)))
+        return facts(pairs)
+
+    def _place(self) -> list[QWidget]:
+        if self.entry.simulate is not None:
+            return []
+        path = self.desk.session.need_project().resolve(self.entry)
+        words = label(str(path).replace("/", "/\u200b"), "faint", wrap=True, selectable=True)
+        if path.exists():
+            return [words]
+        lost = note(tr("The data are no longer there. Show where they are now; the project keeps everything else."), "bad")
+        return [words, lost, button(tr("Find the data…"), self._relink, icon_name="link")]
+
+    def _set_class(self) -> None:
+        name = self.class_box.currentText().strip()
+        if name != self.entry.class_name:
+            self.desk.perform(lambda: self.desk.session.change_volume(self.entry.id, class_name=name))
+
+    def _set_voxel(self) -> None:
+        try:
+            size = self.voxel.value()
+        except InputError as error:
+            self.problem.setText(str(error))
+            self.problem.show()
+            return
+        unit = self.voxel.unit.value()
+        if size != self.entry.voxel_size or (size is not None and unit != self.entry.unit):
+            kept = unit if size is not None else self.entry.unit
+            self.desk.perform(lambda: self.desk.session.change_volume(self.entry.id, voxel_size=size, unit=kept))
+
+    def _relink(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, tr("Find {name}", name=self.entry.name))
+        if path:
+            reference = self.desk.session.need_project().refer(Path(path))
+            self.desk.perform(lambda: self.desk.session.change_volume(self.entry.id, path=reference))
+
+    def _remove(self) -> None:
+        self.desk.perform(lambda: self.desk.session.remove_volume(self.entry.id))
