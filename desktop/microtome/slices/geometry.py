@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from microtome.errors import InputError
+from microtome.volumes.units import VOXEL, to_nm
 
 Array = NDArray[np.float64]
 #: Down and right directions of the fixed planes, as a viewer shows them.
@@ -19,22 +20,6 @@ PLANES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]]
     "xy": ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
     "xz": ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)),
     "yz": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
-}
-#: Of a length unit, in nanometres.
-NANOMETRES: dict[str, float] = {
-    "pm": 1e-3,
-    "å": 0.1,
-    "angstrom": 0.1,
-    "nm": 1.0,
-    "um": 1e3,
-    "µm": 1e3,
-    "μm": 1e3,
-    "micron": 1e3,
-    "micrometer": 1e3,
-    "micrometre": 1e3,
-    "mm": 1e6,
-    "cm": 1e7,
-    "m": 1e9,
 }
 
 
@@ -78,23 +63,15 @@ def voxel_steps(axes: Array, spacing: ArrayLike) -> Array:
     return steps
 
 
-def in_nanometres(length: float, unit: str) -> float:
-    """A length in nanometres; InputError where the unit is no known unit of length."""
-    try:
-        return length * NANOMETRES[unit.strip().lower()]
-    except KeyError:
-        raise InputError(f"“{unit}” is no unit of length.", "Use nm, um or mm.") from None
-
-
 def spacing_in_voxels(
     pixel: float, unit: str, voxel_size: Sequence[float] | None, voxel_unit: str
 ) -> tuple[float, float, float]:
     """A pixel's edge, `pixel` in `unit`, in voxels along z, y and x; unit "voxel" takes voxels for cubes of edge 1."""
-    if unit == "voxel":
+    if unit == VOXEL:
         return (pixel, pixel, pixel)
     if voxel_size is None:
         raise InputError("The voxel size is not known.", "Enter it, or give the field of view in voxels.")
-    z, y, x = (in_nanometres(pixel, unit) / in_nanometres(float(v), voxel_unit) for v in voxel_size)
+    z, y, x = (to_nm(pixel, unit) / to_nm(float(v), voxel_unit) for v in voxel_size)
     return (z, y, x)
 
 

@@ -141,6 +141,8 @@ def _too_large(shape: tuple[int, int, int], grid: Grid, plan: SlicePlan, name: s
     where = (
         f"what {name} ({_by(shape)} voxels) holds in three separate blocks" if fits_whole else f"{name} ({_by(shape)} voxels)"
     )
+    if shape[0] == 1 and grid.orientation != "xy":
+        return what + where + ".", "It is a single image: list it under images."
     if largest == 0:
         return what + where + ".", "The volume is too small to separate the sets: give the class three volumes or more."
     return (
@@ -198,7 +200,7 @@ def _best(
 
 def _layouts(shape: tuple[int, int, int], reach: Array, plan: SlicePlan) -> Iterator[dict[str, Box]]:
     """Every layout of two straight cuts with a choice of places: quarters and the like, and what orientations just need."""
-    axes = (0,) if plan.split == "depth" else (0, 1, 2)
+    axes = (0,) if plan.split == "depth" and shape[0] > 1 else (0, 1, 2)
     gap = math.ceil(plan.guard)
     needed = [
         {math.ceil(q - _ROUNDING) + 1 for q in np.quantile(2 * reach[:, a], (0.0, 0.25, 0.5, 0.75, 1.0))} for a in range(3)

@@ -1,0 +1,179 @@
+"""What a user must know of an image set: how independent its sets are, and by what shortcuts its classes could be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microtome.slices.plan import SlicePlan
+from microtome.slices.split import SETS
+from microtome.volumes.units import VOXEL, to_nm
+
+Record = dict[str, Any]
+#: A shortcut is reported when it makes up this part of the way from chance to certainty.
+_SHORTCUT = 0.75
+_DIRECTIONS = 0.1  # difference between classes in the share of orientations that are cut
+_SHARPNESS = 1.25  # ratio of voxel sizes
+
+
+def pixel_size(plan: SlicePlan, volumes: Sequence[Record]) -> tuple[float, str]:
+    """The edge of a pixel and its unit: a length where it is one for all volumes, else in voxels."""
+    pixel = plan.field_of_view / plan.pixels
+    if plan.unit != VOXEL:
+        return pixel, plan.unit
+    edges = {_cube(v) for v in volumes}
+    if len(edges) == 1 and (edge := edges.pop()) is not None:
+        return pixel * edge[0], edge[1]
+    return pixel, VOXEL
+
+
+def _cube(volume: Record) -> tuple[float, str] | None:
+    """(edge, unit) of a volume's voxels in the cutting plane where they are known cubes (a micrograph: squares)."""
+    size = volume["voxel_size"]
+    if size is None or volume["unit"] == VOXEL:
+        return None
+    used = size[1:] if volume["shape"][0] == 1 else size
+    if max(used) > min(used) * 1.0001:
+        return None
+    return (float(used[-1]), str(volume["unit"]))
+
+
+def independence(volumes: Sequence[Record]) -> str:
+    """How training, validation and evaluation are separated, in words, with the smallest gap."""
+    blocks = [v for v in volumes if v["gap"] is not None]
+    apart = sorted({v["class"] for v in volumes} - {v["class"] for v in blocks})
+    sentences = []
+    if apart:
+        which = "of every class" if not blocks else "of " + ", ".join(f"“{c}”" for c in apart)
+        sentences.append(f"Training, validation and evaluation slices {which} come from different volumes.")
+    if blocks:
+        closest = min(blocks, key=lambda v: _length(v) or v["gap"])
+        gap = f"{closest['gap']} voxel" + ("" if closest["gap"] == 1 else "s")
+        length = _length(closest)
+        if length is not None:
+            gap += f" ({length:.4g} nm)"
+        which = "" if not apart else " of " + ", ".join(f"“{c}”" for c in sorted({v["class"] for v in blocks}))
+        sentences.append(
+            f"Training, validation and evaluation slices{which} come from separate blocks of each volume: "
+            f"they share no voxel, and the smallest gap between blocks is {gap}."
+        )
+    return " ".join(sentences)
+
+
+def _length(volume: Record) -> float | None:
+    """The gap between a volume's blocks in nanometres, along its shortest voxel edge; None where that is not known."""
+    if volume["voxel_size"] is None or volume["unit"] == VOXEL:
+        return None
+    return to_nm(volume["gap"] * min(volume["voxel_size"]), volume["unit"])
+
+
+def warnings(plan: SlicePlan, classes: Sequence[str], volumes: Sequence[Record]) -> list[str]:
+    """What geometry alone gives away, or loses: orientations, voxel sizes, distortion, magnification."""
+    found = [f"{v['name']} (“{v['class']}”): {v['lost']}" for v in volumes if v["lost"]]
+    shares = [np.mean([_least(v) for v in volumes if v["class"] == c]) for c in classes]
+    if max(shares) - min(shares) > _DIRECTIONS:
+        found.append(
+            "The classes are cut in different directions, since their blocks differ in shape: "
+            "choose a smaller field of view, or a fixed orientation, if directions could tell the classes apart."
+        )
+    if plan.unit == VOXEL:
+        found += _mixed_voxels(volumes)
+    else:
+        edges = [to_nm(max(v["voxel_size"][1:]), v["unit"]) for v in volumes]
+        if max(edges) > _SHARPNESS * min(edges):
+            found.append(
+                f"Voxel sizes range from {min(edges):.4g} to {max(edges):.4g} nm: all images have one pixel size, "
+                "but sharpness could tell the classes apart."
+            )
+    for volume in volumes:
+        if max(volume["spacing"]) < 0.5:
+            found.append(
+                f"{volume['name']}: a pixel is {max(volume['spacing']):.2g} of a voxel; the images hold no finer detail."
+            )
+    return found
+
+
+def _least(volume: Record) -> float:
+    return float(min(volume["admissible"].values()))
+
+
+def _mixed_voxels(volumes: Sequence[Record]) -> list[str]:
+    known = {(tuple(v["voxel_size"]), v["unit"]) for v in volumes if v["voxel_size"] is not None and v["unit"] != VOXEL}
+    found = []
+    if len(known) > 1:
+        found.append(
+            "The voxel sizes differ between volumes and the field of view is given in voxels, so the magnification differs: "
+            "give the field of view as a length."
+        )
+    distorted = [v for v in volumes if v["voxel_size"] is not None and v["unit"] != VOXEL and _cube(v) is None]
+    return found + [
+        f"The voxels of {v['name']} are no cubes, so slices are distorted: give the field of view as a length."
+        for v in distorted
+    ]
+
+
+def same_data(classes: Sequence[str], identities: Sequence[Sequence[str]], names: Sequence[Sequence[str]]) -> list[str]:
+    """A warning for every volume that is in two classes."""
+    seen: dict[str, int] = {}
+    found = []
+    for label, group in enumerate(identities):
+        for identity, name in zip(group, names[label], strict=True):
+            if identity in seen:
+                found.append(
+                    f"{name} is in “{classes[seen[identity]]}” and in “{classes[label]}”: they cannot be told apart by it."
+                )
+            seen.setdefault(identity, label)
+    return found
+
+
+def oddities(redrawn: dict[str, int], constant: dict[str, int]) -> list[str]:
+    """Warnings for slices that met NaN and were drawn again, and for slices without any contrast."""
+    found = [f"{name}: {n} slices met NaN or infinite values and were drawn elsewhere." for name, n in redrawn.items()]
+    return found + [f"{name}: {n} slices show nothing (all pixels are equal)." for name, n in constant.items()]
+
+
+def brightness(
+    plan: SlicePlan,
+    classes: Sequence[str],
+    sets: Sequence[int],
+    labels: Sequence[int],
+    means: Sequence[tuple[float, float]],
+) -> list[str]:
+    """A warning where the mean grey value of an image tells its class; means (n, 2): as cut, and as kept."""
+    if len(classes) < 2 or plan.normalisation == "slice":
+        return []
+    where, true, grey = np.asarray(sets), np.asarray(labels), np.asarray(means)
+    limit = 1 / len(classes) + _SHORTCUT * (1 - 1 / len(classes))
+    kept = told_by(grey[:, 1], true, where)
+    if kept >= limit and plan.normalisation == "none":
+        return [
+            f"Brightness alone tells {100 * kept:.0f} % of the validation images: the network may learn nothing else. "
+            "Normalise the grey values."
+        ]
+    if kept >= limit:
+        return [
+            f"The mean grey value alone tells {100 * kept:.0f} % of the validation images, though each volume is normalised: "
+            "compare with normalisation by slice."
+        ]
+    raw = told_by(grey[:, 0], true, where)
+    if raw >= limit:
+        return [
+            f"Brightness alone would tell {100 * raw:.0f} % of the validation images; normalisation takes that away: "
+            "images to be classified later must be normalised in the same way."
+        ]
+    return []
+
+
+def told_by(values: NDArray[np.float64], labels: NDArray[np.int64], sets: NDArray[np.int64]) -> float:
+    """Mean class accuracy on the validation set of the rule “nearest class mean of the training set”.
+
+    That is linear discriminant analysis in one dimension with equal priors.
+    """
+    train, validation = sets == SETS.index("train"), sets == SETS.index("validation")
+    known = np.unique(labels)
+    centres = np.array([values[train & (labels == c)].mean() for c in known])
+    told = known[np.argmin(np.abs(values[:, None] - centres), axis=1)]
+    return float(np.mean([np.mean(told[validation & (labels == c)] == c) for c in known]))

@@ -1,0 +1,317 @@
+"""Cut all slices of an image set: identify the data, draw poses, cut in chunks, write a folder that appears whole."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from microtome.errors import FileError, InputError, MicrotomeError
+from microtome.slices import audit
+from microtome.slices.cut import readable, sample
+from microtome.slices.geometry import Array, Grid, normals
+from microtome.slices.grey import Grey, grey_of, normalise
+from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan
+from microtome.slices.source import Member, grid_of, identity, members
+from microtome.slices.split import SETS, Blocks, assign, counts_of, draw_pose, separate, share_out, whole
+from microtome.store.atomic import explain, write_json
+from microtome.volumes.volume import Volume
+
+VERSION = 1  # of plan.json
+_ALGORITHM = 1  # grows when the same plan gives other images: old sets are then not found again
+_CHUNK_BYTES = 32 * 2**20
+_REDRAWS = 200
+_COLUMNS = (
+    *("number", "set", "class", "volume", "centre_z", "centre_y", "centre_x", "normal_z", "normal_y", "normal_x"),
+    *("down_z", "down_y", "down_x", "right_z", "right_y", "right_x", "mean_grey"),
+)
+Progress = Callable[[str, float, float, str], None]
+Stop = Callable[[], bool]
+
+
+class CuttingStoppedError(MicrotomeError):
+    """Cutting was stopped on request; nothing was kept."""
+
+    def __init__(self) -> None:
+        super().__init__("Cutting was stopped; nothing of this image set was kept.", "Start again to cut it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be cut, identified by its data."""
+
+    hash: str
+    plan: SlicePlan
+    classes: tuple[str, ...]
+    members: tuple[tuple[Member, ...], ...]  # by class
+    identities: tuple[tuple[str, ...], ...]
+
+
+@dataclass(kw_only=True)
+class Piece:
+    """One volume's share of an image set."""
+
+    label: int
+    number: int  # of the volume in its class
+    name: str
+    volume: Volume
+    grid: Grid
+    blocks: Blocks
+    counts: dict[str, int]  # images by set
+    grey: Grey = field(default_factory=lambda: Grey(0.0, 0.0))
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What was found on the way."""
+
+    volumes: list[dict[str, Any]] = field(default_factory=list)
+    sets: list[int] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    means: list[tuple[float, float]] = field(default_factory=list)  # of the grey values as cut, and as kept
+    redrawn: dict[str, int] = field(default_factory=dict)
+    constant: dict[str, int] = field(default_factory=dict)
+
+
+def identify(classes: tuple[ClassSource, ...], plan: SlicePlan, progress: Progress, should_stop: Stop) -> Request:
+    """Open all files and hash what determines the image set: plan, class names, voxels, voxel sizes, not paths.
+
+    Checks what can be known before cutting: voxel sizes, and that slices fit into the files' blocks.
+    """
+    everyone = tuple(tuple(members(c)) for c in classes)
+    if not everyone:
+        raise InputError("There is no class to cut.", "Add a class with volumes.")
+    total, done = sum(map(len, everyone)), 0
+    identities: list[tuple[str, ...]] = []
+    for source, group in zip(classes, everyone, strict=True):
+        found: list[str] = []
+        for number, member in enumerate(group):
+            progress("opening volumes", done, total, "volumes")
+            _check(should_stop)
+            volume = None if isinstance(member.source, SimulatedSource) else member.open()
+            if volume is not None:
+                _blocks(volume, member, plan, len(group), number)
+            found.append(identity(member, volume))
+            if found[-1] in found[:-1]:
+                twin = group[found.index(found[-1])].name
+                raise InputError(
+                    f"{twin} and {member.name} of class “{source.name}” hold the same data.",
+                    "Remove one: the sets would not be independent.",
+                )
+            done += 1
+        identities.append(tuple(found))
+    progress("opening volumes", total, total, "volumes")
+    what = [_ALGORITHM, plan.to_json(), [[c.name, i] for c, i in zip(classes, identities, strict=True)]]
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+    names = tuple(c.name for c in classes)
+    return Request(hash=digest, plan=plan, classes=names, members=everyone, identities=tuple(identities))
+
+
+def _check(should_stop: Stop) -> None:
+    if should_stop():
+        raise CuttingStoppedError
+
+
+def _blocks(volume: Volume, member: Member, plan: SlicePlan, total: int, number: int) -> tuple[Grid, Blocks]:
+    """The grid and the blocks of volume `number` of a class of `total`: three or more are separated as wholes."""
+    grid = grid_of(volume, plan, name=member.name)
+    shape = (volume.shape[0], volume.shape[1], volume.shape[2])
+    if total >= len(SETS):
+        return grid, whole(shape, grid, plan, assign(total, plan)[number], name=member.name)
+    return grid, separate(shape, grid, plan, name=member.name)
+
+
+def cut_all(request: Request, target: Path, progress: Progress, should_stop: Stop) -> None:
+    """Cut what was asked into the folder `target`, which appears when all is there."""
+    plan = request.plan
+    total = len(request.classes) * sum(counts_of(plan).values())
+    tally = Tally()
+    with _appearing(target) as part:
+        with open(part / "images.npy", "wb") as images, open(part / "index.csv", "w", encoding="utf-8", newline="") as index:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (total, plan.pixels, plan.pixels)}
+            np.lib.format.write_array_header_1_0(images, header)
+            writer = csv.writer(index, lineterminator="\n")
+            writer.writerow(_COLUMNS)
+            for piece in _pieces(request, progress, should_stop):
+                for chunk in _cut_piece(piece, plan, tally, should_stop):
+                    _write(chunk, images, writer, request.classes, tally)
+                    progress("cutting slices", len(tally.labels), total, "images")
+            for file in (images, index):
+                file.flush()
+                os.fsync(file.fileno())
+        write_json(part / "plan.json", _summary(request, tally), VERSION)
+
+
+def _pieces(request: Request, progress: Progress, should_stop: Stop) -> Iterator[Piece]:
+    """The volumes one after the other, so that only one is held in memory."""
+    for label, group in enumerate(request.members):
+        counts = _counts_by_volume(request.plan, len(group))
+        for number, member in enumerate(group):
+            if not any(counts[number].values()):
+                continue
+            _check(should_stop)
+            if isinstance(member.source, SimulatedSource):
+                progress(f"simulating {member.name}", number, len(group), "structures")
+            volume = member.open()
+            grid, blocks = _blocks(volume, member, request.plan, len(group), number)
+            counted = counts[number]
+            yield Piece(label=label, number=number, name=member.name, volume=volume, grid=grid, blocks=blocks, counts=counted)
+
+
+def _counts_by_volume(plan: SlicePlan, volumes: int) -> list[dict[str, int]]:
+    """Images by set of each volume of a class: equal shares among the volumes that serve a set."""
+    serving = assign(volumes, plan) if volumes >= len(SETS) else None
+    result: list[dict[str, int]] = [{} for _ in range(volumes)]
+    for name, total in counts_of(plan).items():
+        chosen = [i for i in range(volumes) if serving is None or serving[i] == name]
+        for i, share in zip(chosen, share_out(total, [1.0] * len(chosen)), strict=True):
+            result[i][name] = share
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chunk:
+    piece: Piece
+    set_name: str
+    images: NDArray[np.float32]  # normalised
+    means: NDArray[np.float64]  # of the grey values before
+    centres: Array
+    axes: Array
+
+
+def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, should_stop: Stop) -> Iterator[_Chunk]:
+    array = readable(piece.volume.as_array())
+    piece.grey = grey_of(array, name=piece.name)
+    tally.volumes.append(_volume_record(piece))
+    size = max(1, _CHUNK_BYTES // (4 * piece.grid.size**2))
+    for place, name in enumerate(SETS):
+        wanted = piece.counts.get(name, 0)
+        for start in range(0, wanted, size):
+            _check(should_stop)
+            indices = range(start, min(start + size, wanted))
+            keys = [(piece.label, piece.number, place, i) for i in indices]
+            rngs = [np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=k)) for k in keys]
+            images, centres, axes = _draw(piece, array, name, rngs, tally)
+            flat = np.ptp(images, axis=(1, 2)) == 0
+            if flat.any():
+                tally.constant[piece.name] = tally.constant.get(piece.name, 0) + int(flat.sum())
+            yield _Chunk(
+                piece=piece,
+                set_name=name,
+                images=normalise(images, plan.normalisation, piece.grey),
+                means=images.mean(axis=(1, 2), dtype=np.float64),
+                centres=centres,
+                axes=axes,
+            )
+
+
+def _draw(
+    piece: Piece, array: NDArray[Any], name: str, rngs: list[np.random.Generator], tally: Tally
+) -> tuple[NDArray[np.float32], Array, Array]:
+    """Draw a pose from each generator and cut there; where the slice is not finite everywhere, draw again from the same."""
+    n, grid = len(rngs), piece.grid
+    images = np.empty((n, grid.pixels, grid.pixels), np.float32)
+    centres, axes = np.empty((n, 3)), np.empty((n, 2, 3))
+    todo = np.arange(n)
+    for attempt in range(_REDRAWS):
+        for i in todo:
+            centres[i], axes[i] = draw_pose(rngs[i], piece.blocks.boxes[name], grid)
+        images[todo] = grid.average(sample(array, centres[todo], grid.steps(axes[todo]), size=grid.size))
+        todo = todo[~np.isfinite(images[todo]).all(axis=(1, 2))]
+        if todo.size == 0:
+            return images, centres, axes
+        if attempt == 0:
+            tally.redrawn[piece.name] = tally.redrawn.get(piece.name, 0) + len(todo)
+    raise InputError(
+        f"{piece.name} holds NaN or infinite values nearly everywhere: no slice without them was found.",
+        "Crop the volume to where its data are.",
+    )
+
+
+def _write(chunk: _Chunk, images: IO[bytes], writer: Any, classes: tuple[str, ...], tally: Tally) -> None:
+    images.write(np.ascontiguousarray(chunk.images, dtype="<f4").data)
+    first, volume = len(tally.labels), len(tally.volumes) - 1
+    vectors = np.concatenate([chunk.centres, normals(chunk.axes), chunk.axes.reshape(-1, 6)], axis=1)
+    for i, (row, mean) in enumerate(zip(vectors.tolist(), chunk.means.tolist(), strict=True)):
+        writer.writerow([first + i, chunk.set_name, classes[chunk.piece.label], volume, *row, mean])
+    tally.labels += [chunk.piece.label] * len(chunk.images)
+    tally.sets += [SETS.index(chunk.set_name)] * len(chunk.images)
+    kept = chunk.images.mean(axis=(1, 2), dtype=np.float64)
+    tally.means += list(zip(chunk.means.tolist(), kept.tolist(), strict=True))
+
+
+def _volume_record(piece: Piece) -> dict[str, Any]:
+    volume = piece.volume
+    return {
+        "name": piece.name,
+        "label": piece.label,
+        "path": str(volume.source),
+        "shape": list(volume.shape),
+        "dtype": str(volume.dtype),
+        "voxel_size": None if volume.voxel_size is None else list(volume.voxel_size),
+        "unit": volume.unit,
+        "spacing": list(piece.grid.spacing),
+        "grey": asdict(piece.grey),
+        "blocks": {s: asdict(b) for s, b in piece.blocks.boxes.items()},
+        "admissible": piece.blocks.admissible,
+        "gap": piece.blocks.gap,
+        "lost": piece.blocks.lost(),
+    }
+
+
+def _summary(request: Request, tally: Tally) -> dict[str, Any]:
+    pixel_size, unit = audit.pixel_size(request.plan, tally.volumes)
+    volumes = [{**v, "class": request.classes[v["label"]]} for v in tally.volumes]
+    warnings = audit.warnings(request.plan, request.classes, volumes)
+    warnings += audit.same_data(request.classes, request.identities, [[m.name for m in g] for g in request.members])
+    warnings += audit.oddities(tally.redrawn, tally.constant)
+    warnings += audit.brightness(request.plan, request.classes, tally.sets, tally.labels, tally.means)
+    return {
+        "hash": request.hash,
+        "plan": request.plan.to_json(),
+        "classes": list(request.classes),
+        "volumes": volumes,
+        "pixel_size": pixel_size,
+        "unit": unit,
+        "independence": audit.independence(volumes),
+        "warnings": warnings,
+    }
+
+
+@contextmanager
+def _appearing(target: Path) -> Iterator[Path]:
+    """A temporary sibling folder that takes its name at the end, or is removed; what killed processes left is removed too."""
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for stale in target.parent.glob("*.part"):
+            pid = stale.name.split(".")[-2]
+            if pid.isdigit() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
+                shutil.rmtree(stale, ignore_errors=True)
+        part.mkdir()
+        yield part
+        if (target / "plan.json").is_file():  # another process was faster; it cut the same
+            shutil.rmtree(part)
+            return
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(part, target)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, FileError):
+            raise
+        raise explain(error, target, "write the image set") from error
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise

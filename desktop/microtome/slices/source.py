@@ -1,0 +1,152 @@
+"""From a class's sources to volumes, their grids and a quick preview of their slices."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microtome.errors import FileError, InputError
+from microtome.registry import registry
+from microtome.slices.cut import readable, sample
+from microtome.slices.geometry import Array, Grid, spacing_in_voxels
+from microtome.slices.grey import grey_of, normalise
+from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
+from microtome.slices.split import SETS, Box, draw_pose, separate
+from microtome.volumes.read import open_volume
+from microtome.volumes.simulate import simulate, voxelise
+from microtome.volumes.units import VOXEL
+from microtome.volumes.volume import Volume
+
+_WHOLE = 256 * 2**20  # bytes: smaller volumes are identified by all their voxels, larger ones by every few planes
+_PLANES = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One volume of a class before it is opened; `flat`: a micrograph, cut in its own plane only."""
+
+    name: str
+    source: VolumeSource | SimulatedSource
+    flat: bool = False
+
+    def open(self) -> Volume:
+        """Open the file (its header), or simulate the structure (seconds)."""
+        source = self.source
+        if isinstance(source, SimulatedSource):
+            structure = simulate(source.kind, seed=source.seed, parameters=source.parameters)
+            return voxelise(structure, source.voxel_size)
+        size: dict[str, Any] = {} if source.voxel_size is None else {"voxel_size": source.voxel_size}
+        unit = {"unit": source.unit} if source.unit else {}
+        volume = open_volume(Path(source.path), **source.options, **size, **unit)
+        if self.flat and volume.shape[0] != 1:
+            raise InputError(
+                f"{self.name} holds {volume.shape[0]} pages; a micrograph is one image.",
+                "List it under volumes, or save each page as a file of its own.",
+            )
+        return volume
+
+
+def members(source: ClassSource) -> list[Member]:
+    """The volumes, structures and micrographs of a class, not opened; InputError where there are none."""
+    found = [Member(name=Path(v.path).name or v.path, source=v) for v in source.volumes]
+    found += [Member(name=f"{s.kind}, seed {s.seed}", source=s) for s in source.simulated]
+    for pattern in source.images:
+        found += [Member(name=f.name, source=VolumeSource(path=str(f)), flat=True) for f in image_files(pattern)]
+    if not found:
+        raise InputError(f"Class “{source.name}” has no volumes.", "Give it a volume, images or a structure to simulate.")
+    return found
+
+
+def image_files(pattern: str) -> list[Path]:
+    """The image files of a folder, a glob pattern or a single path, in natural order; FileError where there are none."""
+    path = Path(pattern)
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        known = {e for plugin in registry().of_kind("reader") for e in plugin.extra["extensions"]}
+        files = [f for f in path.iterdir() if f.is_file() and f.suffix.lower() in known and not f.name.startswith(".")]
+    else:
+        # Path.glob takes no absolute patterns.
+        files = [Path(f) for f in glob.glob(pattern, recursive=True) if Path(f).is_file()]  # noqa: PTH207
+    if not files:
+        raise FileError(f"There are no images at {pattern}.", "Give a folder of images, or a pattern like folder/*.tif.")
+    return sorted(files, key=lambda f: [int(p) if p.isdigit() else p.lower() for p in re.split(r"(\d+)", str(f))])
+
+
+def open_class(source: ClassSource) -> list[Volume]:
+    """Open all volumes of a class: files by their header, structures by simulating them."""
+    return [member.open() for member in members(source)]
+
+
+def identity(member: Member, volume: Volume | None) -> str:
+    """What a member's data are, wherever they lie: a hash of voxels, shape and voxel size, or of how it is simulated."""
+    if isinstance(member.source, SimulatedSource):
+        plugin = registry().get("generator", member.source.kind)
+        what = [asdict(member.source), plugin.source_hash, plugin.version]
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    assert volume is not None
+    size = None if volume.voxel_size is None else [float(v) for v in volume.voxel_size]
+    digest = hashlib.sha256(repr((tuple(volume.shape), volume.dtype.str, size, volume.unit)).encode())
+    depth = volume.shape[0]
+    plane = max(1, volume.shape[1] * volume.shape[2] * volume.dtype.itemsize)
+    if plane * depth <= _WHOLE:
+        starts, thick = range(0, depth, max(1, 2**24 // plane)), max(1, 2**24 // plane)
+    else:
+        starts, thick = range(0, depth, max(1, depth // _PLANES)), 1
+    for z in starts:
+        digest.update(np.ascontiguousarray(volume[z : z + thick]).data)
+    return digest.hexdigest()[:24]
+
+
+def grid_of(volume: Volume, plan: SlicePlan, *, name: str) -> Grid:
+    """The pixels of the plan in a volume; InputError naming the volume where its voxel size is needed and unknown.
+
+    A volume of one plane is cut in that plane, whatever the plan's orientation.
+    """
+    if plan.unit != VOXEL and volume.voxel_size is None:
+        raise InputError(
+            f"The voxel size of {name} is not known, and the field of view is given in {plan.unit}.",
+            "Enter its voxel size, or give the field of view in voxels.",
+        )
+    spacing = spacing_in_voxels(plan.field_of_view / plan.pixels, plan.unit, volume.voxel_size, volume.unit)
+    if volume.shape[0] > 1:
+        return Grid(spacing, plan.pixels, plan.orientation)
+    return Grid((spacing[1], *spacing[1:]), plan.pixels, "xy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """Slices of a volume as the image set would hold them, with where they lie."""
+
+    images: NDArray[np.float32]  # (n, pixels, pixels)
+    centres: Array  # (n, 3) voxels
+    axes: Array  # (n, 2, 3) down and right, unit vectors in physical space
+    sets: tuple[str, ...]  # the set of each
+    boxes: dict[str, Box]  # the block of each set
+
+
+def preview(volume: Volume, plan: SlicePlan, *, n: int, seed: int) -> Preview:
+    """Cut n slices at random, in turn from the blocks of training, validation and evaluation; fast enough for a live view.
+
+    Raises InputError as cutting the image set would.
+    """
+    name = Path(volume.source).name if volume.source else "the volume"
+    grid = grid_of(volume, plan, name=name)
+    boxes = separate((volume.shape[0], volume.shape[1], volume.shape[2]), grid, plan, name=name).boxes
+    sets = tuple(SETS[i % len(SETS)] for i in range(n))
+    keys = [np.random.SeedSequence(seed, spawn_key=(i,)) for i in range(n)]
+    poses = [draw_pose(np.random.default_rng(k), boxes[s], grid) for k, s in zip(keys, sets, strict=True)]
+    centres = np.array([p[0] for p in poses]).reshape(n, 3)
+    axes = np.array([p[1] for p in poses]).reshape(n, 2, 3)
+    array = readable(volume.as_array())
+    images = grid.average(sample(array, centres, grid.steps(axes), size=grid.size))
+    images = normalise(images, plan.normalisation, grey_of(array, name=name))
+    return Preview(images=images, centres=centres, axes=axes, sets=sets, boxes=boxes)
