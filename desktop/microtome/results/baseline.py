@@ -57,7 +57,7 @@ def histogram_edges(images: NDArray[np.float32], chosen: NDArray[np.int64]) -> N
 
 
 def features(images: NDArray[np.float32], chosen: NDArray[np.int64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Features (n, HISTOGRAM_BINS + 2 + SPECTRUM_BINS): shares of the histogram, mean, deviation, log of the radial spectrum."""
+    """Features (n, HISTOGRAM_BINS + 2 + SPECTRUM_BINS): shares of the histogram, mean, deviation, radial spectrum."""
     parts = [_features(np.asarray(part, dtype=np.float64), edges) for part in _chunks(images, chosen)]
     return np.concatenate(parts) if parts else np.empty((0, HISTOGRAM_BINS + 2 + SPECTRUM_BINS))
 

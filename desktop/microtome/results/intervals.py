@@ -1,4 +1,4 @@
-"""Confidence intervals: of a proportion (Wilson), of a mean over seeds (Student's t), of the mean class accuracy (bootstrap)."""
+"""Confidence intervals: of a proportion (Wilson), a mean over seeds (Student's t), a mean class accuracy (bootstrap)."""
 
 from __future__ import annotations
 

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.slices.plan import SlicePlan
-from microtome.slices.split import SETS
+from microtome.slices.split import SET_WORDS, SETS, nearly_all, percent
 from microtome.volumes.units import VOXEL, to_nm
 
 Record = dict[str, Any]
 #: A shortcut is reported when it makes up this part of the way from chance to certainty.
 _SHORTCUT = 0.75
+_LISTED = 6  # volumes named in one sentence
 _DIRECTIONS = 0.1  # difference between classes in the share of orientations that are cut
 _SHARPNESS = 1.25  # ratio of voxel sizes
 
@@ -72,7 +73,7 @@ def _length(volume: Record) -> float | None:
 
 def warnings(plan: SlicePlan, classes: Sequence[str], volumes: Sequence[Record]) -> list[str]:
     """What geometry alone gives away, or loses: orientations, voxel sizes, distortion, magnification."""
-    found = [f"{v['name']} (“{v['class']}”): {v['lost']}" for v in volumes if v["lost"]]
+    found = _lost_orientations(volumes)
     shares = [np.mean([_least(v) for v in volumes if v["class"] == c]) for c in classes]
     if max(shares) - min(shares) > _DIRECTIONS:
         found.append(
@@ -94,6 +95,19 @@ def warnings(plan: SlicePlan, classes: Sequence[str], volumes: Sequence[Record])
                 f"{volume['name']}: a pixel is {max(volume['spacing']):.2g} of a voxel; the images hold no finer detail."
             )
     return found
+
+
+def _lost_orientations(volumes: Sequence[Record]) -> list[str]:
+    tight = [v for v in volumes if not nearly_all(v["admissible"])]
+    if not tight:
+        return []
+    shares = [f"{v['name']} {' / '.join(percent(share) for share in v['admissible'].values())}" for v in tight]
+    listed = "; ".join(shares[:_LISTED]) + (f"; and {len(shares) - _LISTED} more" if len(shares) > _LISTED else "")
+    which = " / ".join(SET_WORDS[s] for s in tight[0]["admissible"]) if len(tight[0]["admissible"]) > 1 else "its set"
+    return [
+        "Slices of some orientations do not fit into their blocks and are never cut. "
+        f"Of all orientations, these parts fit ({which}): {listed}. A smaller field of view keeps more."
+    ]
 
 
 def _least(volume: Record) -> float:

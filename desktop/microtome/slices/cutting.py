@@ -126,10 +126,9 @@ def _check(should_stop: Stop) -> None:
 def _blocks(volume: Volume, member: Member, plan: SlicePlan, total: int, number: int) -> tuple[Grid, Blocks]:
     """The grid and the blocks of volume `number` of a class of `total`: three or more are separated as wholes."""
     grid = grid_of(volume, plan, name=member.name)
-    shape = (volume.shape[0], volume.shape[1], volume.shape[2])
     if total >= len(SETS):
-        return grid, whole(shape, grid, plan, assign(total, plan)[number], name=member.name)
-    return grid, separate(shape, grid, plan, name=member.name)
+        return grid, whole(volume.shape, grid, plan, assign(total, plan)[number], name=member.name)
+    return grid, separate(volume.shape, grid, plan, name=member.name)
 
 
 def cut_all(request: Request, target: Path, progress: Progress, should_stop: Stop) -> None:
@@ -266,7 +265,6 @@ def _volume_record(piece: Piece) -> dict[str, Any]:
         "blocks": {s: asdict(b) for s, b in piece.blocks.boxes.items()},
         "admissible": piece.blocks.admissible,
         "gap": piece.blocks.gap,
-        "lost": piece.blocks.lost(),
     }
 
 

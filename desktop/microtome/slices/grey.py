@@ -45,8 +45,10 @@ def normalise(images: NDArray[np.float32], how: str, grey: Grey) -> NDArray[np.f
     """
     if how == "none":
         return images
+    mean: Any
+    deviation: Any
     if how == "volume":
-        mean, deviation = np.float64(grey.mean), np.float64(grey.deviation)
+        mean, deviation = grey.mean, grey.deviation
     else:
         mean = images.mean(axis=(1, 2), dtype=np.float64, keepdims=True)
         deviation = images.std(axis=(1, 2), dtype=np.float64, keepdims=True)

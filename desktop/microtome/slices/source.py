@@ -131,6 +131,7 @@ class Preview:
     axes: Array  # (n, 2, 3) down and right, unit vectors in physical space
     sets: tuple[str, ...]  # the set of each
     boxes: dict[str, Box]  # the block of each set
+    lost: str  # what orientations do not fit, in words; empty where all do
 
 
 def preview(volume: Volume, plan: SlicePlan, *, n: int, seed: int) -> Preview:
@@ -140,13 +141,13 @@ def preview(volume: Volume, plan: SlicePlan, *, n: int, seed: int) -> Preview:
     """
     name = Path(volume.source).name if volume.source else "the volume"
     grid = grid_of(volume, plan, name=name)
-    boxes = separate((volume.shape[0], volume.shape[1], volume.shape[2]), grid, plan, name=name).boxes
+    blocks = separate(volume.shape, grid, plan, name=name)
     sets = tuple(SETS[i % len(SETS)] for i in range(n))
     keys = [np.random.SeedSequence(seed, spawn_key=(i,)) for i in range(n)]
-    poses = [draw_pose(np.random.default_rng(k), boxes[s], grid) for k, s in zip(keys, sets, strict=True)]
+    poses = [draw_pose(np.random.default_rng(k), blocks.boxes[s], grid) for k, s in zip(keys, sets, strict=True)]
     centres = np.array([p[0] for p in poses]).reshape(n, 3)
     axes = np.array([p[1] for p in poses]).reshape(n, 2, 3)
     array = readable(volume.as_array())
     images = grid.average(sample(array, centres, grid.steps(axes), size=grid.size))
     images = normalise(images, plan.normalisation, grey_of(array, name=name))
-    return Preview(images=images, centres=centres, axes=axes, sets=sets, boxes=boxes)
+    return Preview(images=images, centres=centres, axes=axes, sets=sets, boxes=blocks.boxes, lost=blocks.lost())

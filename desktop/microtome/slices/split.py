@@ -58,13 +58,19 @@ class Blocks:
 
     def lost(self) -> str:
         """What orientations do not fit, in words; empty where all do."""
-        if min(self.admissible.values()) > 0.995:
+        if nearly_all(self.admissible):
             return ""
-        shares = ", ".join(f"{_percent(v)} of them in {SET_WORDS[k]}" for k, v in self.admissible.items())
+        shares = ", ".join(f"{percent(v)} of them in {SET_WORDS[k]}" for k, v in self.admissible.items())
         return f"Slices of some orientations do not fit into their block and are never cut; {shares} do fit."
 
 
-def _percent(share: float) -> str:
+def nearly_all(admissible: dict[str, float]) -> bool:
+    """True where hardly any orientation is lost in any set."""
+    return min(admissible.values()) > 0.995
+
+
+def percent(share: float) -> str:
+    """A share as “29 %”, small ones with two digits."""
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
