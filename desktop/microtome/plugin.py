@@ -21,13 +21,14 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from microtome.errors import InputError, MicrotomeError
+from microtome.errors import FileError, InputError, MicrotomeError, nearest
 from microtome.fields import Field, FieldSpec, fields_of, fill
 
 __all__ = [
     "KINDS",
     "Field",
     "FieldSpec",
+    "FileError",
     "InputError",
     "LazyArray",
     "MicrotomeError",
@@ -38,6 +39,7 @@ __all__ = [
     "Structure",
     "augmentation",
     "generator",
+    "nearest",
     "network",
     "reader",
     "search",

@@ -1,0 +1,108 @@
+"""Single 2-D images (TIFF, PNG, BMP, JPEG): their size from the header, their grey values."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microtome.errors import FileError, InputError
+from microtome.store.atomic import explain
+from microtome.volumes.grey import GreyRule, colour_words, to_grey
+from microtome.volumes.lazy import need_memory
+from microtome.volumes.tiffheader import bones
+
+TIFF = (".tif", ".tiff")
+PLAIN = (".png", ".bmp", ".jpg", ".jpeg")
+IMAGES = (*TIFF, *PLAIN)
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file's name says that it is an image; hidden files are none."""
+    return path.suffix.lower() in IMAGES and not path.name.startswith(".")
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(height, width) from the header of an image; FileError where it is missing, empty, or not what its name says."""
+    if path.suffix.lower() in TIFF:
+        found = bones(path, most=1)
+        size = found.sizes[0] if found.sizes else None
+    else:
+        size = _plain_size(path)
+    if size is None or min(size) < 1:
+        raise FileError(f"{path} is damaged, or not the image that its name says.", "Copy or export it again.")
+    return size
+
+
+def _plain_size(path: Path) -> tuple[int, int] | None:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(32)
+            if not head:
+                raise FileError(f"{path} is empty (0 bytes).", "Copy or export it again.")
+            if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) >= 24:
+                width, height = struct.unpack(">II", head[16:24])
+                return height, width
+            if head[:2] == b"BM" and len(head) >= 26:
+                width, height = struct.unpack("<ii", head[18:26])
+                return abs(height), width  # a negative height: rows from the top
+            if head[:2] == b"\xff\xd8":
+                return _jpeg_size(file)
+    except OSError as error:
+        if isinstance(error, FileError):
+            raise
+        raise explain(error, path, "read") from error
+    return None
+
+
+def _jpeg_size(file: BinaryIO) -> tuple[int, int] | None:
+    """Walk the segments to the frame header (ITU-T T.81, B.2.2)."""
+    at = 2
+    while True:
+        file.seek(at)
+        head = file.read(9)
+        if len(head) < 9 or head[0] != 0xFF:
+            return None
+        kind, length = head[1], int.from_bytes(head[2:4], "big")
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", head[5:9])
+            return height, width
+        at += 2 + length
+
+
+def _decode(path: Path) -> NDArray[Any]:
+    import imagecodecs
+
+    decoders = {".png": imagecodecs.png_decode, ".bmp": imagecodecs.bmp_decode}
+    decode = decoders.get(path.suffix.lower(), imagecodecs.jpeg_decode)
+    height, width = image_size(path)
+    need_memory(height * width * 8, str(path))
+    try:
+        image: NDArray[Any] = decode(path.read_bytes())
+    except OSError as error:
+        raise explain(error, path, "read") from error
+    except (RuntimeError, ValueError, TypeError, MemoryError) as error:  # every codec's own error is a RuntimeError
+        raise FileError(f"{path} is damaged and cannot be decoded ({error}).", "Copy or export it again.") from error
+    return image
+
+
+def read_image(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """The grey values (y, x) of one image and what was found about it; a TIFF must hold one page."""
+    if path.suffix.lower() in TIFF:
+        from microtome.volumes.tiff import open_tiff
+
+        raw = open_tiff(path)
+        if raw.voxels.shape[0] != 1:
+            raise InputError(f"{path} holds {raw.voxels.shape[0]} pages; a slice is one image.", "Open it as a volume.")
+        page = raw.voxels[0]
+        return (page if page.dtype.isnative else page.astype(page.dtype.newbyteorder("="))), raw.findings
+    image = _decode(path)
+    if image.ndim == 2:
+        return to_grey(image, GreyRule()), ()
+    samples = image.shape[-1]
+    rule = GreyRule.make(samples=samples, colours=3 if samples >= 3 else 1, planar=False, invert=None, table=None)
+    words = (colour_words(image, rule),) if rule.colour else ()
+    return to_grey(image, rule), (*words, *rule.findings)

@@ -1,0 +1,270 @@
+"""Open a volume, or describe what lies at a path: the reader is found by name, options override what the file says."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from microtome.errors import FileError, InputError, MicrotomeError, UnknownNameError, nearest
+from microtome.plugin import Plugin, RawVolume
+from microtome.registry import registry
+from microtome.store.atomic import explain
+from microtome.volumes.folder import entries, images_in, is_stack
+from microtome.volumes.images import image_size
+from microtome.volumes.tiffheader import is_tiff
+from microtome.volumes.units import VOXEL, nanometres
+from microtome.volumes.volume import Volume, extent
+
+Kind = Literal["volume", "image", "images folder", "classes folder", "project"]
+COMMON = ("voxel_size", "unit", "reader")
+_SCAN_AT_ONCE = 2**26  # bytes of floating-point data that a description looks through for NaN
+_MOST_CHILDREN = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What lies at a path, read from headers only.
+
+    kind: a volume; a 2-D image; a folder of separate 2-D images; a folder whose `children` are classes or volumes; a project.
+    `options` are those that its reader was given, beside voxel_size and unit. `shape` is (z, y, x), for a folder of images
+    (how many, y, x) where they are of one size.
+    """
+
+    path: str
+    kind: Kind
+    reader: str = ""
+    shape: tuple[int, int, int] | None = None
+    dtype: str = ""
+    voxel_size: tuple[float, float, float] | None = None  # (z, y, x) in `unit`
+    unit: str = VOXEL
+    file_bytes: int = 0
+    memory_bytes: int = 0
+    findings: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    children: tuple[Description, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The file's or folder's name."""
+        return Path(self.path).name
+
+    @property
+    def physical_size(self) -> tuple[float, float, float] | None:
+        """The edges (z, y, x) in `unit`, where the voxel size is known."""
+        return extent(self.shape, self.voxel_size)
+
+    def to_json(self) -> dict[str, Any]:
+        """The description as JSON, with the physical size."""
+        data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        size = self.physical_size
+        data["physical_size"] = None if size is None else list(size)
+        for key in ("shape", "voxel_size", "findings"):
+            data[key] = None if data[key] is None else list(data[key])
+        data["children"] = [c.to_json() for c in self.children]
+        return data
+
+
+def open_volume(path: str | Path, **options: Any) -> Volume:
+    """Open a volume file, a folder of slices or a 2-D image (one slice); voxels are read when they are asked for.
+
+    `voxel_size` (z, y, x; or one number) and `unit` override the file's, `reader` chooses the reader by name; the rest are
+    the reader's own settings (raw: shape, dtype, offset, byte_order). Raises FileError for what cannot be read, InputError
+    for what is no volume, UnknownNameError (naming the nearest) for an unknown option.
+    """
+    path = _existing(Path(path))
+    common = {k: v for k, v in options.items() if k in COMMON}
+    own = {k: v for k, v in options.items() if k not in COMMON}
+    plugin = _reader(path, common.get("reader"), own)
+    return _open(path, plugin, own, common).scanned()
+
+
+def describe(path: str | Path, **options: Any) -> Description:
+    """What lies at a path, from headers only; the options are those of `open_volume`, and so are the errors."""
+    path = _existing(Path(path))
+    if path.is_dir() and not options.get("reader"):
+        return _describe_folder(path, options)
+    common = {k: v for k, v in options.items() if k in COMMON}
+    own = {k: v for k, v in options.items() if k not in COMMON}
+    plugin = _reader(path, common.get("reader"), own)
+    volume = _open(path, plugin, own, common)
+    if volume.memory_bytes <= _SCAN_AT_ONCE:
+        volume = volume.scanned()
+    kept = own | ({"reader": plugin.name} if "reader" in common else {})
+    return Description(
+        path=str(path),
+        kind="image" if volume.shape[0] == 1 else "volume",
+        reader=plugin.name,
+        shape=volume.shape,
+        dtype=volume.dtype.name,
+        voxel_size=volume.voxel_size,
+        unit=volume.unit,
+        file_bytes=_file_bytes(path),
+        memory_bytes=volume.memory_bytes,
+        findings=volume.findings,
+        options=kept,
+    )
+
+
+def _existing(path: Path) -> Path:
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        if isinstance(error, ValueError):
+            raise FileError(f"{path!s:.80} is not a path.", "Choose a file or folder.") from error
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise FileError(f"{path} does not exist.", "Check the path, or choose the file again.") from error
+        raise explain(error, path, "read") from error
+    return path
+
+
+def _file_bytes(path: Path) -> int:
+    try:
+        if path.is_dir():
+            return sum(f.stat().st_size for f in images_in(path))
+        return path.stat().st_size
+    except OSError as error:
+        raise explain(error, path, "read") from error
+
+
+def _reader(path: Path, name: str | None, own: Mapping[str, Any]) -> Plugin:
+    """The reader that is named, or that takes this extension; else one by the first bytes; else raw where a shape is given."""
+    known = registry()
+    if name:
+        return known.get("reader", str(name))
+    readers = known.of_kind("reader")
+    if path.is_dir():
+        return next(p for p in readers if p.extra["folders"])
+    ending = path.suffix.lower()
+    for plugin in readers:
+        if ending in plugin.extra["extensions"]:
+            return plugin
+    guessed = _by_first_bytes(path) or ("raw" if "shape" in own else "")
+    if guessed:
+        return known.get("reader", guessed)
+    endings = sorted({e for p in readers for e in p.extra["extensions"]})
+    if path.stat().st_size == 0:
+        raise FileError(f"{path} is empty (0 bytes).", "Copy or export it again.")
+    raise FileError(
+        f"{path} is no volume that can be read: there is no reader for “{ending or path.name}”.",
+        f"Readable: {', '.join(endings)}, or a folder of slices; for headerless voxels give shape and dtype.",
+    )
+
+
+def _by_first_bytes(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise explain(error, path, "read") from error
+    return "tiff" if is_tiff(head) else "npy" if head[:6] == b"\x93NUMPY" else ""
+
+
+def _open(path: Path, plugin: Plugin, own: Mapping[str, Any], common: Mapping[str, Any]) -> Volume:
+    known = [*plugin.fields, *COMMON]
+    for key in own:
+        if key not in known:
+            raise UnknownNameError(f"There is no option “{key}” for {path.name} (reader {plugin.name}).", nearest(key, known))
+    try:
+        raw: RawVolume = plugin.call(path, **{k: _plain(v) for k, v in own.items()})
+    except OSError as error:
+        if isinstance(error, MicrotomeError):
+            raise
+        raise explain(error, path, "read") from error
+    return Volume.from_raw(_overridden(raw, common))
+
+
+def _plain(value: Any) -> Any:
+    """A list of numbers as the text that a field holds: [128, 64, 64] → 128x64x64."""
+    if isinstance(value, list | tuple):
+        return "x".join(str(int(v)) if isinstance(v, float) and v == int(v) else str(v) for v in value)
+    return value.name if isinstance(value, np.dtype) else value
+
+
+def _overridden(raw: RawVolume, common: Mapping[str, Any]) -> RawVolume:
+    """What the user says of voxel size and unit instead of what the file says."""
+    unit = common.get("unit") or None
+    if unit is not None and (not isinstance(unit, str) or (unit != VOXEL and nanometres(unit) is None)):
+        raise InputError(f"unit cannot be {unit!r}.", "Write nm, um, mm, cm, m, inch, angstrom or voxel.")
+    given = common.get("voxel_size")
+    if given is not None:
+        size = _voxel_size(given)
+        if unit == VOXEL and size != (1.0, 1.0, 1.0):
+            raise InputError("A voxel size in voxels is none.", 'Give its unit: unit = "nm".')
+        return replace(raw, voxel_size=size, unit=unit or "nm")
+    if unit == VOXEL:
+        return replace(raw, voxel_size=None)
+    return replace(raw, unit=unit or raw.unit)
+
+
+def _voxel_size(value: Any) -> tuple[float, float, float]:
+    numbers = [value] * 3 if isinstance(value, int | float) and not isinstance(value, bool) else value
+    fine = isinstance(numbers, list | tuple) and len(numbers) == 3
+    if not fine or not all(isinstance(n, int | float) and not isinstance(n, bool) and 0 < n < np.inf for n in numbers):
+        raise InputError(f"voxel_size must be three positive numbers (z, y, x), not {value!r}.")
+    return (float(numbers[0]), float(numbers[1]), float(numbers[2]))
+
+
+def _describe_folder(path: Path, options: Mapping[str, Any]) -> Description:
+    if (path / "project.json").is_file():
+        return Description(path=str(path), kind="project")
+    inside = entries(path)
+    images = images_in(path)
+    if is_stack(images) or (images and options):
+        return describe(path, **{**options, "reader": "folder"})
+    folders = _children(inside, lambda p: p.is_dir() and _holds_something(p))
+    files = _children(inside, lambda p: p.is_file() and _is_known(p))
+    if folders:
+        return Description(path=str(path), kind="classes folder", children=tuple(folders))
+    volumes = [f for f in files if f.kind == "volume"]
+    if volumes:
+        return Description(path=str(path), kind="classes folder", reader="", children=tuple(volumes))
+    if images:
+        return _images_folder(path, images)
+    raise FileError(
+        f"There are no volumes or images in {path}.", "Choose a folder with slices, volumes, or one folder a class."
+    )
+
+
+def _children(inside: list[Path], fits: Callable[[Path], bool]) -> list[Description]:
+    """The descriptions of what fits; what cannot be read is left out here and said when it is opened by itself."""
+    found = []
+    for path in [p for p in inside if fits(p)][:_MOST_CHILDREN]:
+        try:
+            found.append(describe(path))
+        except MicrotomeError:
+            continue
+    return found
+
+
+def _is_known(path: Path) -> bool:
+    return any(path.suffix.lower() in p.extra["extensions"] for p in registry().of_kind("reader"))
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        return any(p.is_dir() or _is_known(p) for p in entries(path))
+    except FileError:
+        return False
+
+
+def _images_folder(path: Path, images: list[Path]) -> Description:
+    sizes = [image_size(f) for f in images]
+    same = len(set(sizes)) == 1
+    findings = () if same else ("The images differ in size.",)
+    first = describe(images[0])
+    return Description(
+        path=str(path),
+        kind="images folder",
+        shape=(len(images), *sizes[0]) if same else None,
+        dtype=first.dtype,
+        voxel_size=first.voxel_size,
+        unit=first.unit,
+        file_bytes=_file_bytes(path),
+        memory_bytes=sum(h * w for h, w in sizes) * np.dtype(first.dtype).itemsize,
+        findings=findings,
+    )

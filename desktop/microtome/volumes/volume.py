@@ -1,0 +1,139 @@
+"""A volume: voxels that stay on disk where they can, with their physical size and what is odd about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microtome.errors import InputError
+from microtome.plugin import LazyArray, RawVolume
+from microtome.volumes.lazy import need_memory
+from microtome.volumes.units import NM, VOXEL, nanometres
+
+Size = tuple[float, float, float]
+_SCAN_ALL = 2**29  # bytes; a larger volume is scanned in samples
+_SCAN_SLABS = 32
+
+
+@dataclass(kw_only=True, eq=False)
+class Volume:
+    """Voxels (z, y, x), their size (z, y, x) in `unit` or None, where they come from, and findings in words.
+
+    Slicing reads only what is asked for and returns native-endian ndarrays of the file's own dtype. `nonfinite` counts the
+    voxels that are NaN or infinite (None: floating-point data that were not looked at).
+    """
+
+    voxels: LazyArray
+    voxel_size: Size | None = None
+    unit: str = VOXEL
+    source: str = ""
+    findings: tuple[str, ...] = ()
+    nonfinite: int | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    _kept: NDArray[Any] | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_raw(cls, raw: RawVolume) -> Volume:
+        """The volume of what a reader returned; a voxel size in a known length is brought to nm, else it is dropped."""
+        shape = tuple(raw.voxels.shape)
+        if len(shape) != 3 or min(shape) < 1:
+            raise InputError(f"{raw.source} has the shape {shape}; a volume has three axes, none of them empty.")
+        size, unit, findings = physical(raw.voxel_size, raw.unit)
+        return cls(
+            voxels=raw.voxels,
+            voxel_size=size,
+            unit=unit,
+            source=raw.source,
+            findings=(*raw.findings, *findings),
+            nonfinite=None if raw.voxels.dtype.kind == "f" else 0,
+            metadata=raw.metadata,
+        )
+
+    @classmethod
+    def from_array(cls, array: NDArray[Any], voxel_size: Size | None = None, unit: str = VOXEL) -> Volume:
+        """A volume of an array in memory (z, y, x); without a voxel size its unit is the voxel."""
+        raw = RawVolume(voxels=array, voxel_size=voxel_size, unit=unit, source="array")
+        return cls.from_raw(raw)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along z, y, x."""
+        z, y, x = self.voxels.shape
+        return (int(z), int(y), int(x))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the voxels, in native byte order."""
+        return self.voxels.dtype.newbyteorder("=")
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory that the whole volume takes."""
+        z, y, x = self.shape
+        return z * y * x * self.dtype.itemsize
+
+    @property
+    def physical_size(self) -> Size | None:
+        """The edges (z, y, x) of the volume in `unit`, or None where the voxel size is not known."""
+        return extent(self.shape, self.voxel_size)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        source: LazyArray = self.voxels if self._kept is None else self._kept
+        part = np.asarray(source[key])
+        return part if part.dtype.isnative else part.astype(self.dtype)
+
+    def as_array(self) -> NDArray[Any]:
+        """The whole volume: memory-mapped where the file allows it, else read once and kept."""
+        if self._kept is None:
+            if isinstance(self.voxels, np.ndarray) and self.voxels.dtype.isnative:
+                self._kept = self.voxels
+            else:
+                need_memory(self.memory_bytes, self.source or "The volume")
+                self._kept = np.asarray(self.voxels[:]).astype(self.dtype, copy=False)
+        return self._kept
+
+    def scanned(self, limit: int = _SCAN_ALL) -> Volume:
+        """This volume with NaN and infinite voxels counted (beyond `limit` bytes: in evenly spread slices) and said."""
+        if self.dtype.kind != "f" or self.nonfinite is not None:
+            return self
+        depth = self.shape[0]
+        every = self.memory_bytes <= limit
+        chosen = range(depth) if every else sorted({int(z) for z in np.linspace(0, depth - 1, _SCAN_SLABS)})
+        bad = {z: n for z in chosen if (n := int(np.count_nonzero(~np.isfinite(self[z]))))}
+        if not bad:
+            return replace(self, nonfinite=0)
+        total = sum(bad.values())
+        where = f"slices {min(bad)} to {max(bad)}" if len(bad) > 1 else f"slice {next(iter(bad))}"
+        words = "" if every else f" (looked at {len(chosen)} of {depth} slices)"
+        finding = f"{total} voxels are not a number or infinite, in {where}{words}."
+        return replace(self, nonfinite=total, findings=(*self.findings, finding))
+
+
+def extent(shape: tuple[int, int, int] | None, voxel_size: Size | None) -> Size | None:
+    """The edges (z, y, x) of a box of voxels, in the unit of `voxel_size`."""
+    if shape is None or voxel_size is None:
+        return None
+    return (shape[0] * voxel_size[0], shape[1] * voxel_size[1], shape[2] * voxel_size[2])
+
+
+def physical(size: Size | None, unit: str) -> tuple[Size | None, str, tuple[str, ...]]:
+    """A file's voxel size in nm: (size or None, "nm" or "voxel", findings). A wrong number is worse than none."""
+    if size is None:
+        return None, VOXEL, ()
+    numbers = " × ".join(f"{s:g}" for s in size)
+    if not all(np.isfinite(s) and s > 0 for s in size):
+        return (
+            None,
+            VOXEL,
+            (f"The voxel size in the file makes no sense ({numbers} {unit}) and was ignored.".replace(" )", ")"),),
+        )
+    factor = nanometres(unit)
+    if factor is None:
+        said = f"its unit “{unit}” is no length" if unit.strip() and unit != VOXEL else "it has no unit"
+        if unit == VOXEL:
+            return None, VOXEL, ()
+        return None, VOXEL, (f"The file gives a voxel size of {numbers}, but {said}; it was ignored.",)
+    return (size[0] * factor, size[1] * factor, size[2] * factor), NM, ()
