@@ -60,9 +60,8 @@ def ask_open(desk: Desk, parent: QWidget) -> None:
 def open_sample(desk: Desk, path: Path | None = None) -> bool:
     """Make a project of the simulated structures, one a class; nothing is downloaded."""
     project = desk.session.project
-    if project is None or project.volumes:
-        if not new_project(desk, path or free_folder(tr("Sample"))):
-            return False
+    if (project is None or project.volumes) and not new_project(desk, path or free_folder(tr("Sample"))):
+        return False
     if desk.session.classes():
         return True
 

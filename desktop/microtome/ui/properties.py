@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from PySide6.QtWidgets import QFrame, QLineEdit
+from PySide6.QtWidgets import QApplication, QFrame, QLineEdit
 
 from microtome.session import Change
 from microtome.store.project import Project
@@ -51,8 +51,17 @@ class PropertiesPanel(QFrame):
         return f"{tail.word} {len(tail.state.ended_trials())} {sum(len(t.epochs) for t in tail.state.trials.values())}"
 
     def show_selection(self) -> None:
-        """Build the panel for what is selected now."""
+        """Build the panel for what is selected now; the focus stays in the field of the same name."""
+        focus = QApplication.focusWidget()
+        name = focus.accessibleName() if focus is not None and self.isAncestorOf(focus) else ""
         clear(self._body)
+        self._fill()
+        again = next((w for w in self.findChildren(QLineEdit) if name and w.accessibleName() == name and w is not focus), None)
+        if again is not None:
+            again.setFocus()
+            again.selectAll()
+
+    def _fill(self) -> None:
         project = self.desk.session.project
         kind, _, name = self.desk.selection.partition(":")
         if project is None:

@@ -1,0 +1,73 @@
+"""Volumes that pages have opened: kept by what they are, shared by pages, filled in background threads only."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from microtome.store.project import Project, VolumeEntry
+
+if TYPE_CHECKING:
+    from microtome.slices.source import Member
+    from microtome.volumes.volume import Volume
+
+_MOST = 4
+_MOST_BYTES = 2 * 2**30
+_lock = threading.Lock()
+_kept: OrderedDict[str, Volume] = OrderedDict()
+_opening: dict[str, threading.Lock] = {}
+
+
+def identity(project: Project, entry: VolumeEntry) -> str:
+    """What decides how an entry's voxels look; its class and name do not."""
+    what = [str(project.resolve(entry)), entry.simulate, entry.options, entry.voxel_size, entry.unit]
+    return json.dumps(what, sort_keys=True, default=str)
+
+
+def member(project: Project, entry: VolumeEntry) -> Member:
+    """The entry as the slices' sources know it."""
+    # Imported here: this loads the cutting kernels, which the window must not wait for at its start.
+    from microtome.slices.plan import SimulatedSource, VolumeSource
+    from microtome.slices.source import Member
+
+    if entry.simulate is not None:
+        rest = {k: v for k, v in entry.simulate.items() if k not in ("kind", "seed", "voxel_size")}
+        voxel = entry.simulate.get("voxel_size")
+        seed = int(entry.simulate.get("seed", 0))
+        source = SimulatedSource(kind=entry.simulate["kind"], seed=seed, parameters=rest, voxel_size=voxel)
+        return Member(name=entry.name, source=source)
+    unit = entry.unit if entry.voxel_size is not None else ""
+    path = str(project.resolve(entry))
+    given = VolumeSource(path=path, options=entry.options, voxel_size=entry.voxel_size, unit=unit)
+    return Member(name=entry.name, source=given)
+
+
+def opened(project: Project, entry: VolumeEntry) -> Volume:
+    """The entry's volume, opened or simulated where it is not kept yet. Call it in a background thread only.
+
+    Two requests for one volume open it once. Raises what opening raises (a MicrotomeError for a bad file).
+    """
+    key = identity(project, entry)
+    with _lock:
+        mine = _opening.setdefault(key, threading.Lock())
+    with mine:
+        with _lock:
+            found = _kept.get(key)
+            if found is not None:
+                _kept.move_to_end(key)
+                return found
+        volume = member(project, entry).open()
+        with _lock:
+            _kept[key] = volume
+            while len(_kept) > 1 and (len(_kept) > _MOST or sum(v.memory_bytes for v in _kept.values()) > _MOST_BYTES):
+                _kept.popitem(last=False)
+        return volume
+
+
+def forget() -> None:
+    """Let go of every volume (another project was opened)."""
+    with _lock:
+        _kept.clear()
+        _opening.clear()

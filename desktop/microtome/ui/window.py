@@ -1,0 +1,107 @@
+"""The main window: a frame that holds the parts; what they do is theirs."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QMainWindow, QSplitter, QToolButton, QWidget
+
+from microtome import settings
+from microtome.session import Change
+from microtome.ui.commands import Commands
+from microtome.ui.desk import Desk
+from microtome.ui.drop import DropZone
+from microtome.ui.icons import icon
+from microtome.ui.jobs_strip import JobsStrip
+from microtome.ui.layout import LayoutKeeper, keep_geometry
+from microtome.ui.menus import fill_menus, set_theme, window_commands
+from microtome.ui.pagetabs import PageTabs
+from microtome.ui.properties import PropertiesPanel
+from microtome.ui.theme import GRID
+from microtome.ui.toasts import Toasts
+from microtome.ui.tree import ProjectTree
+from microtome.ui.widgets import column, holding, row
+
+_TREE, _PANEL = 232, 252
+
+
+class MainWindow(QMainWindow):
+    """Tree | pages | properties, above the jobs strip; toasts and the drop card float over them."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        desk.setParent(self)
+        self.setAcceptDrops(True)
+        self.setMinimumSize(960, 600)
+        self.drops = DropZone(desk, self)
+        self.build()
+        desk.changed.connect(self._changed)
+        self.layout_keeper.restore()
+        self._changed(Change.ALL)
+
+    def build(self) -> None:
+        """Make all parts, in the theme and language of the moment."""
+        self.commands = Commands(self.desk, self)
+        self.tree = ProjectTree(self.desk)
+        self.tabs = PageTabs(self.desk)
+        self.properties = PropertiesPanel(self.desk)
+        self.strip = JobsStrip(self.desk)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        for part in (self.tree, self.tabs, self.properties):
+            self.splitter.addWidget(part)
+            part.setMinimumWidth(180)
+        self.splitter.setStretchFactor(1, 1)
+        self.splitter.setSizes([_TREE, 800, _PANEL])
+        self.splitter.setChildrenCollapsible(False)
+        centre = holding(column(self.splitter, self.strip, gap=0))
+        centre.layout().setStretch(0, 1)  # type: ignore[union-attr]
+        self.setCentralWidget(centre)
+        self.layout_keeper = LayoutKeeper(self.desk, self.tabs, self.splitter)
+        self.toasts = Toasts(self.desk, self.splitter)
+        window_commands(self)
+        fill_menus(self)
+        self.menuBar().setCornerWidget(self._corner())
+
+    def rebuild(self) -> None:
+        """Build every part anew (another theme or language), with the same pages, selection and sizes."""
+        layout = self.layout_keeper.describe()
+        old = [self.commands, self.layout_keeper, self.toasts]
+        for action in self.actions():
+            self.removeAction(action)
+            action.deleteLater()
+        self.tabs.close_all()
+        self.menuBar().clear()
+        for part in old:
+            part.deleteLater()
+        self.build()
+        self.layout_keeper.restore(layout)
+        self._changed(Change.PROJECT)
+
+    def system_theme_changed(self) -> None:
+        """Follow the desktop into dark or light, where the user asked for that."""
+        if settings.load().get("theme", "system") == "system":
+            set_theme(self, "system")
+
+    def _corner(self) -> QWidget:
+        bell, find = QToolButton(), QToolButton()
+        for made, action, picture in ((find, "palette", "search"), (bell, "messages", "bell")):
+            made.setDefaultAction(self.commands.actions[action])
+            made.setIcon(icon(picture))
+            made.setToolTip(self.commands.actions[action].text())
+            made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        return holding(row(find, bell, GRID // 2, gap=2))
+
+    def _changed(self, change: Change) -> None:
+        project = self.desk.session.project
+        if change & Change.PROJECT:
+            self.setWindowTitle(f"{project.name} – Microtome" if project is not None else "Microtome")
+            # Without a project both side panels would be empty.
+            self.tree.setVisible(project is not None)
+            self.properties.setVisible(project is not None)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Keep the layout; runs go on in their own processes."""
+        self.desk.leaving.emit()
+        keep_geometry(self)
+        super().closeEvent(event)
