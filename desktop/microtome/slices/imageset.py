@@ -68,7 +68,7 @@ class ImageSet:
             table = _columns(folder / "index.csv", ("set", "class"))
         except OSError as error:
             raise explain(error, folder, "read the image set") from error
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, EOFError) as error:
             raise FileError(f"The image set {folder} is damaged: {error}.", "Delete that folder and cut again.") from error
         classes = tuple(data["classes"])
         if len(images) != len(table["set"]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from microtome.slices.geometry import Array, Grid, spacing_in_voxels
 from microtome.slices.grey import grey_of, normalise
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
 from microtome.slices.split import SETS, Box, draw_pose, separate
+from microtome.volumes.folder import images_in, natural
 from microtome.volumes.read import open_volume
 from microtome.volumes.simulate import simulate, voxelise
 from microtome.volumes.units import VOXEL
@@ -71,14 +71,13 @@ def image_files(pattern: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        known = {e for plugin in registry().of_kind("reader") for e in plugin.extra["extensions"]}
-        files = [f for f in path.iterdir() if f.is_file() and f.suffix.lower() in known and not f.name.startswith(".")]
+        files = images_in(path)
     else:
         # Path.glob takes no absolute patterns.
-        files = [Path(f) for f in glob.glob(pattern, recursive=True) if Path(f).is_file()]  # noqa: PTH207
+        files = sorted((Path(f) for f in glob.glob(pattern, recursive=True) if Path(f).is_file()), key=natural)  # noqa: PTH207
     if not files:
         raise FileError(f"There are no images at {pattern}.", "Give a folder of images, or a pattern like folder/*.tif.")
-    return sorted(files, key=lambda f: [int(p) if p.isdigit() else p.lower() for p in re.split(r"(\d+)", str(f))])
+    return files
 
 
 def open_class(source: ClassSource) -> list[Volume]:

@@ -114,7 +114,7 @@ def test_what_is_too_small_to_separate_is_said() -> None:
         separate((2, 2, 2), grid_for(plan), plan)
     with pytest.raises(InputError, match="list it under images"):
         separate((1, 500, 500), grid_for(plan), plan)
-    with pytest.raises(InputError, match="larger than b.tif .*The largest that fits is"):
+    with pytest.raises(InputError, match=r"larger than b\.tif .*The largest that fits is"):
         whole((60, 60, 60), grid_for(plan), plan, "train", name="b.tif")
 
 
