@@ -1,0 +1,75 @@
+"""What a run means, in sentences: over-fitting, the best epoch, counts, how far a figure may be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from microtome.events import EpochEnded, ImageSetReady
+
+_LEAST = 5  # epochs: fewer tell no trend
+_RISE = 0.05  # of the lowest validation loss, before a rise counts
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What the loss curves say. `epoch` is the epoch (from 1) of the lowest validation loss."""
+
+    word: Literal["none", "learning", "settled", "over-fitting", "not-learning"]
+    epoch: int = 0
+
+
+def trend(epochs: Sequence[EpochEnded]) -> Trend:
+    """Read the loss curves.
+
+    over-fitting: the validation loss has risen by more than a twentieth above its lowest point, over at least two epochs,
+    while the training loss went on falling. not-learning: neither loss has come below 97 % of where it began.
+    """
+    known = [(e.epoch, e.train_loss, e.validation_loss) for e in epochs]
+    pairs = [(n, t, v) for n, t, v in known if t is not None and v is not None]
+    if len(pairs) < _LEAST:
+        return Trend("none")
+    lowest = min(range(len(pairs)), key=lambda i: pairs[i][2])
+    number, train_then, validation_then = pairs[lowest]
+    since = pairs[lowest + 1 :]
+    recent = [v for _, _, v in since[-3:]]
+    risen = len(since) >= 2 and sum(recent) / len(recent) > validation_then * (1 + _RISE)
+    if risen and since[-1][1] < train_then:
+        return Trend("over-fitting", number + 1)
+    if validation_then > 0.97 * pairs[0][2] and min(t for _, t, _ in pairs) > 0.97 * pairs[0][1]:
+        return Trend("not-learning", number + 1)
+    return Trend("settled" if len(since) >= _LEAST else "learning", number + 1)
+
+
+def chance(classes: int) -> float:
+    """The accuracy of guessing among so many classes."""
+    return 1.0 / classes if classes else 0.0
+
+
+def per_class_counts(image_set: ImageSetReady, split: str) -> str:
+    """Images a class in a split: `300`, or `280–300` where the classes differ."""
+    counts = list(image_set.counts.get(split, {}).values())
+    if not counts:
+        return "0"
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share as people read it; `–` where there is none."""
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def interval(low: float, high: float, digits: int = 1) -> str:
+    """`93.1–97.0 %`."""
+    return f"{100 * low:.{digits}f}–{100 * high:.{digits}f} %"
+
+
+def number(value: object) -> str:
+    """A parameter's value as a person writes it: four significant digits, no floating-point noise."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "–" if value is None else str(value)
