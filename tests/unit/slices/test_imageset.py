@@ -80,7 +80,9 @@ def test_the_same_data_and_plan_are_found_again_wherever_the_data_lie(tmp_path: 
     stamp = (first.path / "images.npy").stat().st_mtime_ns
     shutil.move(tmp_path / "data", tmp_path / "moved")
     moved = tuple(
-        ClassSource(name=c.name, volumes=tuple(VolumeSource(path=str(tmp_path / "moved" / Path(v.path).name)) for v in c.volumes))
+        ClassSource(
+            name=c.name, volumes=tuple(VolumeSource(path=str(tmp_path / "moved" / Path(v.path).name)) for v in c.volumes)
+        )
         for c in classes
     )
     assert build(moved, PLAN, tmp_path / "sets").path == first.path
@@ -170,7 +172,9 @@ def test_slices_that_meet_nan_are_drawn_elsewhere(tmp_path: Path) -> None:
     assert any("met NaN or infinite values" in w for w in found.warnings)
 
 
-@pytest.mark.parametrize(("array", "words"), [(np.nan, "A0.npy holds no numbers"), (1.0, "A0.npy holds NaN .* nearly everywhere")])
+@pytest.mark.parametrize(
+    ("array", "words"), [(np.nan, "A0.npy holds no numbers"), (1.0, "A0.npy holds NaN .* nearly everywhere")]
+)
 def test_nothing_but_nan_is_said(tmp_path: Path, array: float, words: str) -> None:
     volume = np.full((40, 40, 40), np.nan, np.float32)
     volume[0, 0, 0] = array
@@ -200,9 +204,7 @@ def test_the_same_file_twice(tmp_path: Path) -> None:
     assert any("cannot be told apart" in w for w in build(both, PLAN, tmp_path / "sets").warnings)
 
 
-def test_plans_that_the_data_do_not_allow_fail_before_anything_is_cut(
-    tmp_path: Path, classes: tuple[ClassSource, ...]
-) -> None:
+def test_plans_that_the_data_do_not_allow_fail_before_anything_is_cut(tmp_path: Path, classes: tuple[ClassSource, ...]) -> None:
     for change, words in (
         ({"field_of_view": 64.0}, r"A0\.npy \(40 × 41 × 42 voxels\)"),
         ({"unit": "nm"}, r"voxel size of A0\.npy is not known"),
