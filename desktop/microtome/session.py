@@ -89,6 +89,7 @@ class Session:
                 unit=description.unit,
                 class_name=class_name,
                 findings=description.findings,
+                images=description.kind in ("image", "images folder"),
             )
         )
         return Change.VOLUMES
@@ -213,13 +214,14 @@ class Session:
         members = [v for v in project.volumes if v.class_name == name]
         volumes: list[dict[str, Any]] = []
         for entry in members:
-            if entry.simulate is None:
+            if entry.simulate is None and not entry.images:
                 item: dict[str, Any] = {"path": str(project.resolve(entry)), **entry.options}
                 if entry.voxel_size is not None:
                     item |= {"voxel_size": list(entry.voxel_size), "unit": entry.unit}
                 volumes.append(item)
         simulated = [v.simulate for v in members if v.simulate is not None]
-        table: dict[str, Any] = {"name": name}
+        images = [str(project.resolve(v)) for v in members if v.images]
+        table: dict[str, Any] = {"name": name} | ({"images": images} if images else {})
         return table | ({"volumes": volumes} if volumes else {}) | ({"simulate": simulated} if simulated else {})
 
     # --- runs

@@ -41,6 +41,7 @@ class VolumeEntry:
     unit: str = "nm"
     class_name: str = ""  # "": not assigned
     findings: tuple[str, ...] = ()
+    images: bool = False  # a 2-D image, or a folder of them, not a volume
     rest: dict[str, Any] = field(default_factory=dict)  # keys of a later version
 
     @staticmethod

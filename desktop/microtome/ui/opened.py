@@ -26,11 +26,11 @@ def identity(project: Project, entry: VolumeEntry) -> str:
     return json.dumps(what, sort_keys=True, default=str)
 
 
-def member(project: Project, entry: VolumeEntry) -> Member:
-    """The entry as the slices' sources know it."""
+def member(project: Project, entry: VolumeEntry, index: int = 0) -> Member:
+    """The entry as the slices' sources know it; of a folder of images, the image `index`."""
     # Imported here: this loads the cutting kernels, which the window must not wait for at its start.
     from microtome.slices.plan import SimulatedSource, VolumeSource
-    from microtome.slices.source import Member
+    from microtome.slices.source import Member, image_files
 
     if entry.simulate is not None:
         rest = {k: v for k, v in entry.simulate.items() if k not in ("kind", "seed", "voxel_size")}
@@ -40,16 +40,18 @@ def member(project: Project, entry: VolumeEntry) -> Member:
         return Member(name=entry.name, source=source)
     unit = entry.unit if entry.voxel_size is not None else ""
     path = str(project.resolve(entry))
+    if entry.images:
+        return Member(name=entry.name, source=VolumeSource(path=str(image_files(path)[index])), flat=True)
     given = VolumeSource(path=path, options=entry.options, voxel_size=entry.voxel_size, unit=unit)
     return Member(name=entry.name, source=given)
 
 
-def opened(project: Project, entry: VolumeEntry) -> Volume:
-    """The entry's volume, opened or simulated where it is not kept yet. Call it in a background thread only.
+def opened(project: Project, entry: VolumeEntry, index: int = 0) -> Volume:
+    """The entry's volume (or image `index`), opened or simulated where it is not kept yet: in a background thread only.
 
     Two requests for one volume open it once. Raises what opening raises (a MicrotomeError for a bad file).
     """
-    key = identity(project, entry)
+    key = f"{identity(project, entry)} {index if entry.images else 0}"
     with _lock:
         mine = _opening.setdefault(key, threading.Lock())
     with mine:
@@ -58,12 +60,19 @@ def opened(project: Project, entry: VolumeEntry) -> Volume:
             if found is not None:
                 _kept.move_to_end(key)
                 return found
-        volume = member(project, entry).open()
+        volume = member(project, entry, index).open()
         with _lock:
             _kept[key] = volume
             while len(_kept) > 1 and (len(_kept) > _MOST or sum(v.memory_bytes for v in _kept.values()) > _MOST_BYTES):
                 _kept.popitem(last=False)
         return volume
+
+
+def count_images(project: Project, entry: VolumeEntry) -> int:
+    """How many images an entry of images holds now."""
+    from microtome.slices.source import image_files
+
+    return len(image_files(str(project.resolve(entry))))
 
 
 def forget() -> None:

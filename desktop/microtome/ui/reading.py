@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from microtome.errors import MicrotomeError
 from microtome.slices.plan import SlicePlan
 from microtome.store.project import Project, VolumeEntry
-from microtome.ui.opened import identity, opened
+from microtome.ui.opened import count_images, identity, opened
 from microtome.ui.views.gallery import GalleryRow, to_images
 from microtome.ui.views.slice_view import Picture, grey_levels, levels_of
 
@@ -42,7 +42,9 @@ class SliceRead:
 
 
 def read_slice(request: SliceRequest) -> SliceRead:
-    """Open the volume where needed and read one slice (in a background thread)."""
+    """Open the volume where needed and read one slice (in a background thread); of a folder of images, one image."""
+    if request.entry.images:
+        return _read_image(request)
     volume = opened(request.project, request.entry)
     axis = PLANES.index(request.plane)
     length = volume.shape[axis]
@@ -60,6 +62,18 @@ def read_slice(request: SliceRequest) -> SliceRead:
     unit = volume.unit if volume.voxel_size is not None else "voxel"
     picture = Picture(voxels=voxels, grey=grey_levels(voxels, levels), pixel=pixel, unit=unit, levels=levels)
     return SliceRead(picture, index, volume.shape, volume.dtype.name, volume.voxel_size, volume.unit, volume.findings)
+
+
+def _read_image(request: SliceRequest) -> SliceRead:
+    count = count_images(request.project, request.entry)
+    index = 0 if request.index is None else max(0, min(count - 1, request.index))
+    volume = opened(request.project, request.entry, index)
+    voxels = volume[0]
+    levels = request.levels or levels_of(voxels)
+    pixel = volume.voxel_size[1:] if volume.voxel_size is not None else (1.0, 1.0)
+    unit = volume.unit if volume.voxel_size is not None else "voxel"
+    picture = Picture(voxels=voxels, grey=grey_levels(voxels, levels), pixel=pixel, unit=unit, levels=levels)
+    return SliceRead(picture, index, (count, *volume.shape[1:]), volume.dtype.name, None, unit, volume.findings)
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,13 @@ class VoxelSizeEdit(QWidget):
             raise InputError(tr("A voxel size must be above 0."))
         return (z, y, x)
 
+    def take_from(self, other: VoxelSizeEdit) -> None:
+        """Show the size and unit of another one."""
+        for mine, theirs in zip(self.lines, other.lines, strict=True):
+            mine.setText(theirs.text())
+        self.unit.choose(other.unit.value())
+        self._mark()
+
     def _mark(self) -> None:
         try:
             wrong = self.value() is None

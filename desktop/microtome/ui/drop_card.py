@@ -1,0 +1,185 @@
+"""The card that a drop opens: what was found, what it will be called, what is missing; one answer for all of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import psutil
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QWidget
+
+from microtome.errors import InputError
+from microtome.ui.candidates import Candidate, Dropped, Naming
+from microtome.ui.i18n import tr
+from microtome.ui.icons import pixmap
+from microtome.ui.numbers import shape, size_of
+from microtome.ui.theme import GRID, current
+from microtome.ui.volume_properties import VoxelSizeEdit, class_combo
+from microtome.ui.widgets import Choice, button, column, framed, holding, label, row, scrolling
+from microtome.volumes.read import Description
+
+_WIDTH, _HEIGHT = 840, 620
+
+
+class CandidateRow(QFrame):
+    """One candidate: taken or not, its facts, its class, its voxel size."""
+
+    changed = Signal()
+    same_for_all = Signal(object)
+
+    def __init__(self, candidate: Candidate, classes: list[str], naming: Naming) -> None:
+        super().__init__()
+        self.candidate = candidate
+        description = candidate.description
+        self.setProperty("role", "card")
+        self.take = QCheckBox()
+        self.take.setChecked(True)
+        self.take.setAccessibleName(tr("Add {name}", name=description.name))
+        self.take.toggled.connect(lambda _: self.changed.emit())
+        name = label(description.name, "heading")
+        name.setToolTip(description.path)
+        self.class_box = class_combo(classes, candidate.class_name(naming))
+        self.class_box.setMinimumWidth(150)
+        self.voxel = VoxelSizeEdit(description.voxel_size, description.unit)
+        self.voxel.setMaximumWidth(330)
+        self.same = button(tr("Same for all"), lambda: self.same_for_all.emit(self.voxel), kind="link")
+        self.same.setToolTip(tr("Give every item this voxel size"))
+        words = {"volume": tr("one volume"), "images": tr("many images")}
+        self.way = Choice([(w, words[w]) for w in candidate.ways])
+        self.way.setAccessibleName(tr("Understand {name} as", name=description.name))
+        self.way.setVisible(len(candidate.ways) > 1)
+        self._lay_out(name, description)
+
+    def _lay_out(self, name: QLabel, description: Description) -> None:
+        head = row(self.take, name, label(self._facts(description), "muted"), None, self.way, gap=GRID)
+        need = description.memory_bytes
+        if need > psutil.virtual_memory().available:
+            head.insertWidget(3, label(tr("more than the free memory"), "warn"))
+        missing = label(tr("Voxel size") if description.voxel_size is not None else tr("Voxel size?"))
+        missing.setProperty("role", "muted" if description.voxel_size is not None else "problem")
+        edits = row(label(tr("Class"), "muted"), self.class_box, GRID, missing, self.voxel, self.same, None, gap=6)
+        edits.setContentsMargins(26, 0, 0, 0)
+        parts: list[QWidget | int] = [holding(head), holding(edits)]
+        for finding in description.findings:
+            words = label(finding, "warn", wrap=True)
+            words.setContentsMargins(26, 0, 0, 0)
+            parts.append(words)
+        body = column(*parts, gap=GRID // 2)
+        body.setContentsMargins(GRID + 4, GRID, GRID + 4, GRID)
+        self.setLayout(body)
+
+    @staticmethod
+    def _facts(description: Description) -> str:
+        parts = [description.reader or tr("images"), shape(description.shape), description.dtype]
+        parts.append(tr("{size} on disk", size=size_of(description.file_bytes)))
+        parts.append(tr("{size} in memory", size=size_of(description.memory_bytes)))
+        return "  ·  ".join(parts)
+
+    def answer(self) -> Description:
+        """The description with the voxel size that was entered; InputError where it makes no sense."""
+        try:
+            size = self.voxel.value()
+        except InputError as error:
+            raise InputError(f"{self.candidate.description.name}: {error.message}", error.hint) from error
+        unit = self.voxel.unit.value() if size is not None else "voxel"
+        return replace(self.candidate.description, voxel_size=size, unit=unit)
+
+
+class DropCard(QFrame):
+    """Covers the window until it is answered; `accepted` carries the rows to add."""
+
+    accepted = Signal(object)
+
+    def __init__(self, host: QWidget, where: str, classes: list[str]) -> None:
+        super().__init__(host)
+        self._classes, self._host = classes, host
+        self.rows: list[CandidateRow] = []
+        self.setProperty("role", "veil")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._head = label(tr("Looking at what was dropped…"), "heading")
+        self._where = label(where, "muted", wrap=True)
+        self._list = column(gap=GRID)
+        self._naming = Choice([("file", tr("file names")), ("folder", tr("folder names"))])
+        self._naming.setAccessibleName(tr("Classes from"))
+        self._naming.activated.connect(lambda _: self._rename())
+        self._naming_row = holding(row(label(tr("Classes from"), "muted"), self._naming))
+        self._naming_row.hide()
+        self._problem = label("", "problem", wrap=True)
+        self.cancel = button(tr("Cancel"), self.close)
+        self.add = button(tr("Add"), self._accept, kind="primary", icon_name="add")
+        self.add.setEnabled(False)
+        foot = row(self._naming_row, None, self.cancel, self.add)
+        area = scrolling(holding(column(self._list, None)))
+        inner = column(self._head, self._where, area, self._problem, foot, margin=3 * GRID, gap=GRID + 4)
+        inner.setStretch(2, 1)
+        self.card = framed(inner)
+        self.card.setParent(self)
+        self.setGeometry(host.rect())
+        self.resize_to_host()
+
+    def show_dropped(self, found: Dropped) -> None:
+        """Fill the card with what was found."""
+        for candidate in found.candidates:
+            made = CandidateRow(candidate, self._classes, found.naming)
+            made.changed.connect(self._count)
+            made.same_for_all.connect(self._spread)
+            made.same.setVisible(len(found.candidates) > 1)
+            self.rows.append(made)
+            self._list.addWidget(made)
+        for name, sentence in found.problems:
+            self._list.addWidget(self._problem_row(name, sentence))
+        self._naming.choose(found.naming)
+        self._naming_row.setVisible(any(c.folder for c in found.candidates))
+        self._count()
+        (self.add if self.rows else self.cancel).setFocus()
+        self.resize_to_host()
+
+    @staticmethod
+    def _problem_row(name: str, sentence: str) -> QFrame:
+        picture = QLabel()
+        picture.setPixmap(pixmap("error", 20, current().bad))
+        picture.setAlignment(Qt.AlignmentFlag.AlignTop)
+        words = column(label(name, "heading"), label(sentence, "problem", wrap=True, selectable=True), gap=2)
+        body = row(picture, words, margin=GRID + 4)
+        body.setStretch(1, 1)
+        return framed(body)
+
+    def _count(self) -> None:
+        taken = sum(r.take.isChecked() for r in self.rows)
+        self._head.setText(tr("Nothing here can be used") if not self.rows else tr("Add {n} of {k}", n=taken, k=len(self.rows)))
+        self.add.setEnabled(taken > 0)
+
+    def _spread(self, source: VoxelSizeEdit) -> None:
+        for made in self.rows:
+            made.voxel.take_from(source)
+
+    def _rename(self) -> None:
+        naming: Naming = "folder" if self._naming.value() == "folder" else "file"
+        for made in self.rows:
+            made.class_box.setCurrentText(made.candidate.class_name(naming))
+
+    def _accept(self) -> None:
+        try:
+            for made in self.rows:
+                made.answer()
+        except InputError as error:
+            self._problem.setText(str(error))
+            return
+        self.accepted.emit([r for r in self.rows if r.take.isChecked()])
+
+    def resize_to_host(self) -> None:
+        """Cover the host; the card stays in the middle."""
+        self.setGeometry(self._host.rect())
+        wanted = self.card.sizeHint().height() if self.rows else 260
+        body = sum(r.sizeHint().height() + GRID for r in self.rows)
+        height = min(self.height() - 6 * GRID, max(260, min(_HEIGHT, max(wanted, body + 220))))
+        width = min(self.width() - 6 * GRID, _WIDTH)
+        self.card.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape cancels."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.close()
+        else:
+            super().keyPressEvent(event)
