@@ -48,9 +48,7 @@ def raw(
     if needed < size - offset:
         found = (*found, f"{size - offset - needed} bytes behind the last voxel were not read; is the shape right?")
     voxels = np.memmap(path, kind, "r", offset, dims)
-    if not dtype and not byte_order or not byte_order and kind.itemsize > 1 and "e" not in dtype[-2:]:
-        found = (*found, *_order_finding(voxels))
-    return RawVolume(voxels=voxels, source=str(path), findings=found)
+    return RawVolume(voxels=voxels, source=str(path), findings=(*found, *_order_finding(voxels)))
 
 
 def _size(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -80,7 +81,7 @@ def _gaps(numbers: Sequence[int]) -> str:
     present = sorted(numbers)
     steps = np.diff(present)
     usual = int(np.median(steps)) if len(steps) else 1
-    missing = [n for a, b in zip(present, present[1:], strict=False) for n in range(a + usual, b, max(1, usual))][:1000]
+    missing = [n for a, b in itertools.pairwise(present) for n in range(a + usual, b, max(1, usual))][:1000]
     if not missing:
         return ""
     names = ", ".join(str(n) for n in missing[:5]) + (", …" if len(missing) > 5 else "")

@@ -6,7 +6,6 @@ import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError

@@ -41,7 +41,8 @@ class PagedArray:
         if isinstance(first, int | np.integer):
             if not -self.shape[0] <= first < self.shape[0]:
                 raise IndexError(f"slice {first} of {self.shape[0]}")
-            return next(iter(self.read([int(first) % self.shape[0]])))[rest]
+            page = next(iter(self.read([int(first) % self.shape[0]])))
+            return np.asarray(page[rest])
         indices = np.arange(self.shape[0])[first]
         shape = np.empty(self.shape[1:], dtype=bool)[rest].shape
         need_memory(int(len(indices) * np.prod(shape, dtype=np.int64)) * self.dtype.itemsize, self.name)

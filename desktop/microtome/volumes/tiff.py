@@ -47,10 +47,11 @@ logging.getLogger("tifffile").propagate = False
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """How a file's pages make a stack: the z axis's length, what to pick of other axes, page indices where one page is one z."""
+    """How pages make a stack: what to pick of further axes, and the page of each slice where one page is one."""
 
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
+    order: str  # "<" or ">"
     pick: tuple[int | slice, ...] = ()  # of the axes in front of y and x, for a file that is read as a whole
     pages: tuple[int, ...] | None = None
     offset: int | None = None  # of the voxels, where they lie in one piece
@@ -114,7 +115,7 @@ def _layout(path: Path, file: tifffile.TiffFile, chosen: dict[str, int]) -> _Lay
             f"{path} is only a part: planes of it lie in other files that are not there, or are missing.",
             "Put all files of the set into one folder, or export the stack as one file.",
         )
-    return _one_series(path, main, chosen)
+    return _one_series(path, main, chosen, file.byteorder)
 
 
 def _reduced(series: tifffile.TiffPageSeries) -> bool:
@@ -159,10 +160,10 @@ def _many_series(path: Path, file: tifffile.TiffFile, series: list[Any]) -> _Lay
     shape, dtype = file.pages.first.shape, file.pages.first.dtype
     axes = file.pages.first.axes
     size = dict(zip(axes, shape, strict=True))
-    return _Layout(shape=(len(indices), size["Y"], size["X"]), dtype=dtype, pages=tuple(indices))
+    return _Layout(shape=(len(indices), size["Y"], size["X"]), dtype=dtype, order=file.byteorder, pages=tuple(indices))
 
 
-def _one_series(path: Path, main: tifffile.TiffPageSeries, chosen: dict[str, int]) -> _Layout:
+def _one_series(path: Path, main: tifffile.TiffPageSeries, chosen: dict[str, int], order: str) -> _Layout:
     size = dict(zip(main.axes, main.shape, strict=True))
     if len(size) != len(main.axes) or "Y" not in size or "X" not in size:
         raise InputError(f"{path} has the axes {main.axes}; a volume has z, y and x.", "Export it as a plain stack.")
@@ -183,6 +184,7 @@ def _one_series(path: Path, main: tifffile.TiffPageSeries, chosen: dict[str, int
     return _Layout(
         shape=(depth, size["Y"], size["X"]),
         dtype=main.dtype,
+        order=order,
         pick=tuple(pick),
         pages=tuple(main.pages[i].index for i in pages) if pages is not None else None,
         offset=main.dataoffset if plain else None,
@@ -258,11 +260,9 @@ def _array(path: Path, layout: _Layout, rule: GreyRule) -> LazyArray:
 
 
 def _mapped(path: Path, layout: _Layout) -> LazyArray:
-    with opened(path) as file:
-        order = file.byteorder
     assert layout.offset is not None
     try:
-        return np.memmap(path, layout.dtype.newbyteorder(order), "r", layout.offset, layout.shape)
+        return np.memmap(path, layout.dtype.newbyteorder(layout.order), "r", layout.offset, layout.shape)
     except (OSError, ValueError) as error:
         raise FileError(f"{path} cannot be mapped ({error}).", "Copy it to a local disk.") from error
 

@@ -1,0 +1,37 @@
+"""Generator of large aggregates that cluster."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from microtome.plugin import Field, Structure, generator
+from microtome.volumes.packing import aggregates, cube, radii_for
+
+
+@generator("n-sbr", label="n-SBR (clustered aggregates)")
+def n_sbr(
+    rng: np.random.Generator,
+    *,
+    diameter: float = Field(20.0, 0.1, 1e6, log=True, unit="nm", help="Median diameter of a particle"),
+    polydispersity: float = Field(0.25, 0.0, 0.6, help="Deviation of the diameter's logarithm; clipped to 0.6 … 1.7 diameters"),
+    volume_fraction: float = Field(0.2, 0.001, 0.4, help="Of the particles in the box, met exactly"),
+    edge: float = Field(800.0, 1.0, 1e7, log=True, unit="nm", help="Of the periodic box"),
+    aggregate_size: float = Field(15.0, 1.0, 1000.0, log=True, unit="particles", help="Mean number in an aggregate"),
+    size_spread: float = Field(0.7, 0.0, 1.5, advanced=True, help="Deviation of the logarithm of the aggregates' size"),
+    clustering: float = Field(0.5, 0.0, 2.0, help="How strongly aggregates prefer dense regions; 0: not at all"),
+    clustering_length: float = Field(
+        4.0, 0.5, 100.0, unit="diameters", advanced=True, help="Length of the dense regions, in diameters"
+    ),
+) -> Structure:
+    """n-SBR: filler in unmodified rubber: large aggregates that cluster."""
+    radii = radii_for(rng, diameter=diameter, polydispersity=polydispersity, volume_fraction=volume_fraction, edge=edge)
+    centres = aggregates(
+        rng,
+        radii,
+        edge,
+        mean_size=aggregate_size,
+        size_spread=size_spread,
+        clustering=clustering,
+        clustering_length=clustering_length * diameter,
+    )
+    return cube(centres, radii, edge)
