@@ -1,0 +1,105 @@
+"""The card of a model file: all that is known of a trained network, in the header of its safetensors file; reads no weights.
+
+A model file can be used alone: it names its network with every setting, its classes, the size and the pixel size of its
+images, how their grey values were made, and what it was trained on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from microtome.errors import FileError, NewerFormatError
+from microtome.slices.plan import SlicePlan
+from microtome.store.atomic import explain
+from microtome.volumes.units import VOXEL, to_nm
+
+VERSION = 1
+KEY = "microtome"
+"""The key of the card in the header's metadata."""
+_LARGEST_HEADER = 100_000_000  # bytes, the format's own limit
+_SAME = 0.02  # pixel sizes closer than this count as equal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What a model file says of itself."""
+
+    network: str
+    parameters: dict[str, Any]
+    classes: tuple[str, ...]
+    channels: int
+    image_size: int  # pixels an edge
+    pixel_size: float  # in `unit`
+    unit: str  # "voxel" where no physical length was known
+    plan: dict[str, Any]  # the slice plan: field of view, orientation, normalisation …
+    mean: float  # of the training images as they lie in the image set; the network sees (image − mean) / deviation
+    deviation: float
+    grey: dict[str, Any] = field(default_factory=dict)  # grey statistics of the training volumes, by class
+    image_set: str = ""  # hash
+    training: dict[str, Any] = field(default_factory=dict)
+    epoch: int = 0  # that the weights come from: 0, 1, …
+    validation_accuracy: float = 0.0
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def field_of_view(self) -> float:
+        """The edge of an image in `unit`."""
+        return self.pixel_size * self.image_size
+
+    @property
+    def slice_plan(self) -> SlicePlan:
+        """The plan as it was; keys of later versions are left out."""
+        known = {f.name for f in fields(SlicePlan)}
+        return SlicePlan(**{k: v for k, v in self.plan.items() if k in known})
+
+    def pixel_size_warning(self, pixel_size: float | None, unit: str) -> str:
+        """A sentence where images of that pixel size are not what the network learned from; empty where they are."""
+        mine = f"{self.pixel_size:.4g} {self.unit}"
+        if self.unit == VOXEL or pixel_size is None or unit == VOXEL:
+            if self.unit == VOXEL and (pixel_size is None or unit == VOXEL):
+                return "Neither the network's pixel size nor the data's is known: make sure that they are the same."
+            if self.unit == VOXEL:
+                return "The network does not know its pixel size: make sure that these data have the one it learned from."
+            return f"The pixel size of these data is not known; the network learned from {mine} a pixel."
+        ratio = to_nm(pixel_size, unit) / to_nm(self.pixel_size, self.unit)
+        if abs(ratio - 1) <= _SAME:
+            return ""
+        return f"These data have {pixel_size:.4g} {unit} a pixel; the network learned from {mine}."
+
+    def to_metadata(self) -> dict[str, str]:
+        """The card as metadata of a safetensors header (texts only)."""
+        return {"format": "pt", KEY: json.dumps({"format": VERSION, **asdict(self)}, ensure_ascii=False)}
+
+    @classmethod
+    def read(cls, path: Path) -> ModelCard:
+        """Read a model file's card; FileError where the file is none, NewerFormatError where it is of a later version."""
+        text = read_metadata(path).get(KEY)
+        if text is None:
+            raise FileError(f"{path} is not a network of ours (it has no card).", "Choose a model.safetensors.")
+        try:
+            data = json.loads(text)
+            if int(data.pop("format")) > VERSION:
+                raise NewerFormatError(f"{path} was written by a newer Microtome.", "Install the newer version to use it.")
+            known = {f.name for f in fields(cls)}
+            return cls(**{**{k: v for k, v in data.items() if k in known}, "classes": tuple(data["classes"])})
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise FileError(f"The card of {path} is damaged: {error}.", "Restore the file from a copy.") from error
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file, without its tensors; FileError where it is missing or damaged."""
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= _LARGEST_HEADER:
+                raise ValueError("it has no header")
+            header = json.loads(file.read(length))
+        metadata = header.get("__metadata__", {})
+        return {str(k): str(v) for k, v in metadata.items()}
+    except OSError as error:
+        raise explain(error, path, "read") from error
+    except (ValueError, AttributeError) as error:
+        raise FileError(f"{path} is not a safetensors file, or it is damaged.", "Choose a model.safetensors.") from error

@@ -1,0 +1,115 @@
+"""Images as tensors: a whole set in memory where it fits, else read batch by batch; augmented a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from microtome.errors import InputError
+from microtome.registry import registry
+from microtome.slices.imageset import ImageSet
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+_CHUNK = 256  # images read at once
+_SHARE_OF_MEMORY = 0.25  # of what is free now: other workers want theirs
+
+
+class Images:
+    """Some images of a set with their labels, as the network sees them: (image − mean) / deviation, float32 on the device."""
+
+    def __init__(
+        self,
+        source: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        *,
+        mean: float,
+        deviation: float,
+        device: torch.device,
+        indices: NDArray[np.int64] | None = None,
+        hold: bool | None = None,
+    ) -> None:
+        """`source` (n, h, w), possibly on disk; `indices` of those to use; `hold`: keep them in memory (None: if they fit)."""
+        self._source = source
+        self._indices = np.arange(len(source)) if indices is None else indices
+        self._mean, self._deviation, self._device = mean, deviation, device
+        self.labels = torch.from_numpy(np.ascontiguousarray(labels[self._indices], dtype=np.int64)).to(device)
+        keep = self._fits() if hold is None else hold
+        self._held = self._load(self._indices) if keep else None
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @property
+    def held(self) -> bool:
+        """True where all images are in memory."""
+        return self._held is not None
+
+    def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (b, 1, h, w) and labels (b,) at `positions` (b,), a CPU tensor of numbers below len(self)."""
+        if self._held is not None:
+            there = positions.to(self._device)
+            return self._held[there], self.labels[there]
+        return self._load(self._indices[positions.numpy()]), self.labels[positions.to(self._device)]
+
+    def _load(self, indices: NDArray[np.int64]) -> Tensor:
+        shape = (len(indices), 1, *self._source.shape[1:])
+        images = torch.empty(shape, dtype=torch.float32, device=self._device)
+        for start in range(0, len(indices), _CHUNK):
+            part = np.asarray(self._source[indices[start : start + _CHUNK]], dtype=np.float32)
+            images[start : start + _CHUNK, 0] = torch.from_numpy(part).to(self._device)
+        return images.sub_(self._mean).div_(self._deviation)
+
+    def _fits(self) -> bool:
+        wanted = len(self._indices) * int(np.prod(self._source.shape[1:])) * 4
+        if self._device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(self._device)
+        else:
+            free = psutil.virtual_memory().available
+        return wanted <= free * _SHARE_OF_MEMORY
+
+
+def statistics(images: NDArray[np.float32], indices: NDArray[np.int64]) -> tuple[float, float]:
+    """Mean and standard deviation of the grey values of some images; the deviation is 1 where all are equal."""
+    count, total, squares = 0, 0.0, 0.0
+    shift = float(images[indices[0]].mean()) if len(indices) else 0.0  # keeps the squares small where greys are far from 0
+    for start in range(0, len(indices), _CHUNK):
+        part = np.asarray(images[indices[start : start + _CHUNK]], dtype=np.float64) - shift
+        count, total, squares = count + part.size, total + float(part.sum()), squares + float((part**2).sum())
+    mean = total / max(1, count)
+    deviation = max(0.0, squares / max(1, count) - mean**2) ** 0.5
+    return shift + mean, deviation if deviation > 1e-12 * max(1.0, abs(shift)) else 1.0
+
+
+def load(
+    image_set: ImageSet, name: str, *, mean: float, deviation: float, device: torch.device, hold: bool | None = None
+) -> Images:
+    """The images of one set (train, validation, evaluation); InputError where it has none."""
+    indices = image_set.split(name)
+    if len(indices) == 0:
+        raise InputError(f"The image set {image_set.path.name} has no {name} images.", "Cut the slices again with some.")
+    return Images(image_set.images, image_set.labels, mean=mean, deviation=deviation, device=device, indices=indices, hold=hold)
+
+
+def augment_by(*names: str) -> Augment:
+    """One function that applies augmentation plugins in turn, each to the whole batch."""
+    plugins = [registry().get("augmentation", name) for name in names]
+
+    def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+        for plugin in plugins:
+            images = plugin.call(images, generator)
+        return images
+
+    return augment
+
+
+def batches(count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """The numbers 0 … count − 1 in random order, in parts of at most `size` that differ by at most one.
+
+    Even parts: no last batch of a single image, which batch normalisation cannot digest.
+    """
+    return torch.randperm(count, generator=generator).tensor_split(max(1, -(-count // size)))

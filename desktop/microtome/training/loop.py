@@ -1,0 +1,191 @@
+"""The training loop: epochs of batches, a measurement of the validation set after each, nothing else."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - its customary name
+
+from microtome.errors import MicrotomeError
+from microtome.events import EpochEnded
+from microtome.training.data import Augment, Images, batches
+from microtome.training.device import autocast
+from microtome.training.metrics import Measured
+from microtome.training.optimiser import learning_rate, set_learning_rate
+from microtome.training.spec import TrainingSpec
+
+_LOOK = 16  # batches between two looks at the loss: on a GPU every look waits for it
+
+
+class DivergedError(MicrotomeError):
+    """The loss is no longer a number."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(
+            f"The loss is not a number any more in epoch {epoch + 1}.", "Lower the learning rate, or choose a smaller network."
+        )
+
+
+class StoppedError(Exception):
+    """The training was asked to end in mid-epoch; `order` is what `should_stop` said."""
+
+    def __init__(self, order: str) -> None:
+        super().__init__(order)
+        self.order = order
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What the loop asks and tells.
+
+    should_stop() is asked before every batch: "" goes on, anything else ends the training there. batch_done(epoch, done,
+    total) follows every batch, epoch_done(ended) every measured epoch.
+    """
+
+    should_stop: Callable[[], str]
+    batch_done: Callable[[int, int, int], None]
+    epoch_done: Callable[[EpochEnded], None]
+
+
+def train(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    training: Images,
+    validation: Images,
+    settings: TrainingSpec,
+    *,
+    classes: tuple[str, ...],
+    augment: Augment,
+    history: list[EpochEnded],
+    hooks: Hooks,
+    trial: int = 0,
+) -> None:
+    """Train from epoch len(history) to the end of the settings; every measured epoch is appended to `history`.
+
+    Raises StoppedError where hooks.should_stop said so, DivergedError where the loss is no longer a number; both leave
+    network and optimiser in mid-epoch, for the caller to forget.
+    """
+    for epoch in range(len(history), settings.epochs):
+        if _patience_is_over(history, settings.patience):
+            return
+        begun = time.monotonic()
+        learned, rate = _learn(network, optimiser, training, settings, epoch, len(classes), augment, hooks)
+        seconds = time.monotonic() - begun
+        measured = measure(network, validation, classes=len(classes))
+        ended = EpochEnded(
+            trial=trial,
+            epoch=epoch,
+            train_loss=learned.loss,
+            train_accuracy=learned.accuracy,
+            validation_loss=measured.loss,
+            validation_accuracy=measured.accuracy,
+            per_class=measured.per_class(classes),
+            confusion=measured.rows(),
+            learning_rate=rate,
+            images_per_second=len(training) / max(seconds, 1e-9),
+            seconds=time.monotonic() - begun,
+        )
+        history.append(ended)
+        hooks.epoch_done(ended)
+
+
+def _learn(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    training: Images,
+    settings: TrainingSpec,
+    epoch: int,
+    classes: int,
+    augment: Augment,
+    hooks: Hooks,
+) -> tuple[Measured, float]:
+    """One epoch; returns what the network made of the images while it learned, and the last learning rate."""
+    network.train()
+    generator = seed_epoch(settings.seed, epoch)
+    parts = batches(len(training), settings.batch_size, generator)
+    count = Counter(classes, training.labels.device)
+    rate = settings.learning_rate
+    for number, positions in enumerate(parts):
+        if order := hooks.should_stop():
+            raise StoppedError(order)
+        images, labels = training.batch(positions)
+        images = augment(images, generator)
+        rate = learning_rate(settings, epoch * len(parts) + number, settings.epochs * len(parts))
+        set_learning_rate(optimiser, rate)
+        with autocast(images.device):
+            logits = network(images.contiguous(memory_format=torch.channels_last))
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        count.add(logits.detach(), labels, loss.detach() * len(labels))
+        if (number % _LOOK == 0 or number == len(parts) - 1) and not count.finite():
+            raise DivergedError(epoch)
+        hooks.batch_done(epoch, number + 1, len(parts))
+    return count.measured(), rate
+
+
+def measure(network: nn.Module, images: Images, *, classes: int, batch_size: int = 256) -> Measured:
+    """The loss and the confusion counts of a network on some images, as they are."""
+    network.eval()
+    count = Counter(classes, images.labels.device)
+    with torch.inference_mode():
+        for positions in torch.arange(len(images)).tensor_split(max(1, -(-len(images) // batch_size))):
+            batch, labels = images.batch(positions)
+            with autocast(batch.device):
+                logits = network(batch.contiguous(memory_format=torch.channels_last)).float()
+            count.add(logits, labels, F.cross_entropy(logits, labels, reduction="sum"))
+    return count.measured()
+
+
+class Counter:
+    """Adds up losses and confusion counts on the device, without waiting for it."""
+
+    def __init__(self, classes: int, device: torch.device) -> None:
+        self._classes = classes
+        self._loss = torch.zeros((), dtype=torch.float64, device=device)
+        self._pairs = torch.zeros(classes * classes, dtype=torch.int64, device=device)
+
+    def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        """Count a batch: logits (b, k), labels (b,) and the sum of its losses."""
+        self._loss += loss
+        pairs = labels * self._classes + logits.argmax(dim=1)
+        self._pairs += torch.bincount(pairs, minlength=self._classes**2)
+
+    def finite(self) -> bool:
+        """False once a loss was not a number; waits for the device."""
+        return math.isfinite(self._loss.item())
+
+    def measured(self) -> Measured:
+        """The mean loss and the counts so far."""
+        counts: np.ndarray[tuple[int, int], np.dtype[np.int64]] = self._pairs.cpu().numpy()
+        loss = self._loss.item() / max(1, int(counts.sum()))
+        return Measured(
+            loss=loss if math.isfinite(loss) else None, confusion=counts.reshape(self._classes, self._classes).copy()
+        )
+
+
+def seed_epoch(seed: int, epoch: int) -> torch.Generator:
+    """Start an epoch's random numbers: torch's own (dropout) and, returned, those of the order and the augmentations.
+
+    They depend on nothing but seed and epoch, so an epoch that is trained again is the same again.
+    """
+    own, layers = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64)
+    torch.manual_seed(int(layers) >> 1)
+    return torch.Generator().manual_seed(int(own) >> 1)
+
+
+def best_epoch(history: list[EpochEnded]) -> EpochEnded | None:
+    """The epoch of the highest validation accuracy, the earliest of equals; None before the first."""
+    return max(history, key=lambda e: (e.validation_accuracy, -e.epoch), default=None)
+
+
+def _patience_is_over(history: list[EpochEnded], patience: int) -> bool:
+    best = best_epoch(history)
+    return best is not None and 0 < patience <= len(history) - 1 - best.epoch

@@ -1,0 +1,57 @@
+"""Optimisers and learning rate schedules by name; the rate is a function of the step, so a resumed training needs no memory."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from microtome.training.spec import TrainingSpec
+
+_WARM_UP = 0.3  # share of a one-cycle training in which the rate rises
+_START, _END = 1 / 25, 1e-4  # of the highest rate, at a one-cycle training's ends (Smith & Topin, arXiv:1708.07120)
+
+
+def make_optimiser(network: nn.Module, settings: TrainingSpec) -> torch.optim.Optimizer:
+    """The optimiser of the settings; biases and normalisation weights are exempt from weight decay."""
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [g for g in groups if g["params"]]
+    rate = settings.learning_rate
+    match settings.optimizer:
+        case "adam":
+            return torch.optim.Adam(groups, lr=rate, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=rate, fused=True)
+        case _:
+            return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True)
+
+
+def learning_rate(settings: TrainingSpec, step: int, steps: int) -> float:
+    """The rate of batch `step` (0, 1, …) of `steps` in the whole training."""
+    highest = settings.learning_rate
+    match settings.schedule:
+        case "cosine":
+            return highest * _fall(step / steps)
+        case "one-cycle":
+            place = (step + 0.5) / steps
+            if place < _WARM_UP:
+                return highest * (1 - (1 - _START) * _fall(place / _WARM_UP))
+            return highest * (_END + (1 - _END) * _fall((place - _WARM_UP) / (1 - _WARM_UP)))
+        case _:
+            return highest
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Use `rate` from the next step on."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def _fall(place: float) -> float:
+    """From 1 at place 0 to 0 at place 1 along a cosine."""
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, place))))
