@@ -14,6 +14,7 @@ Parameters and names cross processes, plugin objects never do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
@@ -171,6 +172,48 @@ class Parameter:
     high: float = 1.0
     log: bool = False
     choices: tuple[Any, ...] = ()
+
+    @property
+    def count(self) -> int | None:
+        """How many values there are; None for a continuous axis."""
+        match self.kind:
+            case "choice":
+                return len(self.choices)
+            case "int":
+                return round(self.high) - round(self.low) + 1
+            case _:
+                return None if self.low < self.high else 1
+
+    def at(self, fraction: float) -> Any:
+        """The value at 0 … 1 along the axis, in its own type and never outside; equal steps of a whole-numbered axis or of
+        choices have equal shares. Floats are rounded to six significant digits, so that twins are recognised."""
+        u = min(1.0, max(0.0, fraction))
+        if self.kind == "choice":
+            return self.choices[min(int(u * len(self.choices)), len(self.choices) - 1)]
+        if self.kind == "int":
+            low, high = round(self.low), round(self.high)
+            if self.log:
+                start, end = math.log(low - 0.5), math.log(high + 0.5)
+                return min(high, max(low, round(math.exp(start + u * (end - start)))))
+            return min(high, low + int(u * (high - low + 1)))
+        if self.log:
+            start, end = math.log(self.low), math.log(self.high)
+            value = math.exp(start + u * (end - start))
+        else:
+            value = self.low + u * (self.high - self.low)
+        return min(self.high, max(self.low, float(f"{value:.6g}")))
+
+    def position(self, value: Any) -> float:
+        """The fraction 0 … 1 of a value: at(position(v)) is v, within the rounding."""
+        if self.kind == "choice":
+            return (self.choices.index(value) + 0.5) / len(self.choices)
+        half = 0.5 if self.kind == "int" else 0.0
+        low, high, here = self.low - half, self.high + half, float(value)
+        if not low < high:
+            return 0.5
+        if self.log:
+            low, high, here = math.log(low), math.log(high), math.log(here)
+        return min(1.0, max(0.0, (here - low) / (high - low)))
 
 
 @dataclass(frozen=True)

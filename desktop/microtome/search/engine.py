@@ -1,0 +1,62 @@
+"""Engines by name: make one, bring one to where an earlier driver left it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from microtome.plugin import Space
+from microtome.registry import registry
+
+DEFAULT = "two-points-de"
+"""What "auto" stands for; see decision 0004."""
+Parameters = dict[str, Any]
+
+
+class Engine(Protocol):
+    """What proposes trials. Values are maximised."""
+
+    def ask(self) -> Parameters | None:
+        """The next point, or None where there is nothing more to propose."""
+        ...
+
+    def tell(self, parameters: Parameters, value: float | None) -> None:
+        """Take a result (None: the trial failed) in any order, also of a point that was never asked for."""
+        ...
+
+
+class OneTrial:
+    """The engine of a training: one trial, with the recipe's own settings."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def ask(self) -> Parameters | None:
+        """{} once, then None."""
+        if self._asked:
+            return None
+        self._asked = True
+        return {}
+
+    def tell(self, parameters: Parameters, value: float | None) -> None:
+        """There is nothing to learn."""
+
+
+def make_engine(name: str, space: Space, *, budget: int, seed: int, workers: int = 1) -> Engine:
+    """Make a search plugin's engine; "auto" is the default engine. Raises UnknownNameError naming the nearest."""
+    plugin = registry().get("search", DEFAULT if name == "auto" else name)
+    given = {"workers": workers} if "workers" in plugin.fields else {}
+    engine: Engine = plugin.call(space, budget, seed, **given)
+    return engine
+
+
+def replay(engine: Engine, history: Iterable[tuple[str, Parameters, float | None]]) -> None:
+    """Bring a fresh engine to where a journal ends: ("ask", what was proposed, None) and ("tell", point, value) in order.
+
+    A point that this engine does not propose (it was written by another version) is told as one that was never asked for.
+    """
+    for what, parameters, value in history:
+        if what == "ask":
+            engine.ask()
+        else:
+            engine.tell(parameters, value)

@@ -1,0 +1,137 @@
+"""Evolutionary engines: nevergrad's, by ask and tell."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from microtome.plugin import Field, Space, search
+
+__version__ = "1"
+
+
+class _Nevergrad:
+    """One nevergrad optimiser over the unit cube of the space's axes; choices are its own unordered kind."""
+
+    def __init__(self, space: Space, budget: int, seed: int, workers: int, optimizer: str | tuple[str, dict[str, Any]]) -> None:
+        import nevergrad as ng
+
+        self._space = space
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            axes = {axis.name: self._axis(axis) for axis in space}
+            parametrization = ng.p.Dict(**axes)
+            parametrization.random_state.seed(seed)
+            if isinstance(optimizer, str):
+                make = ng.optimizers.registry[optimizer]
+            else:
+                family, settings = optimizer
+                make = getattr(ng.families, family)(**settings)
+            self._optimizer = make(parametrization, budget=budget, num_workers=workers)
+        self._asked: list[tuple[dict[str, Any], Any]] = []
+        self._losses: list[float] = []
+        self._failed: list[dict[str, Any]] = []
+
+    @staticmethod
+    def _axis(axis: Any) -> Any:
+        import nevergrad as ng
+
+        if axis.kind == "choice":
+            return ng.p.Choice(list(range(len(axis.choices))))
+        return ng.p.Scalar(init=0.5, lower=0.0, upper=1.0)
+
+    def _decode(self, raw: dict[str, Any]) -> dict[str, Any]:
+        return {a.name: a.choices[int(raw[a.name])] if a.kind == "choice" else a.at(float(raw[a.name])) for a in self._space}
+
+    def _encode(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        return {
+            a.name: a.choices.index(parameters[a.name]) if a.kind == "choice" else a.position(parameters[a.name])
+            for a in self._space
+        }
+
+    def ask(self) -> dict[str, Any]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            candidate = self._optimizer.ask()
+        parameters = self._decode(candidate.value)
+        self._asked.append((parameters, candidate))
+        return dict(parameters)
+
+    def tell(self, parameters: dict[str, Any], value: float | None) -> None:
+        if value is not None:
+            self._losses.append(-float(value))
+            self._tell(parameters, -float(value))
+        else:
+            self._failed.append(parameters)
+        # A failed trial counts as the worst; while nothing has succeeded, nobody knows what that is.
+        while self._failed and self._losses:
+            self._tell(self._failed.pop(0), max(self._losses))
+
+    def _tell(self, parameters: dict[str, Any], loss: float) -> None:
+        from nevergrad.common.errors import TellNotAskedNotSupportedError
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for i, (asked, candidate) in enumerate(self._asked):
+                if asked == parameters:
+                    del self._asked[i]
+                    self._optimizer.tell(candidate, loss)
+                    return
+            try:
+                self._optimizer.tell(self._optimizer.parametrization.spawn_child(new_value=self._encode(parameters)), loss)
+            except TellNotAskedNotSupportedError:
+                return  # this optimiser cannot use a point that it did not propose
+
+
+def _population(budget: int, most: int) -> int:
+    """Members, so that a small budget still leaves several generations."""
+    return max(6, min(most, budget // 4))
+
+
+@search("two-points-de", label="Differential evolution, two-point crossover", family="evolution")
+def two_points_de(
+    space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 256, help="Trials at the same time")
+) -> object:
+    """Differential evolution that passes on neighbouring settings together."""
+    settings = {"crossover": "twopoints", "popsize": _population(budget, 30)}
+    return _Nevergrad(space, budget, seed, workers, ("DifferentialEvolution", settings))
+
+
+@search("de", label="Differential evolution", family="evolution")
+def de(space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 256, help="Trials at the same time")) -> object:
+    """Differences between good trials say where to look next."""
+    return _Nevergrad(space, budget, seed, workers, ("DifferentialEvolution", {"popsize": _population(budget, 30)}))
+
+
+@search("cma", label="CMA-ES", family="evolution")
+def cma(space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 256, help="Trials at the same time")) -> object:
+    """Covariance matrix adaptation: strong on continuous settings that depend on each other."""
+    return _Nevergrad(space, budget, seed, workers, "CMA")
+
+
+@search("pso", label="Particle swarm", family="evolution")
+def pso(space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 256, help="Trials at the same time")) -> object:
+    """A swarm that is drawn to its best members."""
+    return _Nevergrad(space, budget, seed, workers, ("ConfPSO", {"popsize": _population(budget, 40)}))
+
+
+@search("one-plus-one", label="(1 + 1) evolution strategy", family="evolution")
+def one_plus_one(
+    space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 256, help="Trials at the same time")
+) -> object:
+    """The best trial is mutated; a better child takes its place. Good for the smallest budgets."""
+    return _Nevergrad(space, budget, seed, workers, "OnePlusOne")
+
+
+@search("genetic", label="Genetic algorithm", family="evolution")
+def genetic(space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 256, help="Trials at the same time")) -> object:
+    """Parents are recombined and mutated."""
+    size = _population(budget, 40)
+    settings = {"recombination_ratio": 0.7, "popsize": size, "offsprings": size}
+    return _Nevergrad(space, budget, seed, workers, ("EvolutionStrategy", settings))
+
+
+@search("ngopt", label="NGOpt (chooses by itself)", family="evolution")
+def ngopt(space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 256, help="Trials at the same time")) -> object:
+    """nevergrad's own choice of optimiser by space and budget."""
+    return _Nevergrad(space, budget, seed, workers, "NGOpt")
