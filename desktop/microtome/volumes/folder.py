@@ -57,7 +57,7 @@ def numbering(files: Sequence[Path]) -> list[int] | None:
 
 def is_stack(files: Sequence[Path]) -> bool:
     """Whether the images of a folder are the slices of one volume: a numbered series of one size, one image a file."""
-    if len(files) < _FEWEST_SLICES or numbering(files) is None or _multipage(files[0]):
+    if len(files) < _FEWEST_SLICES or numbering(files) is None or multipage(files[0]):
         return False
     try:
         return len({image_size(f) for f in files}) == 1
@@ -65,7 +65,8 @@ def is_stack(files: Sequence[Path]) -> bool:
         return True  # a damaged slice is said when the stack is opened
 
 
-def _multipage(file: Path) -> bool:
+def multipage(file: Path) -> bool:
+    """Whether an image file is a TIFF of several pages, by its header."""
     from microtome.volumes.tiffheader import bones
 
     if file.suffix.lower() not in TIFF:

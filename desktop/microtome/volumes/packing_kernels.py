@@ -6,13 +6,14 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from microtome.volumes.compiled import compiled
 
 Array = NDArray[Any]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def cells(centres: Array, box: Array, count: Array) -> tuple[Array, Array]:
     """Linked lists of the spheres of each of count[0]·count[1]·count[2] cells: (first of a cell, next of a sphere; −1 ends)."""
     first = np.full(count[0] * count[1] * count[2], -1, np.int64)
@@ -24,16 +25,17 @@ def cells(centres: Array, box: Array, count: Array) -> tuple[Array, Array]:
     return first, following
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def cell_of(z: float, y: float, x: float, box: Array, count: Array) -> int:
     """The cell of a place inside the box."""
     a = min(int(z / box[0] * count[0]), count[0] - 1)
     b = min(int(y / box[1] * count[1]), count[1] - 1)
     c = min(int(x / box[2] * count[2]), count[2] - 1)
-    return (a * count[1] + b) * count[2] + c
+    cell: int = (a * count[1] + b) * count[2] + c
+    return cell
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _squared(p: Array, q: Array, box: Array) -> float:
     total = 0.0
     for k in range(3):
@@ -43,7 +45,7 @@ def _squared(p: Array, q: Array, box: Array) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _free(place: Array, radius: float, skip: int, centres: Array, radii: Array, box: Array, count: Array, lists: Any) -> bool:
     """Whether a sphere at `place` touches none of the listed ones (but `skip`)."""
     first, following = lists
@@ -63,7 +65,7 @@ def _free(place: Array, radius: float, skip: int, centres: Array, radii: Array, 
     return True
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_sequentially(rng: np.random.Generator, radii: Array, box: Array, count: Array, attempts: int) -> tuple[Array, int]:
     """Random sequential addition in the order of `radii`: (centres, how many found a place in `attempts` attempts each)."""
     n = radii.shape[0]
@@ -88,7 +90,7 @@ def add_sequentially(rng: np.random.Generator, radii: Array, box: Array, count: 
     return centres, n
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def move_spheres(
     rng: np.random.Generator, centres: Array, radii: Array, box: Array, count: Array, step: float, sweeps: int
 ) -> float:
@@ -112,10 +114,11 @@ def move_spheres(
                 _unlink(first, following, old, i)
                 following[i] = first[new]
                 first[new] = i
-    return accepted / max(1, sweeps * n)
+    share: float = accepted / max(1, sweeps * n)
+    return share
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _unlink(first: Array, following: Array, cell: int, i: int) -> None:
     if first[cell] == i:
         first[cell] = following[i]
@@ -126,7 +129,7 @@ def _unlink(first: Array, following: Array, cell: int, i: int) -> None:
     following[j] = following[i]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def overlaps(centres: Array, radii: Array, box: Array, count: Array, push: Array) -> float:
     """The largest overlap as a share of the pair's distance at contact; `push` gets half of each overlap, apart."""
     first, following = cells(centres, box, count)
@@ -147,7 +150,7 @@ def overlaps(centres: Array, radii: Array, box: Array, count: Array, push: Array
     return worst
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _push_pair(i: int, j: int, centres: Array, radii: Array, box: Array, push: Array, apart: Array) -> float:
     contact = radii[i] + radii[j]
     squared = 0.0
@@ -164,10 +167,11 @@ def _push_pair(i: int, j: int, centres: Array, radii: Array, box: Array, push: A
         along = apart[k] / distance if distance > 0.0 else (1.0 if k == 0 else 0.0)
         push[i, k] += 0.5 * depth * along
         push[j, k] -= 0.5 * depth * along
-    return depth / contact
+    share: float = depth / contact
+    return share
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def relax_spheres(centres: Array, radii: Array, box: Array, count: Array, limit: float, most: int) -> float:
     """Push overlapping pairs apart in place until the largest overlap is below `limit`, or `most` times; the largest left."""
     push = np.zeros_like(centres)
@@ -186,7 +190,7 @@ def relax_spheres(centres: Array, radii: Array, box: Array, count: Array, limit:
     return worst
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def grow_aggregate(rng: np.random.Generator, radii: Array, gap: float, attempts: int) -> Array:
     """Spheres stuck together one by one: each at a random member, in a random direction, at contact times `gap`.
 
@@ -212,7 +216,7 @@ def grow_aggregate(rng: np.random.Generator, radii: Array, gap: float, attempts:
     return centres
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _clear(i: int, centres: Array, radii: Array) -> bool:
     for j in range(i):
         squared = 0.0

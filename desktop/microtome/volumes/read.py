@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from microtome.errors import FileError, InputError, MicrotomeError, UnknownNameE
 from microtome.plugin import Plugin, RawVolume
 from microtome.registry import registry
 from microtome.store.atomic import explain
-from microtome.volumes.folder import entries, images_in, is_stack
+from microtome.volumes.folder import entries, images_in, is_stack, multipage
 from microtome.volumes.images import image_size
 from microtome.volumes.tiffheader import is_tiff
 from microtome.volumes.units import VOXEL, nanometres
@@ -23,7 +23,8 @@ from microtome.volumes.volume import Volume, extent
 Kind = Literal["volume", "image", "images folder", "classes folder", "project"]
 COMMON = ("voxel_size", "unit", "reader")
 _SCAN_AT_ONCE = 2**26  # bytes of floating-point data that a description looks through for NaN
-_MOST_CHILDREN = 200
+_MOST_CHILDREN = 500  # looked at in one folder
+_DEEPEST = 3  # folders below the one that was dropped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class Description:
     findings: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     children: tuple[Description, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()  # what of a folder cannot be read: path, sentence
 
     @property
     def name(self) -> str:
@@ -66,6 +68,7 @@ class Description:
         for key in ("shape", "voxel_size", "findings"):
             data[key] = None if data[key] is None else list(data[key])
         data["children"] = [c.to_json() for c in self.children]
+        data["problems"] = [{"path": path, "error": error} for path, error in self.problems]
         return data
 
 
@@ -209,36 +212,46 @@ def _voxel_size(value: Any) -> tuple[float, float, float]:
     return (float(numbers[0]), float(numbers[1]), float(numbers[2]))
 
 
-def _describe_folder(path: Path, options: Mapping[str, Any]) -> Description:
+def _describe_folder(path: Path, options: Mapping[str, Any], depth: int = 0) -> Description:
     if (path / "project.json").is_file():
         return Description(path=str(path), kind="project")
     inside = entries(path)
     images = images_in(path)
     if is_stack(images) or (images and options):
         return describe(path, **{**options, "reader": "folder"})
-    folders = _children(inside, lambda p: p.is_dir() and _holds_something(p))
-    files = _children(inside, lambda p: p.is_file() and _is_known(p))
-    if folders:
-        return Description(path=str(path), kind="classes folder", children=tuple(folders))
-    volumes = [f for f in files if f.kind == "volume"]
+    if depth < _DEEPEST:
+        folders, broken = _children([p for p in inside if p.is_dir() and _holds_something(p)], depth + 1)
+        if folders or broken:
+            return Description(path=str(path), kind="classes folder", children=folders, problems=broken)
+    single = [p for p in images if not multipage(p)]
+    files = [p for p in inside if p.is_file() and _is_known(p) and p not in single]
+    volumes, problems = _children(files, depth + 1)
     if volumes:
-        return Description(path=str(path), kind="classes folder", reader="", children=tuple(volumes))
-    if images:
-        return _images_folder(path, images)
+        beside = (f"{len(single)} single images beside the volumes were left out.",) if single else ()
+        return Description(path=str(path), kind="classes folder", children=volumes, problems=problems, findings=beside)
+    if single:
+        return _images_folder(path, single, problems)
+    if problems:
+        raise FileError(f"Nothing in {path} can be read. {problems[0][1]}")
     raise FileError(
         f"There are no volumes or images in {path}.", "Choose a folder with slices, volumes, or one folder a class."
     )
 
 
-def _children(inside: list[Path], fits: Callable[[Path], bool]) -> list[Description]:
-    """The descriptions of what fits; what cannot be read is left out here and said when it is opened by itself."""
-    found = []
-    for path in [p for p in inside if fits(p)][:_MOST_CHILDREN]:
+def _children(paths: list[Path], depth: int) -> tuple[tuple[Description, ...], tuple[tuple[str, str], ...]]:
+    """The descriptions of what lies in a folder, and (path, sentence) of what cannot be read."""
+    found, problems = [], []
+    for path in paths[:_MOST_CHILDREN]:
         try:
-            found.append(describe(path))
-        except MicrotomeError:
-            continue
-    return found
+            found.append(_describe_folder(path, {}, depth) if path.is_dir() else describe(path))
+        except MicrotomeError as error:
+            problems.append((str(path), str(error)))
+    if len(paths) > _MOST_CHILDREN:
+        last = paths[_MOST_CHILDREN]
+        problems.append(
+            (str(last), f"{last} and {len(paths) - _MOST_CHILDREN - 1} more were not looked at: add them by themselves.")
+        )
+    return tuple(found), tuple(problems)
 
 
 def _is_known(path: Path) -> bool:
@@ -252,19 +265,27 @@ def _holds_something(path: Path) -> bool:
         return False
 
 
-def _images_folder(path: Path, images: list[Path]) -> Description:
-    sizes = [image_size(f) for f in images]
-    same = len(set(sizes)) == 1
-    findings = () if same else ("The images differ in size.",)
-    first = describe(images[0])
+def _images_folder(path: Path, images: list[Path], problems: tuple[tuple[str, str], ...]) -> Description:
+    sizes: dict[Path, tuple[int, int]] = {}
+    for image in images:
+        try:
+            sizes[image] = image_size(image)
+        except MicrotomeError as error:
+            problems = (*problems, (str(image), str(error)))
+    if not sizes:
+        raise FileError(f"Nothing in {path} can be read. {problems[0][1]}")
+    kinds = set(sizes.values())
+    size = kinds.pop()
+    first = describe(next(iter(sizes)))
     return Description(
         path=str(path),
         kind="images folder",
-        shape=(len(images), *sizes[0]) if same else None,
+        shape=None if kinds else (len(sizes), *size),
         dtype=first.dtype,
         voxel_size=first.voxel_size,
         unit=first.unit,
         file_bytes=_file_bytes(path),
-        memory_bytes=sum(h * w for h, w in sizes) * np.dtype(first.dtype).itemsize,
-        findings=findings,
+        memory_bytes=sum(h * w for h, w in sizes.values()) * np.dtype(first.dtype).itemsize,
+        findings=("The images differ in size.",) if kinds else (),
+        problems=problems,
     )

@@ -262,7 +262,7 @@ def _array(path: Path, layout: _Layout, rule: GreyRule) -> LazyArray:
 def _mapped(path: Path, layout: _Layout) -> LazyArray:
     assert layout.offset is not None
     try:
-        return np.memmap(path, layout.dtype.newbyteorder(layout.order), "r", layout.offset, layout.shape)
+        return np.memmap(path, dtype=layout.order + layout.dtype.char, mode="r", offset=layout.offset, shape=layout.shape)
     except (OSError, ValueError) as error:
         raise FileError(f"{path} cannot be mapped ({error}).", "Copy it to a local disk.") from error
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from microtome.volumes.compiled import compiled
 
 Array = NDArray[Any]
 FULL = 255
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def draw_spheres(out: Array, centres: Array, radii: Array, voxel: Array, fine: int, periodic: bool) -> None:
     """Add the coverage of each sphere to `out` (z, y, x; uint8, 255 = all covered), boundary voxels from fine³ points.
 
@@ -45,7 +46,7 @@ def draw_spheres(out: Array, centres: Array, radii: Array, voxel: Array, fine: i
                     out[z, y, x] = min(FULL, out[z, y, x] + value)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _covered(dz: float, dy: float, dx: float, squared: float, voxel: Array, fine: int) -> int:
     inside = 0
     for i in range(fine):
