@@ -15,6 +15,7 @@ from microtome.volumes.units import VOXEL, to_nm
 Record = dict[str, Any]
 #: A shortcut is reported when it makes up this part of the way from chance to certainty.
 _SHORTCUT = 0.75
+_ROUNDING = 1e-3  # relative, of voxel sizes
 _LISTED = 6  # volumes named in one sentence
 _DIRECTIONS = 0.1  # difference between classes in the share of orientations that are cut
 _SHARPNESS = 1.25  # ratio of voxel sizes
@@ -25,21 +26,25 @@ def pixel_size(plan: SlicePlan, volumes: Sequence[Record]) -> tuple[float, str]:
     pixel = plan.field_of_view / plan.pixels
     if plan.unit != VOXEL:
         return pixel, plan.unit
-    edges = {_cube(v) for v in volumes}
-    if len(edges) == 1 and (edge := edges.pop()) is not None:
-        return pixel * edge[0], edge[1]
-    return pixel, VOXEL
+    edges = [_cube(v) for v in volumes]
+    if None in edges or _differ([e for e in edges if e is not None]):
+        return pixel, VOXEL
+    assert edges[0] is not None
+    return pixel * edges[0], "nm"
 
 
-def _cube(volume: Record) -> tuple[float, str] | None:
-    """(edge, unit) of a volume's voxels in the cutting plane where they are known cubes (a micrograph: squares)."""
+def _differ(lengths: Sequence[float]) -> bool:
+    """True where lengths differ by more than the rounding of a file format."""
+    return max(lengths) > min(lengths) * (1 + _ROUNDING)
+
+
+def _cube(volume: Record) -> float | None:
+    """The edge in nm of a volume's voxels in the cutting plane where they are known cubes (a micrograph: squares)."""
     size = volume["voxel_size"]
     if size is None or volume["unit"] == VOXEL:
         return None
     used = size[1:] if volume["shape"][0] == 1 else size
-    if max(used) > min(used) * 1.0001:
-        return None
-    return (float(used[-1]), str(volume["unit"]))
+    return None if _differ(used) else to_nm(float(used[-1]), volume["unit"])
 
 
 def independence(volumes: Sequence[Record]) -> str:
@@ -115,14 +120,15 @@ def _least(volume: Record) -> float:
 
 
 def _mixed_voxels(volumes: Sequence[Record]) -> list[str]:
-    known = {(tuple(v["voxel_size"]), v["unit"]) for v in volumes if v["voxel_size"] is not None and v["unit"] != VOXEL}
+    known = [v for v in volumes if v["voxel_size"] is not None and v["unit"] != VOXEL]
+    along = [[to_nm(v["voxel_size"][axis], v["unit"]) for v in known] for axis in range(3)]
     found = []
-    if len(known) > 1:
+    if known and any(_differ(lengths) for lengths in along):
         found.append(
             "The voxel sizes differ between volumes and the field of view is given in voxels, so the magnification differs: "
             "give the field of view as a length."
         )
-    distorted = [v for v in volumes if v["voxel_size"] is not None and v["unit"] != VOXEL and _cube(v) is None]
+    distorted = [v for v in known if _cube(v) is None]
     return found + [
         f"The voxels of {v['name']} are no cubes, so slices are distorted: give the field of view as a length."
         for v in distorted

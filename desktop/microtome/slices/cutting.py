@@ -154,6 +154,8 @@ def cut_all(request: Request, target: Path, progress: Progress, should_stop: Sto
 
 def _pieces(request: Request, progress: Progress, should_stop: Stop) -> Iterator[Piece]:
     """The volumes one after the other, so that only one is held in memory."""
+    simulated = sum(isinstance(m.source, SimulatedSource) for group in request.members for m in group)
+    done = 0
     for label, group in enumerate(request.members):
         counts = _counts_by_volume(request.plan, len(group))
         for number, member in enumerate(group):
@@ -161,7 +163,8 @@ def _pieces(request: Request, progress: Progress, should_stop: Stop) -> Iterator
                 continue
             _check(should_stop)
             if isinstance(member.source, SimulatedSource):
-                progress(f"simulating {member.name}", number, len(group), "structures")
+                progress("simulating structures", done, simulated, "structures")
+                done += 1
             volume = member.open()
             grid, blocks = _blocks(volume, member, request.plan, len(group), number)
             counted = counts[number]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microtome import __version__
 from microtome.errors import FileError, InputError
 from microtome.registry import registry
 from microtome.slices.cut import readable, sample
@@ -89,7 +90,7 @@ def identity(member: Member, volume: Volume | None) -> str:
     """What a member's data are, wherever they lie: a hash of voxels, shape and voxel size, or of how it is simulated."""
     if isinstance(member.source, SimulatedSource):
         plugin = registry().get("generator", member.source.kind)
-        what = [asdict(member.source), plugin.source_hash, plugin.version]
+        what = [asdict(member.source), plugin.source_hash, plugin.version, __version__]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
     assert volume is not None
     size = None if volume.voxel_size is None else [float(v) for v in volume.voxel_size]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
@@ -121,7 +121,8 @@ def separate(shape: tuple[int, int, int], grid: Grid, plan: SlicePlan, *, name: 
     whose worst set keeps most orientations; among equals, the one with most room, weighed by the images wanted. Raises
     InputError, with the largest field of view that fits, where no layout holds a slice in every set.
     """
-    chosen = _best(shape, grid, plan)
+    # Only what matters to the layout, so that a live preview finds it again.
+    chosen = _best(shape, grid, replace(plan, seed=0, normalisation="none"))
     if chosen is None:
         raise InputError(*_too_large(shape, grid, plan, name))
     reach = reach_of(grid, _CENSUS)

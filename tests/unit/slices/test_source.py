@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from microtome.errors import FileError, InputError
 from microtome.slices.cut import sample
 from microtome.slices.geometry import Grid
-from microtome.slices.plan import ClassSource, SlicePlan, VolumeSource
+from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
 from microtome.slices.source import Member, grid_of, identity, image_files, members, open_class, preview
 from microtome.slices.split import SETS
 from microtome.volumes.volume import Volume
@@ -109,3 +110,13 @@ def test_preview_says_what_is_wrong_as_cutting_would() -> None:
         preview(volume, SlicePlan(), n=3, seed=0)
     tight = preview(volume, SlicePlan(field_of_view=20, pixels=10), n=3, seed=0)
     assert "never cut" in tight.lost
+
+
+def test_structures_are_simulated_and_known_without_it() -> None:
+    source = SimulatedSource(kind="rnd", seed=3, parameters={"edge": 120.0}, voxel_size=6.0)
+    (member,) = members(ClassSource(name="A", simulated=(source,)))
+    volume = member.open()
+    assert volume.shape == (20, 20, 20)
+    np.testing.assert_array_equal(member.open().as_array(), volume.as_array())
+    other = Member(name="x", source=dataclasses.replace(source, seed=4))
+    assert identity(member, None) == identity(member, None) != identity(other, None)
