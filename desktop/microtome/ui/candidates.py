@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,8 @@ from typing import Literal
 from microtome.volumes.drop import examine
 from microtome.volumes.read import Description, describe
 
+#: What file names say of shape and type is no part of a class's name: cement_128x128x128_uint8.
+_SIZES = re.compile(r"[ _-]*\d+x\d+(x\d+)?([ _-]*(u?int|float)\d+)?$", re.IGNORECASE)
 Naming = Literal["file", "folder"]
 
 
@@ -23,7 +26,7 @@ class Candidate:
     def class_name(self, naming: Naming) -> str:
         """The class that is proposed."""
         path = Path(self.description.path)
-        own = path.name if path.is_dir() else path.name.split(".")[0]
+        own = path.name if path.is_dir() else _SIZES.sub("", path.name.split(".")[0]) or path.stem
         return self.folder or own if naming == "folder" else own
 
 

@@ -64,21 +64,21 @@ class DropZone(QObject):
             self.card.close()
         session = self._desk.session
         self._new = dated_folder() if session.project is None else None
-        where = (
-            tr("Into {name}. The data stay where they are.", name=session.project.name) if session.project is not None else ""
-        )
+        if session.project is None:
+            where = tr("No project is open: one will be made at {path}. Your data stay where they are.", path=self._new)
+        else:
+            where = tr("Into {name}. The data stay where they are.", name=session.project.name)
         classes = session.classes() if session.project is not None else []
         card = self.card = DropCard(self._window, where, classes)
         card.accepted.connect(self._add)
-        card.destroyed.connect(self._forget)
+        card.gone.connect(self._forget)
         card.show()
         card.raise_()
         card.cancel.setFocus()
         self._desk.tasks.request(card, "examine", lambda: look_at(paths), self._looked, failed=self._failed)
 
-    def _forget(self, *_: object) -> None:
-        # A card that was replaced is destroyed after its successor came.
-        if self.card is not None and self.sender() is self.card:
+    def _forget(self, card: DropCard) -> None:
+        if self.card is card:
             self.card = None
 
     def _failed(self, error: MicrotomeError) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import psutil
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QWidget
 
 from microtome.errors import InputError
@@ -19,7 +19,7 @@ from microtome.ui.volume_properties import VoxelSizeEdit, class_combo
 from microtome.ui.widgets import Choice, button, column, framed, holding, label, row, scrolling
 from microtome.volumes.read import Description
 
-_WIDTH, _HEIGHT = 840, 620
+_WIDTH, _HEIGHT, _ROW = 840, 620, 106
 
 
 class CandidateRow(QFrame):
@@ -90,6 +90,7 @@ class DropCard(QFrame):
     """Covers the window until it is answered; `accepted` carries the rows to add."""
 
     accepted = Signal(object)
+    gone = Signal(object)  # the card itself, when it was answered or cancelled
 
     def __init__(self, host: QWidget, where: str, classes: list[str]) -> None:
         super().__init__(host)
@@ -110,7 +111,9 @@ class DropCard(QFrame):
         self.add = button(tr("Add"), self._accept, kind="primary", icon_name="add")
         self.add.setEnabled(False)
         foot = row(self._naming_row, None, self.cancel, self.add)
-        area = scrolling(holding(column(self._list, None)))
+        content = column(self._list, None)
+        content.setContentsMargins(0, 0, GRID + 4, 0)
+        area = scrolling(holding(content))
         inner = column(self._head, self._where, area, self._problem, foot, margin=3 * GRID, gap=GRID + 4)
         inner.setStretch(2, 1)
         self.card = framed(inner)
@@ -119,7 +122,9 @@ class DropCard(QFrame):
         self.resize_to_host()
 
     def show_dropped(self, found: Dropped) -> None:
-        """Fill the card with what was found."""
+        """Fill the card with what was found; what cannot be used comes first, or it would be overlooked."""
+        for name, sentence in found.problems:
+            self._list.addWidget(self._problem_row(name, sentence))
         for candidate in found.candidates:
             made = CandidateRow(candidate, self._classes, found.naming)
             made.changed.connect(self._count)
@@ -127,8 +132,6 @@ class DropCard(QFrame):
             made.same.setVisible(len(found.candidates) > 1)
             self.rows.append(made)
             self._list.addWidget(made)
-        for name, sentence in found.problems:
-            self._list.addWidget(self._problem_row(name, sentence))
         self._naming.choose(found.naming)
         self._naming_row.setVisible(any(c.folder for c in found.candidates))
         self._count()
@@ -171,11 +174,14 @@ class DropCard(QFrame):
     def resize_to_host(self) -> None:
         """Cover the host; the card stays in the middle."""
         self.setGeometry(self._host.rect())
-        wanted = self.card.sizeHint().height() if self.rows else 260
-        body = sum(r.sizeHint().height() + GRID for r in self.rows)
-        height = min(self.height() - 6 * GRID, max(260, min(_HEIGHT, max(wanted, body + 220))))
+        height = min(self.height() - 6 * GRID, max(260, min(_HEIGHT, 220 + _ROW * self._list.count())))
         width = min(self.width() - 6 * GRID, _WIDTH)
         self.card.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Say that it is gone."""
+        self.gone.emit(self)
+        super().closeEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Escape cancels."""

@@ -27,6 +27,8 @@ class UnitEdit(QLineEdit):
 
     def __init__(self, unit: str = "", text: str = "") -> None:
         super().__init__(text)
+        # A dropped file belongs to the window, not into this line.
+        self.setAcceptDrops(False)
         self._unit = QLabel(unit, self)
         self._unit.setProperty("role", "faint")
         self._unit.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -90,7 +92,7 @@ class ValueEditor(QWidget):
         inner: QWidget
         if spec.kind == "bool":
             inner = self._tick = QCheckBox()
-            self._tick.toggled.connect(self.edited)
+            self._tick.toggled.connect(lambda on: self.edited.emit(on))
         elif spec.kind == "choice" or choices:
             items = list(choices) or [(c, tr(c)) for c in spec.choices]
             inner = self._choice = Choice(items)

@@ -25,11 +25,12 @@ _LABEL_WIDTH = 132
 
 @dataclass(frozen=True)
 class FormOptions:
-    """How a form differs from the plain one: fields to show (all), ticks to search, words of a text field's choices."""
+    """How a form differs from the plain one: fields to show (all), which have no tick, words of a text field's choices."""
 
     names: Sequence[str] = ()
     hidden: Sequence[str] = ()
     searchable: bool = True
+    unsearchable: Sequence[str] = ()
     choices: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
 
@@ -49,7 +50,7 @@ class FieldRow(QWidget):
         self.tick: QCheckBox | None = None
         self.axis: AxisEditor | None = None
         self.problem = label("", "problem", wrap=True)
-        if options.searchable and spec.kind != "text":
+        if options.searchable and spec.kind != "text" and spec.name not in options.unsearchable:
             self._add_axis()
         self._lay_out()
         self.refresh()
@@ -72,9 +73,11 @@ class FieldRow(QWidget):
         words.setToolTip(tip)
         self.editor.setToolTip(tip)
         self.editor.setMinimumWidth(96)
-        keep = self.reset.sizePolicy()
-        keep.setRetainSizeWhenHidden(True)
-        self.reset.setSizePolicy(keep)
+        for part in (self.reset, self.tick):
+            if part is not None:  # editors of one form stay equally wide
+                keep = part.sizePolicy()
+                keep.setRetainSizeWhenHidden(True)
+                part.setSizePolicy(keep)
         grid = QGridLayout()
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(GRID // 2)

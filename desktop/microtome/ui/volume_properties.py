@@ -35,6 +35,7 @@ def class_combo(classes: list[str], value: str) -> QComboBox:
     if line is not None:
         line.setPlaceholderText(tr("class name"))
         line.setAcceptDrops(False)
+        line.setCursorPosition(0)
     made.setAccessibleName(tr("Class"))
     return made
 
@@ -86,11 +87,11 @@ class VoxelSizeEdit(QWidget):
 
     def _mark(self) -> None:
         try:
-            wrong = self.value() is None
+            state = "missing" if self.value() is None else "false"
         except InputError:
-            wrong = True
+            state = "true"
         for line in self.lines:
-            set_property(line, "wrong", "true" if wrong else "false")
+            set_property(line, "wrong", state)
 
 
 class VolumeProperties(QWidget):

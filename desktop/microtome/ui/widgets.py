@@ -25,6 +25,8 @@ from PySide6.QtWidgets import (
 from microtome.ui.icons import icon, pixmap
 from microtome.ui.theme import GRID, current
 
+_FACT_WIDTH = 92
+
 
 def label(text: str = "", role: str = "", *, wrap: bool = False, selectable: bool = False) -> QLabel:
     """A label. role: title | heading | section | muted | faint | number | problem | warn | good | badge."""
@@ -176,8 +178,8 @@ def facts(pairs: list[tuple[str, str]]) -> QWidget:
     grid.setColumnStretch(1, 1)
     for i, (name, value) in enumerate(pairs):
         words = label(name, "muted", wrap=True)
-        words.setMaximumWidth(96)
-        grid.addWidget(words, i, 0)
+        words.setFixedWidth(_FACT_WIDTH)
+        grid.addWidget(words, i, 0, Qt.AlignmentFlag.AlignTop)
         # A zero-width space after each separator lets a long path wrap.
         text = value.replace("/", "/\u200b").replace("\\", "\\\u200b") if len(value) > 24 else value
         grid.addWidget(label(text, wrap=True, selectable=True), i, 1)

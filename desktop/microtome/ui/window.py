@@ -61,7 +61,10 @@ class MainWindow(QMainWindow):
         self.toasts = Toasts(self.desk, self.splitter)
         window_commands(self)
         fill_menus(self)
-        self.menuBar().setCornerWidget(self._corner())
+        # Kept here too: the menu bar does not own it.
+        self.corner = self._corner()
+        self.menuBar().setCornerWidget(self.corner)
+        self.corner.show()
 
     def rebuild(self) -> None:
         """Build every part anew (another theme or language), with the same pages, selection and sizes."""

@@ -11,7 +11,7 @@ from microtome.errors import MicrotomeError
 from microtome.session import Change
 from microtome.slices.plan import SlicePlan
 from microtome.ui.desk import Desk
-from microtome.ui.form import Form
+from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import length, size_of, with_commas
 from microtome.ui.pages.base import Page
@@ -24,6 +24,8 @@ _QUIET_MS = 200
 _TILES = 8
 _FORM_WIDTH = 392
 _MANY_BYTES = 8e9
+#: A search that varied these would compare what cannot be compared.
+_FIXED = ("unit", "validation", "evaluation", "split", "guard", "seed")
 
 
 class SlicesPage(Page):
@@ -64,7 +66,7 @@ class SlicesPage(Page):
 
     def _choose_face(self, ready: bool) -> None:
         if ready and self._form is None:
-            self._form = Form(self.desk, "slices")
+            self._form = Form(self.desk, "slices", FormOptions(unsearchable=_FIXED))
             self._stack.addWidget(self._face(self._form))
             self._stack.setCurrentIndex(self._stack.count() - 1)
         elif not ready and (self._form is not None or self._stack.count() == 0):

@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.slice_view import as_image, grey_levels, levels_of
 
-_LEAST_TILE, _LARGEST_TILE = 56, 144
+_LEAST_TILE, _LARGEST_TILE = 68, 144
+_GAP = GRID // 2
 _HEAD = 24
 
 
@@ -50,21 +51,22 @@ class Gallery(QWidget):
         self.setMinimumHeight(self.heightForWidth(self.width()))
         self.update()
 
-    def tile(self, width: int) -> int:
-        """The edge of a tile: all of a row's slices beside each other where they stay large enough."""
-        most = max((len(row.images) for row in self.rows), default=1) or 1
-        fitting = (width - (most - 1) * GRID // 2) // most
-        return max(_LEAST_TILE, min(_LARGEST_TILE, fitting))
-
     def columns(self, width: int) -> int:
-        """Tiles beside each other."""
-        return max(1, (width + GRID // 2) // (self.tile(width) + GRID // 2))
+        """Tiles beside each other: the whole row, or an even part of it where tiles would be too small."""
+        most = max((len(row.images) for row in self.rows), default=1) or 1
+        parts = [-(-most // lines) for lines in range(1, most + 1)]
+        return next((n for n in parts if (width - (n - 1) * _GAP) // n >= _LEAST_TILE), 1)
+
+    def tile(self, width: int) -> int:
+        """The edge of a tile."""
+        n = self.columns(width)
+        return max(1, min(_LARGEST_TILE, (width - (n - 1) * _GAP) // n))
 
     def _row_height(self, row: GalleryRow, width: int) -> int:
         if row.problem:
             return _HEAD + self._problem_height(row.problem, width) + GRID
         lines = -(-len(row.images) // self.columns(width))
-        return _HEAD + lines * (self.tile(width) + GRID // 2) + GRID
+        return _HEAD + lines * (self.tile(width) + _GAP) + GRID
 
     def _problem_height(self, text: str, width: int) -> int:
         flags = Qt.TextFlag.TextWordWrap
@@ -119,5 +121,5 @@ class Gallery(QWidget):
         edge, columns = self.tile(self.width()), self.columns(self.width())
         for i, image in enumerate(row.images):
             line, column = divmod(i, columns)
-            area = QRectF(column * (edge + GRID // 2), y + line * (edge + GRID // 2), edge, edge)
+            area = QRectF(column * (edge + _GAP), y + line * (edge + _GAP), edge, edge)
             painter.drawImage(area, image)

@@ -24,7 +24,7 @@ class SliceControls(QWidget):
         self._levels: tuple[float, float] | None = None
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName(tr("Slice"))
-        self.slider.valueChanged.connect(self.moved)
+        self.slider.valueChanged.connect(lambda value: self.moved.emit(value))
         self.place = label("", "muted")
         self.place.setMinimumWidth(168)
         self.low, self.high = UnitEdit(), UnitEdit()

@@ -1,0 +1,104 @@
+"""A legend in one strip: line samples with names and values, wrapped to the width, painted in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from microtome.ui.theme import GRID, current
+
+_SAMPLE = 20
+_LINE = 18
+_GAP = 2 * GRID
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """One line of a plot."""
+
+    name: str
+    colour: str
+    style: Qt.PenStyle = Qt.PenStyle.SolidLine
+    value: str = ""
+    widest: str = "100.0 %"  # room that is kept for the value, so that nothing jumps as it changes
+
+
+class LegendStrip(QWidget):
+    """Names in the theme's colours, values beside them."""
+
+    def __init__(self, entries: Sequence[LegendEntry] = ()) -> None:
+        super().__init__()
+        self._entries: list[LegendEntry] = []
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.show_entries(entries)
+
+    def show_entries(self, entries: Sequence[LegendEntry]) -> None:
+        """Show these lines."""
+        if list(entries) == self._entries:
+            return
+        same = [e.name for e in entries] == [e.name for e in self._entries]
+        self._entries = list(entries)
+        self.setAccessibleName(", ".join(f"{e.name} {e.value}".strip() for e in self._entries))
+        if not same:
+            self._fit()
+        self.update()
+
+    def texts(self) -> list[str]:
+        """What is written, entry by entry."""
+        return [f"{e.name} {e.value}".strip() for e in self._entries]
+
+    def _places(self, width: int) -> tuple[list[QRect], int]:
+        """Where each entry lies, and the height of all."""
+        metrics = self.fontMetrics()
+        places, x, y = [], 0, 0
+        for entry in self._entries:
+            room = max(metrics.horizontalAdvance(entry.value), metrics.horizontalAdvance(entry.widest) if entry.value else 0)
+            # A name that would not fit is cut off, its value is not.
+            size = min(width, _SAMPLE + 6 + metrics.horizontalAdvance(entry.name) + (6 + room if room else 0) + 2)
+            if x and x + size > width:
+                x, y = 0, y + _LINE
+            places.append(QRect(x, y, size, _LINE))
+            x += size + _GAP
+        return places, (y + _LINE if places else 0)
+
+    def _fit(self) -> None:
+        self.setFixedHeight(max(_LINE, self._places(max(1, self.width()))[1]))
+
+    def sizeHint(self) -> QSize:
+        """One line."""
+        return QSize(120, _LINE)
+
+    def minimumSizeHint(self) -> QSize:
+        """May be narrow: it wraps."""
+        return QSize(60, _LINE)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Wrap anew."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Sample, name, value."""
+        theme, painter = current(), QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        metrics = self.fontMetrics()
+        flag = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        for entry, place in zip(self._entries, self._places(self.width())[0], strict=True):
+            middle = place.center().y() + 0.5
+            painter.setPen(QPen(QColor(entry.colour), 2.2, entry.style))
+            painter.drawLine(QPointF(place.left(), middle), QPointF(place.left() + _SAMPLE, middle))
+            value = metrics.horizontalAdvance(entry.value)
+            words = place.adjusted(_SAMPLE + 6, 0, -(value + 6) if value else 0, 0)
+            painter.setPen(QColor(theme.muted))
+            name = metrics.elidedText(entry.name, Qt.TextElideMode.ElideMiddle, words.width())
+            painter.drawText(words, flag, name)
+            painter.setPen(QColor(theme.text))
+            left = words.left() + metrics.horizontalAdvance(name) + 6
+            painter.drawText(QRect(left, place.top(), place.right() - left + 8, _LINE), flag, entry.value)
+        painter.end()
