@@ -1,4 +1,4 @@
-"""Real volumes: evaluation accuracy of the default network against hand-made features on the same slices, mean of three seeds."""
+"""Real volumes: evaluation accuracy of the default network beside hand-made features on the same slices, three seeds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 import microtome as mt
-from microtome.results.baseline import baseline
-from microtome.results.intervals import mean_interval
+from microtome.training.baseline import baseline
+from microtome.intervals import mean_interval
 from microtome.slices.imageset import ImageSet
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "qim3d"

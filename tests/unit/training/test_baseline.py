@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from microtome.results.baseline import HISTOGRAM_BINS, SPECTRUM_BINS, baseline, features, histogram_edges, radial_spectrum
+from microtome.training.baseline import HISTOGRAM_BINS, SPECTRUM_BINS, baseline, features, histogram_edges, radial_spectrum
 from microtome.slices.imageset import ImageSet, build
 from microtome.slices.plan import ClassSource, SlicePlan, VolumeSource
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from microtome.errors import InputError
-from microtome.results.intervals import class_mean_interval, mean_interval, wilson
+from microtome.intervals import class_mean_interval, mean_interval, wilson
 
 
 @given(total=st.integers(1, 5000), share=st.floats(0, 1))
