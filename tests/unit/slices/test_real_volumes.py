@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microtome.results.baseline import baseline
+from microtome.training.baseline import baseline
 from microtome.slices.imageset import build
 from microtome.slices.plan import ClassSource, SlicePlan, VolumeSource
 
