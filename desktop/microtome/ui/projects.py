@@ -14,6 +14,7 @@ from microtome.ui.i18n import tr
 
 #: The sample: three dispersions that differ in nothing but how the particles lie.
 SAMPLE = ("m-sbr", "n-sbr", "rnd")
+SAMPLE_VOXEL_NM = 4.0
 
 
 def open_project(desk: Desk, path: Path) -> bool:
@@ -67,7 +68,8 @@ def open_sample(desk: Desk, path: Path | None = None) -> bool:
 
     def add() -> Change:
         for seed, kind in enumerate(SAMPLE, start=1):
-            desk.session.add_simulated(kind, seed=seed, class_name=kind)
+            # One voxel size for all: the pixel size must not tell the classes apart.
+            desk.session.add_simulated(kind, seed=seed, class_name=kind, parameters={"voxel_size": SAMPLE_VOXEL_NM})
         return Change.VOLUMES
 
     return desk.perform(add) is not None
