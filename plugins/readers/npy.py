@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 
 from microtome.plugin import Field, FileError, InputError, RawVolume, nearest, reader
 
-_DAMAGE = (ValueError, TypeError, EOFError, KeyError, SyntaxError, MemoryError, OverflowError, UnicodeError, AttributeError)
+_DAMAGE = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    SyntaxError,
+    MemoryError,
+    OverflowError,
+    UnicodeError,
+    AttributeError,
+)
 
 
 def _volume(array: NDArray[Any], path: Path) -> RawVolume:
@@ -34,14 +45,16 @@ def _volume(array: NDArray[Any], path: Path) -> RawVolume:
 @reader("npy", label="NumPy array", extensions=(".npy",))
 def npy(path: Path) -> RawVolume:
     """NumPy arrays (.npy), memory-mapped."""
+    with open(path, "rb") as file:
+        head = file.read(6)
+    if head != b"\x93NUMPY":
+        what = "is empty (0 bytes)" if not head else "is no NumPy array"
+        raise FileError(f"{path} {what}.", "Save it again with numpy.save.")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except _DAMAGE as error:
-        reason = "it holds Python objects" if "allow_pickle" in str(error) or "objects" in str(error) else str(error)[:120]
+        reason = "it holds Python objects" if "allow_pickle" in str(error) else str(error)[:120]
         raise FileError(f"{path} cannot be read as an array ({reason}).", "Save it again with numpy.save.") from error
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise FileError(f"{path} is an archive of arrays, not one array.", "Give it the extension .npz.")
     return _volume(array, path)
 
 
@@ -49,9 +62,8 @@ def npy(path: Path) -> RawVolume:
 def npz(path: Path, *, array: str = Field("", help="The array's name, where the archive holds several")) -> RawVolume:
     """NumPy archives (.npz): the only array with three axes, or the one that is named."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if isinstance(archive, np.ndarray):
-                raise FileError(f"{path} is one array, not an archive.", "Give it the extension .npy.")
+        # Our own file object: np.load would leave its own open where the archive is damaged.
+        with open(path, "rb") as file, zipfile.ZipFile(file), np.load(path, allow_pickle=False) as archive:
             names = list(archive.files)
             name = array or _only(archive, names, path)
             if name not in names:

@@ -22,7 +22,13 @@ BROAD_EXCEPTS = {
     "desktop/microtome/registry.py:discover": "plugin import",
 }
 #: What a plugin file may import besides the standard library and the libraries that it wraps.
-PLUGIN_DOORS = {"microtome.plugin", "microtome.volumes.packing"}
+PLUGIN_DOORS = {
+    "microtome.plugin",
+    "microtome.volumes.packing",
+    "microtome.volumes.tiff",
+    "microtome.volumes.folder",
+    "microtome.volumes.images",
+}
 PLUGIN_LIBRARIES = {
     "readers": {"numpy", "tifffile", "imagecodecs"},
     "generators": {"numpy", "scipy", "numba"},

@@ -222,7 +222,8 @@ def _describe_folder(path: Path, options: Mapping[str, Any], depth: int = 0) -> 
     if depth < _DEEPEST:
         folders, broken = _children([p for p in inside if p.is_dir() and _holds_something(p)], depth + 1)
         if folders or broken:
-            return Description(path=str(path), kind="classes folder", children=folders, problems=broken)
+            beside = (f"{len(images)} images beside the folders were left out.",) if images else ()
+            return Description(path=str(path), kind="classes folder", children=folders, problems=broken, findings=beside)
     single = [p for p in images if not multipage(p)]
     files = [p for p in inside if p.is_file() and _is_known(p) and p not in single]
     volumes, problems = _children(files, depth + 1)
