@@ -104,7 +104,7 @@ def test_what_a_file_is(place: Path, tmp_path: Path) -> None:
 
 
 def test_a_structure_is_simulated_twice_alike(tmp_path: Path) -> None:
-    arguments = ["--seed", "3", "--set", "box=200", "--json"]
+    arguments = ["--seed", "3", "--set", "edge=200", "--json"]
     first, _ = microtome("simulate", "rnd", "--out", tmp_path / "a.tif", *arguments, home=tmp_path)
     microtome("simulate", "rnd", "--out", tmp_path / "b.tif", *arguments, home=tmp_path)
     assert first["particles"] > 10
