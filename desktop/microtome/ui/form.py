@@ -48,11 +48,13 @@ class FieldRow(QWidget):
         self.editor.wrong.connect(self.show_problem)
         self.reset = tool("reset", tr("Back to the default, {value}", value=_shown(spec.default)), self._reset)
         self.tick: QCheckBox | None = None
+        self._space = QCheckBox(tr("optimise"))  # keeps the editors of one form equally wide
+        self._space.hide()
         self.axis: AxisEditor | None = None
         self.problem = label("", "problem", wrap=True)
         if options.searchable and spec.kind != "text" and spec.name not in options.unsearchable:
             self._add_axis()
-        self._lay_out()
+        self._lay_out(options.searchable)
         self.refresh()
 
     def _add_axis(self) -> None:
@@ -65,7 +67,7 @@ class FieldRow(QWidget):
         self.axis.edited.connect(lambda axis: self._set_axis(axis))
         self.axis.wrong.connect(self._show_axis_problem)
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, searchable: bool) -> None:
         words = label(tr(self.spec.title), wrap=True)
         words.setFixedWidth(_LABEL_WIDTH)
         words.setBuddy(self.editor)
@@ -73,8 +75,8 @@ class FieldRow(QWidget):
         words.setToolTip(tip)
         self.editor.setToolTip(tip)
         self.editor.setMinimumWidth(96)
-        for part in (self.reset, self.tick):
-            if part is not None:  # editors of one form stay equally wide
+        for part in (self.reset, self.tick, self._space):
+            if part is not None:
                 keep = part.sizePolicy()
                 keep.setRetainSizeWhenHidden(True)
                 part.setSizePolicy(keep)
@@ -88,6 +90,8 @@ class FieldRow(QWidget):
         if self.tick is not None and self.axis is not None:
             grid.addWidget(self.tick, 0, 3)
             grid.addWidget(self.axis, 1, 1, 1, 3)
+        elif searchable:
+            grid.addWidget(self._space, 0, 3)
         grid.addWidget(self.problem, 2, 1, 1, 3)
         grid.setColumnStretch(1, 1)
         self.problem.hide()

@@ -43,7 +43,7 @@ def language() -> str:
     return _words.language
 
 
-def tr(text: str, **values: Any) -> str:
+def tr(text: str, /, **values: Any) -> str:
     """The text in the language in use, with `{name}` places filled from `values`."""
     words = _words.table.get(text) or text
     return words.format(**values) if values else words

@@ -34,6 +34,8 @@ def length(value: float, unit: str = "nm") -> str:
         return f"{number(value / 1e6, 4)} mm"
     if unit == "nm" and value >= 1e4:
         return f"{number(value / 1e3, 4)} µm"
+    if unit == "voxel":
+        return tr("1 voxel") if value == 1 else tr("{n} voxels", n=number(value, 4))
     return f"{number(value, 4)} {unit_word(unit)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent
@@ -41,7 +42,7 @@ class Palette(QDialog):
             self._items.append((words.replace("…", ""), action.shortcut().toString(), action.trigger))
         for tail in reversed(desk.tails.all()):
             words = f"{kind_word(tail.kind)}: {run_title(tail.run.name)}"
-            self._items.append((words, "", lambda t=tail: desk.open_page(page_of(t.kind, t.run.name))))
+            self._items.append((words, "", partial(desk.open_page, page_of(tail.kind, tail.run.name))))
         self.line = QLineEdit()
         self.line.setPlaceholderText(tr("Type a command"))
         self.line.setAccessibleName(tr("Type a command"))

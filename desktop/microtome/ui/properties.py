@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtWidgets import QApplication, QFrame, QLineEdit
@@ -112,8 +113,7 @@ class PropertiesPanel(QFrame):
         self._body.addWidget(line)
         self._body.addWidget(facts([(tr("Volumes"), str(len(members)))]))
         for entry in members:
-            key = f"volume:{entry.id}"
-            self._body.addWidget(button(entry.name, lambda key=key: self.desk.select(key), kind="link"))
+            self._body.addWidget(button(entry.name, partial(self.desk.select, f"volume:{entry.id}"), kind="link"))
 
     def _show_run(self, tail: RunTail) -> None:
         state, name = tail.state, tail.run.name

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from numpy.typing import NDArray
 
 from microtome.errors import MicrotomeError
 from microtome.slices.plan import SlicePlan
 from microtome.store.project import Project, VolumeEntry
+from microtome.ui.i18n import tr
+from microtome.ui.numbers import length
 from microtome.ui.opened import count_images, identity, opened
 from microtome.ui.views.gallery import GalleryRow, to_images
 from microtome.ui.views.slice_view import Picture, grey_levels, levels_of
@@ -51,7 +54,7 @@ def read_slice(request: SliceRequest) -> SliceRead:
     index = length // 2 if request.index is None else max(0, min(length - 1, request.index))
     key: list[slice | int] = [slice(None)] * 3
     key[axis] = index
-    voxels: NDArray[object] = volume[tuple(key)]
+    voxels: NDArray[Any] = volume[tuple(key)]
     name = identity(request.project, request.entry)
     if name not in _KEPT_LEVELS:
         # One contrast for the whole volume, or slices would flicker while one scrolls.
@@ -92,7 +95,7 @@ class GalleryRead:
     """The rows of the gallery, and how the sets are separated, in words."""
 
     rows: list[GalleryRow] = field(default_factory=list)
-    independence: list[str] = field(default_factory=list)
+    independence: dict[str, list[str]] = field(default_factory=dict)  # sentence → classes
     warnings: list[str] = field(default_factory=list)
 
 
@@ -115,8 +118,9 @@ def read_gallery(request: GalleryRequest) -> GalleryRead:
         if len(entries) < 3 and (lost := blocks.lost()):
             read.warnings.append(f"{name}: {lost}")
         if len(entries) >= 3:
-            sentence = f"{name}: whole volumes go to different sets."
+            sentence = tr("Whole volumes go to different sets.")
         else:
-            sentence = f"{name}: blocks that share no voxel, at least {blocks.gap or 0} voxels apart."
-        read.independence.append(sentence)
+            gap = length(blocks.gap or 0, "voxel")
+            sentence = tr("Training, validation and evaluation share no voxel; at least {gap} lies between them.", gap=gap)
+        read.independence.setdefault(sentence, []).append(name)
     return read

@@ -102,7 +102,7 @@ class Toasts(QObject):
     def _place(self) -> None:
         bottom = self._host.height() - GRID
         for toast in reversed(self._toasts):
-            toast.setFixedHeight(toast.layout().heightForWidth(_WIDTH))
+            toast.setFixedHeight(toast.heightForWidth(_WIDTH))
             bottom -= toast.height()
             toast.move(self._host.width() - _WIDTH - 2 * GRID, bottom)
             toast.raise_()

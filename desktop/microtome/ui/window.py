@@ -54,17 +54,19 @@ class MainWindow(QMainWindow):
         self.splitter.setStretchFactor(1, 1)
         self.splitter.setSizes([_TREE, 800, _PANEL])
         self.splitter.setChildrenCollapsible(False)
-        centre = holding(column(self.splitter, self.strip, gap=0))
+        # Toasts need a plain widget to float on: a splitter would make panes of them.
+        floor = holding(column(self.splitter))
+        centre = holding(column(floor, self.strip, gap=0))
         centre.layout().setStretch(0, 1)  # type: ignore[union-attr]
         self.setCentralWidget(centre)
         self.layout_keeper = LayoutKeeper(self.desk, self.tabs, self.splitter)
-        self.toasts = Toasts(self.desk, self.splitter)
+        self.toasts = Toasts(self.desk, floor)
         window_commands(self)
         fill_menus(self)
         # Kept here too: the menu bar does not own it.
-        self.corner = self._corner()
-        self.menuBar().setCornerWidget(self.corner)
-        self.corner.show()
+        self.corner_tools = self._corner()
+        self.menuBar().setCornerWidget(self.corner_tools)
+        self.corner_tools.show()
 
     def rebuild(self) -> None:
         """Build every part anew (another theme or language), with the same pages, selection and sizes."""
@@ -91,6 +93,7 @@ class MainWindow(QMainWindow):
         for made, action, picture in ((find, "palette", "search"), (bell, "messages", "bell")):
             made.setDefaultAction(self.commands.actions[action])
             made.setIcon(icon(picture))
+            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             made.setToolTip(self.commands.actions[action].text())
             made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         return holding(row(find, bell, GRID // 2, gap=2))

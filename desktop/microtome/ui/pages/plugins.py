@@ -58,8 +58,9 @@ class PluginsPage(Page):
         self.tree.currentItemChanged.connect(self._show_error)
         where = label(tr("Your own plugins: one Python file each in {folder}", folder=user_plugins()), "muted", wrap=True)
         opening = button(tr("Open that folder"), self._open_folder, icon_name="folder")
-        head = row(label(tr("Plugins"), "title"), None)
-        self.setLayout(column(head, row(where, opening), self.tree, self.error, margin=2 * GRID, gap=GRID))
+        head, place = row(label(tr("Plugins"), "title"), None), row(where, opening)
+        place.setStretch(0, 1)
+        self.setLayout(column(head, place, self.tree, self.error, margin=2 * GRID, gap=GRID))
 
     def _add_broken(self) -> None:
         broken = registry().broken

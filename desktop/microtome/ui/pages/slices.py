@@ -71,8 +71,7 @@ class SlicesPage(Page):
             self._stack.setCurrentIndex(self._stack.count() - 1)
         elif not ready and (self._form is not None or self._stack.count() == 0):
             self._form = None
-            while self._stack.count():
-                old = self._stack.widget(0)
+            while (old := self._stack.widget(0)) is not None:
                 self._stack.removeWidget(old)
                 old.deleteLater()
             self.gallery, self.state = Gallery(), label("", "muted")
@@ -149,7 +148,11 @@ class SlicesPage(Page):
         if self._size > _MANY_BYTES:
             self._notes.addWidget(note(tr("This is a lot of disk: fewer images or fewer pixels may do.")))
         if read.independence:
-            self._notes.addWidget(note("\n".join(read.independence), "good"))
+            several = len(read.independence) > 1
+            words = [
+                f"{', '.join(names)}: {sentence}" if several else sentence for sentence, names in read.independence.items()
+            ]
+            self._notes.addWidget(note("\n".join(words), "good"))
 
     def _failed(self, error: MicrotomeError) -> None:
         self.state.setText("")

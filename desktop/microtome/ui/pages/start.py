@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from PySide6.QtCore import Qt
@@ -188,7 +189,7 @@ class StartPage(Page):
             self._side.addSpacing(GRID)
             self._side.addWidget(label(tr("RECENT"), "section"))
         for path in recent:
-            self._side.addWidget(self._recent(path.name, str(path), lambda p=path: open_project(self.desk, p)))
+            self._side.addWidget(self._recent(path.name, str(path), partial(open_project, self.desk, path)))
 
     @staticmethod
     def _recent(name: str, path: str, act: Callable[[], object]) -> QWidget:

@@ -128,6 +128,8 @@ class VolumesPage(Page):
         self.stack.setCurrentIndex(1 if volumes else 0)
         self._fill_table(volumes)
         self._selected(self.desk.selection)
+        if self._entry is not None and not self.desk.selection:
+            self.desk.select(f"volume:{self._entry.id}")
 
     def _fill_table(self, volumes: list[VolumeEntry]) -> None:
         theme = current()
