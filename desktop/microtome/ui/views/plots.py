@@ -37,7 +37,7 @@ def faded(colour: str, alpha: int) -> QColor:
     return made
 
 
-class Plot(pg.PlotWidget):
+class Plot(pg.PlotWidget):  # type: ignore[misc]
     """Axes and lines. Ctrl + wheel zooms, drag moves, double click shows all; the plain wheel scrolls the page."""
 
     hovered = Signal(object)  # x under the mouse, None when it leaves
@@ -74,13 +74,11 @@ class Plot(pg.PlotWidget):
             # No “(x1e-05)” beside the label: the numbers themselves say it.
             axis.enableAutoSIPrefix(False)
             axis.setLabel(words, **{"color": theme.muted, "font-size": f"{_AXIS_PIXELS}px"})
-            axis.setGrid(False)
+            axis.setTickPen(pg.mkPen(theme.grid, width=1))
         item.getAxis("left").setWidth(58)
         if whole_x:
             item.getAxis("bottom").tickSpacing = _whole_spacing
-        grid = pg.GridItem(pen=pg.mkPen(theme.grid), textPen=None)
-        grid.setTickSpacing(y=[None], x=[None])
-        item.addItem(grid, ignoreBounds=True)
+        item.showGrid(x=False, y=True, alpha=1.0)
 
     def line(self, name: str, colour: str, style: Qt.PenStyle = Qt.PenStyle.SolidLine, width: float = 1.8) -> Any:
         """The line of a name, made once."""

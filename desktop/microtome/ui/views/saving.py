@@ -35,7 +35,7 @@ def picture(widget: QWidget, scale: float = _SCALE) -> QImage:
 
 def save_png(widget: QWidget, path: Path) -> None:
     """Save the widget as a PNG picture; FileError where it cannot be written."""
-    if not picture(widget).save(str(path), "PNG"):
+    if not picture(widget).save(str(path)):
         raise FileError(f"Could not write {path}.", "Choose another folder, or free some space.")
 
 

@@ -1,0 +1,219 @@
+"""A trial's curves: loss, accuracy, accuracy of every class, speed and learning rate, one point an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+
+from microtome.events import EpochEnded
+from microtome.results.fold import TrialState
+from microtome.results.tables import history_rows
+from microtome.ui.desk import Desk
+from microtome.ui.i18n import tr
+from microtome.ui.theme import Theme, current
+from microtome.ui.views.legend import LegendEntry
+from microtome.ui.views.plots import Plot, PlotCard
+from microtome.ui.views.redraw import Redraw
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: its name on the screen, its colour and style, and where an epoch holds its value."""
+
+    name: str
+    colour: str
+    style: Qt.PenStyle
+    read: Callable[[EpochEnded], float | None]
+
+
+def smoothed(values: Array, weight: float) -> Array:
+    """Exponential moving average that begins at the first value without bias (as Adam's); NaN stays NaN, weight 0 … <1."""
+    if weight <= 0 or not len(values):
+        return values
+    out, mean, known = np.empty_like(values), 0.0, 0.0
+    for i, value in enumerate(values):
+        if np.isnan(value):
+            out[i] = np.nan
+            continue
+        mean = weight * mean + (1 - weight) * value
+        known = weight * known + (1 - weight)
+        out[i] = mean / known
+    return out
+
+
+class CurveCard(PlotCard):
+    """Lines over the epochs of one trial."""
+
+    def __init__(
+        self, desk: Desk, title: str, lines: Sequence[Line], *, unit: str, write: Callable[[float], str], name: str
+    ) -> None:
+        self.trial = TrialState(0)
+        self.classes: Sequence[str] = ()
+        self._lines, self._write, self._weight = tuple(lines), write, 0.0
+        self._hover: float | None = None
+        super().__init__(desk, title, Plot(tr("epoch"), unit, whole_x=True), self._table, name)
+        for line in self._lines:
+            raw = self.plot.line(f"{line.name} raw", line.colour, line.style, 1.0)
+            raw.setOpacity(0.35)
+            self.plot.line(line.name, line.colour, line.style)
+        self.plot.hovered.connect(self._hovered)
+        self._say()
+
+    def show_trial(self, trial: TrialState, classes: Sequence[str] = ()) -> None:
+        """Draw a trial's epochs."""
+        self.trial, self.classes = trial, classes
+        epochs = np.array([e.epoch + 1 for e in trial.epochs], dtype=float)
+        for line in self._lines:
+            values = np.array([np.nan if (v := line.read(e)) is None else v for e in trial.epochs], dtype=float)
+            raw = self.plot.lines[f"{line.name} raw"]
+            raw.setVisible(self._weight > 0)
+            if self._weight > 0:
+                raw.setData(epochs, values)
+            self.plot.lines[line.name].setData(epochs, smoothed(values, self._weight))
+            # A line of one point cannot be seen.
+            self.plot.lines[line.name].setSymbol("o" if len(epochs) == 1 else None)
+            if len(epochs) == 1:
+                self.plot.lines[line.name].setSymbolBrush(line.colour)
+                self.plot.lines[line.name].setSymbolPen(None)
+                self.plot.lines[line.name].setSymbolSize(6)
+        self._say()
+
+    def show_best(self, *, words: bool = True) -> None:
+        """Mark the epoch with the highest validation accuracy."""
+        best = self.trial.best
+        x = None if best is None or len(self.trial.epochs) < 2 else float(best.epoch + 1)
+        self.plot.mark("best", x, tr("best") if words else "")
+
+    def set_smoothing(self, weight: float) -> None:
+        """Smooth by a weight 0 … <1; the raw lines stay, faint."""
+        self._weight = weight
+        self.show_trial(self.trial, self.classes)
+
+    def _table(self) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
+        return history_rows(self.trial, self.classes)
+
+    def _hovered(self, x: float | None) -> None:
+        epochs = self.trial.epochs
+        self._hover = None if x is None or not epochs else float(min(max(round(x), 1), len(epochs)))
+        self.plot.show_cursor(self._hover)
+        self._say()
+
+    def _say(self) -> None:
+        epochs = self.trial.epochs
+        index = len(epochs) - 1 if self._hover is None else min(int(self._hover), len(epochs)) - 1
+        entries = []
+        for line in self._lines:
+            value = line.read(epochs[index]) if epochs else None
+            words = self._write(value) if value is not None else "–" if epochs else ""
+            entries.append(LegendEntry(line.name, line.colour, line.style, words))
+        self.show_legend(entries)
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _loss(value: float) -> str:
+    return f"{value:.4f}" if value < 10 else f"{value:.4g}"
+
+
+def loss_card(desk: Desk, name: str) -> CurveCard:
+    """Loss of the training and of the validation set."""
+    theme = current()
+    lines = (
+        Line(tr("Training"), theme.muted, Qt.PenStyle.DashLine, lambda e: e.train_loss),
+        Line(tr("Validation"), theme.accent, Qt.PenStyle.SolidLine, lambda e: e.validation_loss),
+    )
+    return CurveCard(desk, tr("Loss"), lines, unit=tr("cross entropy"), write=_loss, name=f"{name}-loss")
+
+
+def accuracy_card(desk: Desk, name: str) -> CurveCard:
+    """Accuracy of the training set, and mean class accuracy of the validation set."""
+    theme = current()
+    lines = (
+        Line(tr("Training"), theme.muted, Qt.PenStyle.DashLine, lambda e: 100 * e.train_accuracy),
+        Line(tr("Validation"), theme.accent, Qt.PenStyle.SolidLine, lambda e: 100 * e.validation_accuracy),
+    )
+    return CurveCard(desk, tr("Accuracy"), lines, unit="%", write=_percents, name=f"{name}-accuracy")
+
+
+def class_lines(classes: Sequence[str], theme: Theme) -> list[Line]:
+    """One line a class, in its colour and style."""
+
+    def reader(cls: str) -> Callable[[EpochEnded], float | None]:
+        def read(e: EpochEnded) -> float | None:
+            correct, total = e.per_class.get(cls, (0, 0))
+            return 100 * correct / total if total else None
+
+        return read
+
+    return [Line(c, theme.class_colour(i), theme.class_style(i), reader(c)) for i, c in enumerate(classes)]
+
+
+def class_card(desk: Desk, name: str, classes: Sequence[str], title: str = "") -> CurveCard:
+    """Accuracy of every class on the validation set."""
+    words = title or tr("Accuracy of every class")
+    card = CurveCard(desk, words, class_lines(classes, current()), unit="%", write=_percents, name=f"{name}-classes")
+    card.classes = classes
+    return card
+
+
+def speed_card(desk: Desk, name: str) -> CurveCard:
+    """Images a second."""
+    lines = (Line(tr("images/s"), current().muted, Qt.PenStyle.SolidLine, lambda e: e.images_per_second),)
+    return _strip(CurveCard(desk, tr("Speed"), lines, unit="", write=lambda v: f"{v:.0f}", name=f"{name}-speed"))
+
+
+def rate_card(desk: Desk, name: str) -> CurveCard:
+    """The learning rate."""
+    lines = (Line(tr("learning rate"), current().muted, Qt.PenStyle.SolidLine, lambda e: e.learning_rate),)
+    made = CurveCard(desk, tr("Learning rate"), lines, unit="", write=lambda v: f"{v:.3g}", name=f"{name}-rate")
+    return _strip(made)
+
+
+def _strip(card: CurveCard) -> CurveCard:
+    """A thin one: no words at the axes, the title and the value in one line."""
+    item = card.plot.getPlotItem()
+    item.getAxis("bottom").setStyle(showValues=False)
+    for side in ("bottom", "left"):
+        item.getAxis(side).showLabel(False)
+    item.vb.setDefaultPadding(0.1)
+    card.plot.setMinimumHeight(44)
+    card.plot.setMaximumHeight(56)
+    return card
+
+
+def _percents(value: float) -> str:
+    return f"{value:.1f} %"
+
+
+class TrialCurves:
+    """The cards of one trial and how they are redrawn: only when an epoch is new, one card a beat."""
+
+    def __init__(self, redraw: Redraw, owner: QWidget) -> None:
+        self._redraw, self._owner = redraw, owner
+        self.cards: list[CurveCard] = []
+        self._shown: tuple[int, int, float] = (-1, -1, 0.0)
+
+    def show(self, trial: TrialState, classes: Sequence[str]) -> bool:
+        """Draw a trial where anything about its epochs is new; True then."""
+        last = trial.epochs[-1].time if trial.epochs else 0.0
+        key = (trial.number, len(trial.epochs), last)
+        if key == self._shown:
+            return False
+        self._shown = key
+        for number, card in enumerate(self.cards):
+            self._redraw.ask(f"curves {number}", lambda card=card: self._draw(card, trial, classes))  # type: ignore[misc]
+        return True
+
+    @staticmethod
+    def _draw(card: CurveCard, trial: TrialState, classes: Sequence[str]) -> None:
+        card.show_trial(trial, classes)
+        card.show_best()
