@@ -7,6 +7,7 @@ images, how their grey values were made, and what it was trained on.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ class ModelCard:
     plan: dict[str, Any]  # the slice plan: field of view, orientation, normalisation …
     mean: float  # of the training images as they lie in the image set; the network sees (image − mean) / deviation
     deviation: float
+    voxel_size: tuple[float, float, float] | None = None  # (z, y, x) of the training volumes, in `voxel_unit`; None: not known
+    voxel_unit: str = VOXEL
     grey: dict[str, Any] = field(default_factory=dict)  # grey statistics of the training volumes, by class
     image_set: str = ""  # hash
     training: dict[str, Any] = field(default_factory=dict)
@@ -55,19 +58,20 @@ class ModelCard:
         known = {f.name for f in fields(SlicePlan)}
         return SlicePlan(**{k: v for k, v in self.plan.items() if k in known})
 
-    def pixel_size_warning(self, pixel_size: float | None, unit: str) -> str:
-        """A sentence where images of that pixel size are not what the network learned from; empty where they are."""
-        mine = f"{self.pixel_size:.4g} {self.unit}"
-        if self.unit == VOXEL or pixel_size is None or unit == VOXEL:
-            if self.unit == VOXEL and (pixel_size is None or unit == VOXEL):
-                return "Neither the network's pixel size nor the data's is known: make sure that they are the same."
-            if self.unit == VOXEL:
-                return "The network does not know its pixel size: make sure that these data have the one it learned from."
-            return f"The pixel size of these data is not known; the network learned from {mine} a pixel."
-        ratio = to_nm(pixel_size, unit) / to_nm(self.pixel_size, self.unit)
-        if abs(ratio - 1) <= _SAME:
+    def voxel_size_warning(self, voxel_size: Sequence[float] | None, unit: str) -> str:
+        """A sentence where data with that voxel size (z, y, x) are not what the network learned from; empty where they are."""
+        if self.voxel_size is None and voxel_size is None:
+            return "Neither the voxel size of the training data nor of these is known: make sure that they are the same."
+        if self.voxel_size is None:
+            return "The voxel size of the training data was not known: make sure that these have the same."
+        mine = " × ".join(f"{v:.4g}" for v in self.voxel_size)
+        if voxel_size is None:
+            return f"The voxel size is not known; it was taken to be that of the training data, {mine} {self.voxel_unit}."
+        ratios = [to_nm(a, unit) / to_nm(b, self.voxel_unit) for a, b in zip(voxel_size, self.voxel_size, strict=True)]
+        if all(abs(ratio - 1) <= _SAME for ratio in ratios):
             return ""
-        return f"These data have {pixel_size:.4g} {unit} a pixel; the network learned from {mine}."
+        theirs = " × ".join(f"{v:.4g}" for v in voxel_size)
+        return f"The voxel size, {theirs} {unit}, is not that of the training data, {mine} {self.voxel_unit}: it was resampled."
 
     def to_metadata(self) -> dict[str, str]:
         """The card as metadata of a safetensors header (texts only)."""
@@ -84,7 +88,10 @@ class ModelCard:
             if int(data.pop("format")) > VERSION:
                 raise NewerFormatError(f"{path} was written by a newer Microtome.", "Install the newer version to use it.")
             known = {f.name for f in fields(cls)}
-            return cls(**{**{k: v for k, v in data.items() if k in known}, "classes": tuple(data["classes"])})
+            card = {k: v for k, v in data.items() if k in known} | {"classes": tuple(data["classes"])}
+            if card.get("voxel_size") is not None:
+                card["voxel_size"] = tuple(card["voxel_size"])
+            return cls(**card)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise FileError(f"The card of {path} is damaged: {error}.", "Restore the file from a copy.") from error
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from microtome.errors import FileError, InputError
 from microtome.events import Event
+from microtome.intervals import class_mean_interval
 from microtome.slices.imageset import ImageSet
 from microtome.store.atomic import write_text
 from microtome.training import metrics
@@ -119,7 +120,7 @@ class Predictions:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the accuracy, the images taken as independent."""
-        return metrics.mean_interval(self.per_class)
+        return class_mean_interval(self.per_class)[1]
 
     def save(self, path: Path) -> None:
         """Replace a CSV file: image, true, predicted, p_<class> …, one row an image."""

@@ -28,6 +28,7 @@ from microtome.training import checkpoint
 from microtome.training.build import build_network
 from microtome.training.card import ModelCard
 from microtome.training.spec import TrialSpec
+from microtome.volumes.units import VOXEL
 
 if TYPE_CHECKING:
     from torch import nn
@@ -170,6 +171,9 @@ class _Trial:
         self.report(ended)
 
     def _card(self, image_set: ImageSet, mean: float, deviation: float) -> ModelCard:
+        sizes = {(tuple(v["voxel_size"]), v["unit"]) for v in image_set.volumes if v.get("voxel_size")}
+        # Where the volumes differ, there is no one voxel size that other data could be compared with.
+        voxel_size, voxel_unit = sizes.pop() if len(sizes) == 1 else (None, VOXEL)
         return ModelCard(
             network=self.spec.network.name,
             parameters=self.spec.network.parameters,
@@ -181,6 +185,8 @@ class _Trial:
             plan=image_set.plan.to_json(),
             mean=mean,
             deviation=deviation,
+            voxel_size=voxel_size,
+            voxel_unit=voxel_unit,
             grey=image_set.grey,
             image_set=image_set.hash,
             training=asdict(self.spec.training),
