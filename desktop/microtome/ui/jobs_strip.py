@@ -167,6 +167,9 @@ class JobsStrip(QFrame):
             return tr("No job is running.")
         last = max(done, key=lambda t: t.state.ended or 0.0)
         took = span((last.state.ended or 0.0) - last.state.started)
-        return tr("No job is running. Last: {name}, {state} after {time}.").format(
-            name=run_title(last.run.name), state=state_word(last.word), time=took
+        return tr(
+            "No job is running. Last: {name}, {state} after {time}.",
+            name=run_title(last.run.name),
+            state=state_word(last.word),
+            time=took,
         )

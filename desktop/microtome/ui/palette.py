@@ -38,7 +38,9 @@ class Palette(QDialog):
         super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
         self.setAccessibleName(tr("Command palette"))
         self._items: list[tuple[str, str, Callable[[], object]]] = []
-        for _, words, action in commands.listed():
+        menus = {"theme": tr("Theme"), "language": tr("Language")}
+        for menu, words, action in commands.listed():
+            words = f"{menus[menu]}: {words}" if menu in menus else words
             self._items.append((words.replace("…", ""), action.shortcut().toString(), action.trigger))
         for tail in reversed(desk.tails.all()):
             words = f"{kind_word(tail.kind)}: {run_title(tail.run.name)}"
