@@ -129,9 +129,11 @@ class Note(Event, tag="note", frozen=True, kw_only=True):
 
 
 class StateChanged(Event, tag="state", frozen=True, kw_only=True):
-    """The driver's state word: running | pausing | paused | stopping."""
+    """The driver's state word: running | pausing | paused | stopping; and what an order has changed, where it has."""
 
     state: str
+    workers: int | None = None
+    trials: int | None = None  # planned number of trials
 
 
 class WorkerEnded(Event, tag="worker-ended", frozen=True, kw_only=True):

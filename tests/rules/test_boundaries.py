@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 #: The only functions that may catch everything: foreign code and foreign processes end here, with their traceback kept.
 BROAD_EXCEPTS = {
+    "desktop/microtome/jobs/worker.py:run_guarded": "worker boundary",
     "desktop/microtome/registry.py:Registry.load_file": "plugin import",
     "desktop/microtome/registry.py:discover": "plugin import",
 }

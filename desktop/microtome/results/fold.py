@@ -158,7 +158,7 @@ def fold(state: RunState, event: Event) -> RunState:
         case Note():
             state.notes.append(event)
         case StateChanged():
-            state.state = event.state
+            _state_changed(state, event)
         case WorkerEnded():
             state.worker_ends.append(event)
         case RunEnded():
@@ -202,11 +202,21 @@ def _run_started(state: RunState, event: RunStarted) -> None:
         state.started = event.time
 
 
+def _state_changed(state: RunState, event: StateChanged) -> None:
+    state.state = event.state
+    state.workers = event.workers if event.workers is not None else state.workers
+    state.planned_trials = event.trials if event.trials is not None else state.planned_trials
+    if event.state == "paused":
+        for trial in state.running_trials():
+            _close(trial, event.time)
+
+
 def _trial_started(state: RunState, event: TrialStarted) -> None:
     trial = _trial(state, event.trial)
     trial.parameters, trial.key, trial.worker, trial.device = event.parameters, event.key, event.worker, event.device
     trial.outcome, trial.started, trial.batch = "running", trial.started or event.time, None
     del trial.epochs[event.start_epoch :]
+    _close(trial, event.time)  # its worker died
     trial.spans.append((event.worker, event.time, -1.0))
 
 

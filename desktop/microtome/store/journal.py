@@ -43,8 +43,10 @@ class JournalWriter:
 
     def append(self, event: Event) -> None:
         """Write one event; it survives a crash of this process at once."""
+        line = memoryview(encode(event) + b"\n")
         try:
-            self._file.write(encode(event) + b"\n")
+            while line:  # a disk that fills up takes a part first, and refuses the rest
+                line = line[self._file.write(line) :]
         except OSError as error:
             raise explain(error, self.path, "append to") from error
 

@@ -102,11 +102,11 @@ class RunFolder:
 
 
 class Orders:
-    """The driver's side of control.jsonl: orders that came since it began to look."""
+    """The driver's side of control.jsonl: orders that came since it began to look, or all of them."""
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, run: RunFolder, *, from_start: bool = False) -> None:
         self._path = run.path / "control.jsonl"
-        self._position = self._path.stat().st_size if self._path.exists() else 0
+        self._position = self._path.stat().st_size if self._path.exists() and not from_start else 0
 
     def new(self) -> list[dict[str, Any]]:
         """The complete orders since the last call."""
