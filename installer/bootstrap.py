@@ -48,6 +48,7 @@ PACKAGES = {
     "libxcb-shape.so.0": "libxcb-shape0",
     "libxcb-shm.so.0": "libxcb-shm0",
     "libxcb-sync.so.1": "libxcb-sync1",
+    "libxcb-util.so.1": "libxcb-util1",
     "libxcb-xfixes.so.0": "libxcb-xfixes0",
     "libxcb-xkb.so.1": "libxcb-xkb1",
 }
@@ -150,7 +151,7 @@ def install(packages: list[str], why: str) -> None:
     print(f"      {why} Installing {' '.join(packages)}", flush=True)
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "update", "-qq"], env=quiet)
-    if run(["apt-get", "-qq", *line.split()[1:]], env=quiet).returncode != 0:
+    if run(["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", *line.split()[1:]], env=quiet).returncode != 0:
         raise SetupError(f"apt-get failed (its message is above). Type this yourself, then the command again:\n\n    {line}\n")
 
 
@@ -158,7 +159,8 @@ def names_for(libraries: set[str]) -> list[str]:
     """The packages that hold `libraries`, by the rules of this system's package manager."""
     if shutil.which("apt-get") is None:
         return [f"'{name}()(64bit)'" for name in sorted(libraries)]  # dnf and zypper install by what a package provides
-    return sorted({PACKAGES.get(name, name) for name in libraries})
+    # A library that is not listed comes along with one that is, or is named by the check at the end.
+    return sorted({PACKAGES[name] for name in libraries if name in PACKAGES})
 
 
 def install_system_libraries() -> None:
@@ -169,11 +171,13 @@ def install_system_libraries() -> None:
     needed, wanted = missing_libraries(always), missing_libraries(with_display)
     display = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     packages = names_for(needed | wanted if is_root() or display else needed)
-    if shutil.which("apt-get") is not None and is_root():
+    if shutil.which("apt-get") is not None:
         packages += [] if has_font("") else ["fonts-dejavu-core"]
-        packages += [] if has_font("cjk", "gothic", "takao", "ipa") else ["fonts-noto-cjk"]
+        packages += [] if not is_root() or has_font("cjk", "gothic", "takao", "ipa") else ["fonts-noto-cjk"]
     if packages:
         install(packages, "Qt needs libraries or fonts that this system lacks.")
+    if still := missing_libraries(always):
+        raise SetupError(f"Qt cannot start without {', '.join(sorted(still))}. Install what provides them, then try again.")
 
 
 def check() -> None:
