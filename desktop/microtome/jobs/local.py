@@ -129,7 +129,7 @@ class LocalRunner:
     def cancel(self, task: int, how: How) -> None:
         """Ask a task to end: "prune" at its next epoch; "pause" and "stop" at its next batch, by force after a grace."""
         for slot in self._slots:
-            if slot.task == task:
+            if slot.task == task and slot.how != how:  # asking twice gives no longer grace
                 slot.how = how
                 if how == "kill":
                     slot.process.kill()

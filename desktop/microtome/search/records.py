@@ -58,9 +58,14 @@ class Records:
     workers: int | None = None
     evaluated: Evaluated | None = None
     end: RunEnded | None = None
-    seconds: float = 0.0  # of all drivers before the present one
+    _before: float = 0.0  # seconds that earlier drivers worked
     _begun: float = 0.0
     _latest: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long drivers have worked on the run."""
+        return self._before + max(0.0, self._latest - self._begun)
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Records:
@@ -74,7 +79,7 @@ class Records:
         """Fold one event."""
         match event:
             case RunStarted():
-                self.seconds += max(0.0, self._latest - self._begun)
+                self._before = self.seconds
                 self._begun, self.started, self.end = event.time, True, None
             case TrialStarted():
                 self._trial_started(event)
@@ -89,7 +94,7 @@ class Records:
                 self.evaluated = event
             case RunEnded():
                 self.end = event
-        self._latest = event.time
+        self._latest = event.time if event.time >= self._begun else self._latest
 
     def _trial(self, number: int) -> Record:
         return self.trials.setdefault(number, Record(number))

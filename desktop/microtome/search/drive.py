@@ -1,0 +1,280 @@
+"""The present drive of a run: phases, trials, orders, the last measurement, and its end as a value."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from microtome.errors import MicrotomeError
+from microtome.events import (
+    EpochEnded,
+    Evaluated,
+    Event,
+    RunEnded,
+    RunStarted,
+    StateChanged,
+    TrialEnded,
+)
+from microtome.jobs.local import LocalRunner
+from microtome.jobs.runner import threads_each
+from microtome.search.conduct import Conductor
+from microtome.search.engine import Engine, OneTrial, make_engine, replay
+from microtome.search.evaluate import TrialBugError, evaluate_trial
+from microtome.search.imagesets import ImageSets
+from microtome.search.ledger import Ledger
+from microtome.search.loop import Entry, Loop
+from microtome.search.recipe import Recipe
+from microtome.search.records import Records, measure
+from microtome.search.steer import Helm
+from microtome.search.stop import make_rule
+from microtome.slices.cutting import CuttingStoppedError
+from microtome.store.atomic import write_text
+from microtome.store.journal import JournalWriter
+from microtome.store.run import RunFolder
+
+_POLL = 0.1  # seconds: orders are looked for at least so often
+_TABLE_EVERY = 20  # trials between two writings of trials.csv
+_WARM = ("torch", "microtome.training.loop")  # imported by a worker while slices are being cut
+
+
+class Drive:
+    """One driver's work on a run, from its lock to its RunEnded."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        recipe: Recipe,
+        records: Records,
+        helm: Helm,
+        journal: JournalWriter,
+        on_event: Callable[[Event], None] | None,
+    ) -> None:
+        self._run = run
+        self._recipe = recipe
+        self._records = records
+        self._helm = helm
+        self._journal = journal
+        self._on_event = on_event or (lambda event: None)
+        self._begun = time.monotonic()
+        self._state = "running"
+        self._tabled = 0
+        search = recipe.search
+        self._budget = records.budget or (search.budget if search is not None else 1)
+        self._workers = records.workers or (search.workers if search is not None else 1)
+        project = run.path.parent.parent
+        self._image_sets = ImageSets(project / "imagesets", self._emit, lambda: helm.leaving)
+        self._bug = ""
+
+    def run(self) -> RunEnded:
+        """Work to an end; a MicrotomeError is one of them, anything else is journalled and raised."""
+        try:
+            end = self._work()
+        except CuttingStoppedError:
+            end = self._end("aborted" if self._helm.mode == "abort" else "stopped")
+        except MicrotomeError as error:
+            end = self._end("failed", str(error))
+        except Exception as error:
+            self._close(self._end("failed", f"A bug ended the run: {type(error).__name__}: {error}"))
+            raise
+        self._close(end)
+        if end.state == "failed" and self._bug:
+            raise TrialBugError(f"{end.message}\n{self._bug}")
+        return end
+
+    # --- events
+
+    def _emit(self, event: Event) -> None:
+        self._journal.append(event)
+        if isinstance(event, EpochEnded | TrialEnded | Evaluated | RunEnded):
+            self._journal.sync()
+        self._records.take(event)
+        self._on_event(event)
+
+    def _end(self, state: str, message: str = "") -> RunEnded:
+        best = self._records.best()
+        seconds = time.monotonic() - self._begun
+        return RunEnded(state=state, message=message, best_trial=None if best is None else best.number, seconds=seconds)
+
+    def _close(self, end: RunEnded) -> None:
+        try:
+            self._emit(end)
+        except MicrotomeError:
+            # The disk is full or gone: the journal keeps what it has, and the end is told to whoever listens.
+            self._on_event(end)
+        self._write_table()
+
+    def _write_table(self) -> None:
+        try:
+            write_text(self._run.path / "trials.csv", self._records.table())
+        except MicrotomeError:
+            return  # derived: it can be made again at any time
+
+    def _say(self, state: str) -> None:
+        if state != self._state:
+            self._state = state
+            self._emit(StateChanged(state=state))
+
+    # --- the work
+
+    def _work(self) -> RunEnded:
+        recipe = self._recipe
+        self._emit(
+            RunStarted(
+                run=self._run.name,
+                kind="train" if recipe.search is None else "search",
+                classes=tuple(c.name for c in recipe.classes),
+                trials=self._budget,
+                epochs=self._longest(),
+                pid=os.getpid(),
+                resumed=self._records.started,
+                workers=self._workers,
+            )
+        )
+        # The workers import torch while the slices are being cut.
+        with LocalRunner(self._workers, logs=self._run.path / "workers", warm=_WARM) as runner:
+            axes = recipe.search.space if recipe.search is not None else ()
+            if not any(axis.name.startswith("slices.") for axis in axes):
+                self._image_sets.get(recipe)
+            engine = self._engine()
+            conductor = self._conductor(runner)
+            state = self._trials(self._loop(engine, runner, conductor), runner)
+            self._bug = conductor.bug
+            if state != "done":
+                return self._end(state)
+            return self._finish(runner, conductor)
+
+    def _longest(self) -> int:
+        """Epochs of a full trial; where they are searched, of the longest."""
+        axes = self._recipe.search.space if self._recipe.search is not None else ()
+        for axis in axes:
+            if axis.name == "training.epochs":
+                return int(max(axis.choices)) if axis.kind == "choice" else round(axis.high)
+        return self._recipe.training.epochs
+
+    def _engine(self) -> Engine:
+        search = self._recipe.search
+        if search is None:
+            return OneTrial()
+        # As the recipe says it, whatever was ordered since: the same engine must come out on every replay.
+        return make_engine(search.algorithm, search.space, budget=search.budget, seed=search.seed, workers=search.workers)
+
+    def _conductor(self, runner: LocalRunner) -> Conductor:
+        search = self._recipe.search
+        rule = make_rule(search.early_stopping if search is not None else None, max_epochs=self._longest())
+        conductor = Conductor(
+            run=self._run,
+            recipe=self._recipe,
+            emit=self._emit,
+            records=self._records,
+            image_sets=self._image_sets,
+            ledger=Ledger(self._run.path.parent) if search is not None and search.reuse else None,
+            rule=rule,
+            runner=runner,
+            device=_device(),
+            threads=threads_each(self._workers),
+        )
+        for record in self._records.trials.values():
+            for epoch in record.epochs.values():
+                value = measure(epoch, conductor.objective)
+                if value is not None:
+                    rule.behind(record.number, epoch.epoch, value)
+        return conductor
+
+    def _loop(self, engine: Engine, runner: LocalRunner, conductor: Conductor) -> Loop:
+        replay(engine, self._records.history)
+        loop = Loop(engine, runner, conductor, budget=self._budget)
+        loop.asked = len(self._records.trials)
+        # A training that failed is tried again, since its user asks for it; a search has other trials.
+        single = self._recipe.search is None
+        for record in self._records.trials.values():
+            if not record.ended or (single and record.outcome in ("failed", "crashed", "lost")):
+                loop.queue.append(Entry(number=record.number, parameters=record.parameters))
+        return loop
+
+    def _trials(self, loop: Loop, runner: LocalRunner) -> str:
+        """Run trials until all are done or the user wills otherwise; returns done | stopped | aborted."""
+        while not loop.finished:
+            self._resize(loop, runner)
+            mode = self._helm.look()
+            if mode == "abort":
+                self._abort(loop, runner)
+                return "aborted"
+            loop.accepting = mode == "run"
+            if mode == "run":
+                self._say("running")
+                loop.fill()
+            elif self._wind_down(loop, mode):
+                return "stopped"
+            loop.collect(_POLL)
+            self._table_sometimes()
+        return "done"
+
+    def _wind_down(self, loop: Loop, mode: str) -> bool:
+        """Let what runs come to its checkpoint (or, when a search stops, to its end); True when the run may end."""
+        if mode != "stop" or self._recipe.search is None:
+            loop.interrupt()
+        if mode == "pause":
+            self._say("pausing" if loop.running else "paused")
+            return False
+        self._say("stopping")
+        return not loop.running
+
+    def _abort(self, loop: Loop, runner: LocalRunner) -> None:
+        self._say("stopping")
+        for number in list(loop.running):
+            runner.cancel(number, "kill")
+        cancelled = list(loop.running)
+        while loop.running:
+            loop.collect(_POLL)
+        for number in cancelled:
+            if not self._records.trials[number].ended:
+                self._emit(TrialEnded(trial=number, outcome="cancelled"))
+
+    def _resize(self, loop: Loop, runner: LocalRunner) -> None:
+        workers, budget = self._helm.take_workers(), self._helm.take_budget()
+        if self._recipe.search is None or (workers is None and budget is None):
+            return
+        if workers is not None:
+            runner.resize(workers)
+        if budget is not None:
+            loop.budget = max(budget, loop.asked)
+            budget = loop.budget
+        self._emit(StateChanged(state=self._state, workers=workers, trials=budget))
+
+    def _table_sometimes(self) -> None:
+        ended = sum(1 for r in self._records.trials.values() if r.ended)
+        if ended >= self._tabled + _TABLE_EVERY:
+            self._tabled = ended
+            self._write_table()
+
+    # --- the end
+
+    def _finish(self, runner: LocalRunner, conductor: Conductor) -> RunEnded:
+        best = self._records.best()
+        if best is None:
+            return self._end("failed", self._why_none())
+        known = self._records.evaluated
+        if known is None or known.trial != best.number:
+            spec = conductor.spec(Entry(number=best.number, parameters=best.parameters))
+            state = evaluate_trial(best.number, spec, runner=runner, helm=self._helm, emit=self._emit)
+            if state != "done":
+                return self._end(state)
+        self._bug = ""
+        return self._end("done")
+
+    def _why_none(self) -> str:
+        trials = list(self._records.trials.values())
+        first = next((t.message for t in trials if t.message), "")
+        if self._recipe.search is None:
+            return first or "The training has not come to a result."
+        return f"None of the {len(trials)} trials came to a result. {first}".strip()
+
+
+def _device() -> str:
+    """Where trials compute, for the record, without importing torch: its CPU builds say so in their version."""
+    if importlib.metadata.version("torch").endswith("+cpu"):
+        return "cpu"
+    return "cuda" if Path("/dev/nvidia0").exists() or Path("C:/Windows/System32/nvcuda.dll").exists() else "cpu"
