@@ -1,0 +1,226 @@
+"""The page before a search: which engine, how much of it, and which settings it may vary."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QPushButton, QStackedWidget, QWidget
+
+from microtome.errors import InputError
+from microtome.registry import registry
+from microtome.session import Axis, Change
+from microtome.ui.desk import Desk
+from microtome.ui.editors import AxisEditor, sentence_of
+from microtome.ui.forecast import last_speed, search_facts
+from microtome.ui.form import Form, FormOptions
+from microtome.ui.i18n import tr
+from microtome.ui.pages.base import Page
+from microtome.ui.theme import GRID
+from microtome.ui.widgets import EmptyState, button, card, clear, column, facts, holding, label, row, scrolling, tool
+
+_SECTIONS = ("network", "training", "slices")
+#: Changing these makes trials that cannot be compared, or are no property of a network.
+_NOT_SEARCHED = ("training.seed", "slices.seed", "slices.train", "slices.validation", "slices.evaluation")
+
+
+def engines() -> list[tuple[str, str]]:
+    """(name, words) of the search engines, the automatic choice first."""
+    return [("auto", tr("Automatic")), *((p.name, tr(p.label)) for p in registry().of_kind("search"))]
+
+
+class AxisRow(QWidget):
+    """One setting that the search varies, with its range."""
+
+    def __init__(self, desk: Desk, name: str) -> None:
+        super().__init__()
+        self.desk, self.name = desk, name
+        section, _, key = name.partition(".")
+        self.spec = desk.session.specs(section)[key]
+        self.editor = AxisEditor(self.spec)
+        self.editor.edited.connect(self._edited)
+        self.editor.wrong.connect(self._say)
+        words = label(tr(self.spec.title), wrap=True)
+        words.setFixedWidth(150)
+        words.setToolTip(tr(self.spec.help) if self.spec.help else name)
+        self.problem = label("", "problem", wrap=True)
+        self.problem.hide()
+        drop = tool("close", tr("Do not vary it"), lambda: desk.perform(lambda: desk.session.set_axis(name, None)))
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(2)
+        grid.addWidget(words, 0, 0)
+        grid.addWidget(self.editor, 0, 1)
+        grid.addWidget(drop, 0, 2)
+        grid.addWidget(self.problem, 1, 1, 1, 2)
+        grid.setColumnStretch(1, 1)
+        self.setLayout(grid)
+        self.show_axis()
+
+    def show_axis(self) -> None:
+        """Show the range that the session holds."""
+        axis = self.desk.session.axes().get(self.name)
+        if axis is not None:
+            self.editor.show_axis(axis)
+
+    def _say(self, sentence: str) -> None:
+        self.problem.setText(sentence)
+        self.problem.setVisible(bool(sentence))
+
+    def _edited(self, axis: Axis) -> None:
+        try:
+            change = self.desk.session.set_axis(self.name, axis)
+        except InputError as error:  # said at the field, not as a toast
+            self._say(sentence_of(error, self.spec))
+            return
+        self._say("")
+        self.desk.announce(change)
+
+
+class OptimisePage(Page):
+    """Engine and budget at the left, the space at the right, the forecast and Start below."""
+
+    prefix: ClassVar[str] = "optimise"
+    icon: ClassVar[str] = "optimise"
+
+    def __init__(self, desk: Desk, argument: str = "") -> None:
+        super().__init__(desk, argument)
+        self._stack = QStackedWidget()
+        self.setLayout(column(self._stack))
+        self._form: Form | None = None
+        self.rows: dict[str, AxisRow] = {}
+        self._space, self._facts = column(gap=GRID), column(gap=GRID)
+        self._about = label("", "muted", wrap=True)
+        self.start_button = button(tr("Start search"), self.start, kind="primary", icon_name="play")
+
+    def title(self) -> str:
+        """The tab's words."""
+        return tr("Optimise")
+
+    def refresh(self, change: Change) -> None:
+        """Show what the session holds."""
+        session = self.desk.session
+        ready = session.project is not None and len(session.classes()) >= 2
+        if ready != (self._form is not None) or self._stack.count() == 0 or change & Change.PROJECT:
+            self._choose_face(ready)
+        if self._form is None:
+            return
+        self._form.refresh(change)
+        self._show_space()
+        self._show_facts()
+
+    def _choose_face(self, ready: bool) -> None:
+        while self._stack.count():
+            old = self._stack.widget(0)
+            if old is not None:
+                self._stack.removeWidget(old)
+                old.deleteLater()
+        self._form, self.rows = None, {}
+        self._stack.addWidget(self._face() if ready else self._empty())
+
+    def _empty(self) -> QWidget:
+        text = tr("Nothing to search yet")
+        hint = tr("A search trains many networks on the slices of at least two classes. Add volumes first.")
+        return EmptyState("optimise", text, hint, ((tr("Go to the volumes"), lambda: self.desk.open_page("volumes")),))
+
+    def _face(self) -> QWidget:
+        self._space, self._facts = column(gap=GRID), column(gap=GRID)
+        self._about = label("", "muted", wrap=True)
+        self._form = Form(self.desk, "search", FormOptions(searchable=False, choices={"algorithm": engines()}))
+        self._form.changed.connect(self._show_facts)
+        self.start_button = button(tr("Start search"), self.start, kind="primary", icon_name="play")
+        left = card(self._form, self._about, heading=tr("Search"))
+        right = card(self._space, heading=tr("What it may vary"))
+        columns = row(holding(column(left, None)), holding(column(right, None)), gap=2 * GRID)
+        columns.setStretch(0, 4)
+        columns.setStretch(1, 5)
+        columns.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, GRID)
+        foot = row(holding(self._facts), holding(column(self.start_button, None)), gap=2 * GRID)
+        foot.setStretch(0, 1)
+        whole = column(scrolling(holding(columns)), holding(column(card(foot), margin=GRID)), gap=0)
+        whole.setStretch(0, 1)
+        return holding(whole)
+
+    def _show_space(self) -> None:
+        axes = self.desk.session.axes()
+        if list(axes) == list(self.rows) and self._space.count():
+            for made in self.rows.values():
+                made.show_axis()
+            return
+        clear(self._space)
+        self.rows = {}
+        for section in _SECTIONS:
+            names = [n for n in axes if n.startswith(f"{section}.")]
+            if names:
+                self._space.addWidget(label(_section_words(section), "section"))
+            for name in names:
+                self.rows[name] = AxisRow(self.desk, name)
+                self._space.addWidget(self.rows[name])
+        # The order of the axes is the user's, that of the rows goes by section.
+        self.rows = {name: self.rows[name] for name in axes if name in self.rows}
+        if not axes:
+            self._space.addWidget(
+                label(tr("Nothing yet: add settings here, or tick “optimise” beside any field."), "muted", wrap=True)
+            )
+        add = button(tr("Add a setting"), icon_name="add")
+        add.setMenu(self.menu(add))
+        self._space.addLayout(row(add, None))
+
+    def menu(self, parent: QPushButton | QFrame) -> QMenu:
+        """All settings that can be searched and are not yet."""
+        made = QMenu(parent)
+        session = self.desk.session
+        for section in _SECTIONS:
+            made.addSection(_section_words(section))
+            for key, spec in session.specs(section).items():
+                name = f"{section}.{key}"
+                axis = session.default_axis(name)
+                if axis is None or name in session.axes() or name in _NOT_SEARCHED:
+                    continue
+                action = made.addAction(tr(spec.title))
+                action.setToolTip(tr(spec.help) if spec.help else "")
+                action.triggered.connect(lambda _=False, n=name, a=axis: self._add(n, a))
+        made.setToolTipsVisible(True)
+        return made
+
+    def _add(self, name: str, axis: Axis) -> None:
+        self.desk.perform(lambda: self.desk.session.set_axis(name, axis))
+
+    def _show_facts(self) -> None:
+        if self._form is None:
+            return
+        session = self.desk.session
+        name = str(session.value("search.algorithm"))
+        known = dict(engines())
+        summary = registry().get("search", name).summary if name != "auto" and name in known else ""
+        self._about.setText(tr(summary) if summary else tr("The engine that did best in our own comparisons."))
+        clear(self._facts)
+        self._facts.addWidget(facts([*search_facts(session, last_speed(self.desk)), *_size_of_space(session.axes())]))
+        wrong = list(self._form.problems().values())
+        if not session.axes():
+            wrong.append(tr("The search has nothing to vary yet."))
+        self.start_button.setEnabled(not wrong)
+        self.start_button.setToolTip("\n".join(wrong))
+
+    def start(self) -> None:
+        """Start the search and show its page."""
+        run = self.desk.perform(lambda: self.desk.session.start(search=True, name="search"))
+        if run is not None:
+            self.desk.open_page(f"search:{run.name}")
+            self.desk.select(f"run:{run.name}")
+
+
+def _section_words(section: str) -> str:
+    return {"network": tr("Network"), "training": tr("Training"), "slices": tr("Slices")}[section]
+
+
+def _size_of_space(axes: dict[str, Any]) -> list[tuple[str, str]]:
+    """How many different trials there are, where that is a number."""
+    count = 1
+    for axis in axes.values():
+        if isinstance(axis, list):
+            count *= len(axis)
+        elif isinstance(axis["low"], int) and isinstance(axis["high"], int) and axis.get("type") != "float":
+            count *= axis["high"] - axis["low"] + 1
+        else:
+            return [(tr("Space"), tr("{n} settings, some of them continuous", n=len(axes)))]
+    return [(tr("Space"), tr("{n} settings, {k} combinations", n=len(axes), k=count))] if axes else []

@@ -1,0 +1,127 @@
+"""The verdict on a network: accuracy on the locked evaluation set with n and interval, class by class, beside the baselines."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QWidget
+
+from microtome.events import Evaluated
+from microtome.results.intervals import wilson
+from microtome.results.words import chance, percent
+from microtome.ui.i18n import tr
+from microtome.ui.theme import GRID, current
+from microtome.ui.widgets import clear, column, holding, label, row
+
+_ROW = 22
+
+
+class IntervalBar(QWidget):
+    """A share with its interval on a scale of 0 … 100 %, and the share of guessing as a tick."""
+
+    def __init__(self, value: float, low: float, high: float, colour: str, guess: float = 0.0) -> None:
+        super().__init__()
+        self._value, self._low, self._high, self._colour, self._guess = value, low, high, colour, guess
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(_ROW)
+        self.setMinimumWidth(64)
+        self.setAccessibleName(f"{percent(value)} ({percent(low)} – {percent(high)})")
+
+    def sizeHint(self) -> QSize:
+        """One row."""
+        return QSize(160, _ROW)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Scale, interval, value."""
+        theme, painter = current(), QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        width, middle = self.width() - 8, self.height() / 2
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.sunken))
+        painter.drawRoundedRect(QRectF(4, middle - 3, width, 6), 3, 3)
+        if self._guess:
+            painter.setPen(QPen(QColor(theme.faint), 1.5))
+            x = 4 + width * self._guess
+            painter.drawLine(int(x), int(middle - 6), int(x), int(middle + 6))
+        painter.setPen(Qt.PenStyle.NoPen)
+        soft = QColor(self._colour)
+        soft.setAlpha(110)
+        painter.setBrush(soft)
+        span = max(2.0, width * (self._high - self._low))
+        painter.drawRoundedRect(QRectF(4 + width * self._low, middle - 3, span, 6), 3, 3)
+        painter.setBrush(QColor(self._colour))
+        painter.drawEllipse(QRectF(4 + width * self._value - 4.5, middle - 4.5, 9, 9))
+        painter.end()
+
+
+class Verdict(QFrame):
+    """Filled by `show_result`; hidden until there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("role", "card")
+        self.setProperty("tone", "accent")
+        self._body = column(margin=2 * GRID, gap=GRID)
+        self.setLayout(self._body)
+        self._shown: Evaluated | None = None
+        self.hide()
+
+    def show_result(self, found: Evaluated | None) -> None:
+        """Show what the evaluation set said."""
+        if found is self._shown:
+            return
+        self._shown = found
+        clear(self._body)
+        self.setVisible(found is not None)
+        if found is None:
+            return
+        n = sum(total for _, total in found.per_class.values())
+        big = label(percent(found.accuracy), "number", selectable=True)
+        low, high = found.interval
+        words = label(
+            tr("95 % interval {low} – {high}, n = {n}", low=percent(low), high=percent(high), n=n), "muted", selectable=True
+        )
+        left = column(
+            label(tr("Accuracy on the evaluation set"), "section"), big, words, *self._baselines(found), None, gap=GRID // 2
+        )
+        whole = row(left, 2 * GRID, self._classes(found), gap=GRID)
+        whole.setStretch(2, 1)
+        self._body.addLayout(whole)
+        if found.independence:
+            self._body.addWidget(label(found.independence, "muted", wrap=True, selectable=True))
+
+    @staticmethod
+    def _baselines(found: Evaluated) -> list[QWidget]:
+        lines: list[QWidget] = []
+        if found.baseline:
+            lines.append(label(tr("On the same images"), "section"))
+        for name, accuracy in sorted(found.baseline.items(), key=lambda item: -item[1]):
+            lines.append(label(f"{percent(accuracy)}  {tr(name)}", "muted", selectable=True))
+        lines.append(label(f"{percent(chance(len(found.per_class)))}  {tr('guessing')}", "muted"))
+        return lines
+
+    @staticmethod
+    def _classes(found: Evaluated) -> QWidget:
+        theme, grid = current(), QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(GRID)
+        grid.setVerticalSpacing(0)
+        grid.setColumnStretch(1, 1)
+        guess = chance(len(found.per_class))
+        for i, (name, (correct, total)) in enumerate(found.per_class.items()):
+            low, high = wilson(correct, total)
+            value = correct / total if total else 0.0
+            who = label(name)
+            who.setMaximumWidth(180)
+            who.setToolTip(name)
+            grid.addWidget(who, i, 0)
+            grid.addWidget(IntervalBar(value, low, high, theme.class_colour(i), guess), i, 1)
+            share = label(percent(value), selectable=True)
+            counts = label(f"{correct} / {total}", "muted", selectable=True)
+            between = label(f"{percent(low)} – {percent(high)}", "faint", selectable=True)
+            between.setToolTip(tr("95 % interval (Wilson)"))
+            for place, words in enumerate((share, counts, between), start=2):
+                words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                grid.addWidget(words, i, place)
+        grid.setRowStretch(len(found.per_class), 1)
+        return holding(grid)
