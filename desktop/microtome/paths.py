@@ -60,4 +60,5 @@ def user_plugins() -> Path:
 
 def default_projects_dir() -> Path:
     """Where new projects are proposed."""
-    return Path(platformdirs.user_documents_dir()) / "Microtome"
+    root = os.environ.get("MICROTOME_HOME")
+    return Path(root) / "projects" if root else Path(platformdirs.user_documents_dir()) / "Microtome"
