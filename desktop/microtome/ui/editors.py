@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,7 +75,7 @@ def parse_number(text: str, kind: str) -> Any:
         value = float(text)
     except ValueError:
         raise InputError(tr("“{text}” is not a number.", text=text)) from None
-    return int(value) if kind == "int" and value == int(value) else value
+    return int(value) if kind == "int" and math.isfinite(value) and value == int(value) else value
 
 
 class ValueEditor(QWidget):

@@ -14,6 +14,7 @@ from microtome.ui.pagetabs import PageTabs
 
 _KEY = "layout"
 _QUIET_MS = 1500
+_TREE, _PANEL = 232, 252
 
 
 class LayoutKeeper(QObject):
@@ -59,8 +60,10 @@ class LayoutKeeper(QObject):
             layout = self._desk.session.remembered(_KEY, {}) if project is not None else {}
         self._tabs.restore(layout)
         sizes = layout.get("splitter")
-        if isinstance(sizes, list) and len(sizes) == self._splitter.count() and sum(sizes) > 0 and sizes[1] > 0:
-            self._splitter.setSizes(sizes)
+        if not (isinstance(sizes, list) and len(sizes) == self._splitter.count() and min(sizes) > 0):
+            # Hidden panels have no width to be kept: begin with the usual ones.
+            sizes = [_TREE, max(400, self._splitter.width() - _TREE - _PANEL), _PANEL]
+        self._splitter.setSizes(sizes)
         self._desk.select(str(layout.get("selection", "")))
         self._timer.stop()
         self._kept = layout

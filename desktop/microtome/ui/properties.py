@@ -38,8 +38,9 @@ class PropertiesPanel(QFrame):
     def _selected(self, _key: str) -> None:
         self.show_selection()
 
-    def _changed(self, _change: Change) -> None:
-        self.show_selection()
+    def _changed(self, change: Change) -> None:
+        if change & (Change.PROJECT | Change.VOLUMES | Change.RUNS):
+            self.show_selection()
 
     def _run_changed(self, name: str) -> None:
         tail = self.desk.tails.get(name)

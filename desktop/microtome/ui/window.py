@@ -22,8 +22,6 @@ from microtome.ui.toasts import Toasts
 from microtome.ui.tree import ProjectTree
 from microtome.ui.widgets import column, holding, row
 
-_TREE, _PANEL = 232, 252
-
 
 class MainWindow(QMainWindow):
     """Tree | pages | properties, above the jobs strip; toasts and the drop card float over them."""
@@ -50,9 +48,9 @@ class MainWindow(QMainWindow):
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         for part in (self.tree, self.tabs, self.properties):
             self.splitter.addWidget(part)
-            part.setMinimumWidth(180)
+        self.tree.setMinimumWidth(176)
+        self.properties.setMinimumWidth(236)
         self.splitter.setStretchFactor(1, 1)
-        self.splitter.setSizes([_TREE, 800, _PANEL])
         self.splitter.setChildrenCollapsible(False)
         # Toasts need a plain widget to float on: a splitter would make panes of them.
         floor = holding(column(self.splitter))
