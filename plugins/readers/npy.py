@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,6 +15,7 @@ from microtome.plugin import Field, FileError, InputError, RawVolume, nearest, r
 
 _DAMAGE = (
     RuntimeError,
+    tokenize.TokenError,  # from a header of Python literals
     ValueError,
     TypeError,
     EOFError,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError
 from microtome.store.atomic import explain
+from microtome.volumes.bmp import decode_bmp
 from microtome.volumes.grey import GreyRule, colour_words, to_grey
 from microtome.volumes.lazy import need_memory
 from microtome.volumes.tiffheader import bones
@@ -75,14 +76,17 @@ def _jpeg_size(file: BinaryIO) -> tuple[int, int] | None:
 def _decode(path: Path) -> NDArray[Any]:
     import imagecodecs
 
-    decoders = {".png": imagecodecs.png_decode, ".bmp": imagecodecs.bmp_decode}
-    decode = decoders.get(path.suffix.lower(), imagecodecs.jpeg_decode)
     height, width = image_size(path)
     need_memory(height * width * 8, str(path))
     try:
-        image: NDArray[Any] = decode(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise explain(error, path, "read") from error
+    ending = path.suffix.lower()
+    if ending == ".bmp":
+        return decode_bmp(data, path)
+    try:
+        image: NDArray[Any] = imagecodecs.png_decode(data) if ending == ".png" else imagecodecs.jpeg_decode(data)
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:  # every codec's own error is a RuntimeError
         raise FileError(f"{path} is damaged and cannot be decoded ({error}).", "Copy or export it again.") from error
     return image
