@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from microtome.plugin import Space, search
@@ -28,7 +30,7 @@ class _Optuna:
         self._failed: list[dict[str, Any]] = []
 
     def ask(self) -> dict[str, Any]:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _one_thread():
             warnings.simplefilter("ignore")
             trial = self._study.ask(self._axes)
         self._asked.append((dict(trial.params), trial))
@@ -56,6 +58,20 @@ class _Optuna:
                     return
             made = optuna.trial.create_trial(params=dict(parameters), distributions=self._axes, value=value)
             self._study.add_trial(made)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    # The Gaussian process computes by torch, on matrices so small that threads only wait for the trials' own.
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch is not None else 0
+    if torch is not None:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch is not None:
+            torch.set_num_threads(before)
 
 
 def _distribution(axis: Any) -> Any:
