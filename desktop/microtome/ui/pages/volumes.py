@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtWidgets import QButtonGroup, QHeaderView, QSplitter, QStackedWidget, QTableWidget, QTableWidgetItem, QWidget
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QButtonGroup, QSplitter, QStackedWidget, QWidget
 
 from microtome.errors import MicrotomeError
 from microtome.session import Change
 from microtome.store.project import VolumeEntry
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
-from microtome.ui.icons import icon
-from microtome.ui.numbers import number, shape, size_of, unit_word
+from microtome.ui.numbers import number, unit_word
 from microtome.ui.pages.base import Page
 from microtome.ui.reading import PLANES, SliceRead, SliceRequest, read_slice
-from microtome.ui.theme import GRID, current
+from microtome.ui.theme import GRID
 from microtome.ui.views.slice_controls import SliceControls
 from microtome.ui.views.slice_view import SliceView
+from microtome.ui.views.volume_table import VolumeTable
 from microtome.ui.widgets import EmptyState, button, column, framed, holding, label, row
 
 _BUSY_MS = 250
-_COLUMNS = ("Name", "Class", "Shape (z, y, x)", "Grey values", "Voxel size", "On disk", "Findings")
 
 
 class VolumesPage(Page):
@@ -39,7 +38,7 @@ class VolumesPage(Page):
         self.view, self.controls = SliceView(), SliceControls()
         self.planes = self._plane_buttons()
         self.name = label("", "heading")
-        self.table = self._make_table()
+        self.table = VolumeTable(desk)
         self.stack = QStackedWidget()
         self.stack.addWidget(self._empty())
         self.stack.addWidget(self._viewer())
@@ -100,25 +99,6 @@ class VolumesPage(Page):
         splitter.setChildrenCollapsible(False)
         return splitter
 
-    def _make_table(self) -> QTableWidget:
-        table = QTableWidget(0, len(_COLUMNS))
-        table.setAccessibleName(tr("Volumes"))
-        table.setHorizontalHeaderLabels([tr(c) for c in _COLUMNS])
-        table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        table.horizontalHeader().setStretchLastSection(True)
-        table.verticalHeader().hide()
-        table.verticalHeader().setDefaultSectionSize(28)
-        table.setIconSize(QSize(16, 16))
-        table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
-        table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        table.setWordWrap(False)
-        table.setTabKeyNavigation(False)
-        table.setMinimumHeight(92)
-        table.itemSelectionChanged.connect(self._row_selected)
-        return table
-
     def refresh(self, change: Change) -> None:
         """Fill the table; show the selected volume, or the first."""
         if not change & (Change.PROJECT | Change.VOLUMES):
@@ -126,42 +106,10 @@ class VolumesPage(Page):
         project = self.desk.session.project
         volumes = list(project.volumes) if project is not None else []
         self.stack.setCurrentIndex(1 if volumes else 0)
-        self._fill_table(volumes)
+        self.table.fill(volumes)
         self._selected(self.desk.selection)
         if self._entry is not None and not self.desk.selection:
             self.desk.select(f"volume:{self._entry.id}")
-
-    def _fill_table(self, volumes: list[VolumeEntry]) -> None:
-        theme = current()
-        classes = self.desk.session.classes() if volumes else []
-        self.table.blockSignals(True)
-        self.table.setRowCount(len(volumes))
-        for i, entry in enumerate(volumes):
-            cells = [entry.name, entry.class_name or tr("none yet"), *self._facts(entry), "; ".join(entry.findings)]
-            for j, text in enumerate(cells):
-                item = QTableWidgetItem(text)
-                item.setToolTip(text)
-                self.table.setItem(i, j, item)
-            first, second = self.table.item(i, 0), self.table.item(i, 1)
-            if first is not None and second is not None:
-                first.setData(Qt.ItemDataRole.UserRole, entry.id)
-                known = entry.class_name in classes
-                second.setIcon(icon("class", theme.class_colour(classes.index(entry.class_name)) if known else theme.warn))
-        self.table.blockSignals(False)
-
-    @staticmethod
-    def _facts(entry: VolumeEntry) -> tuple[str, str, str, str]:
-        if entry.simulate is not None:
-            return (tr("simulated"), "uint8", tr("its own"), "–")
-        size = tr("missing")
-        if entry.voxel_size is not None:
-            size = " × ".join(number(v, 4) for v in entry.voxel_size) + f" {unit_word(entry.unit)}"
-        return (shape(entry.shape), entry.dtype, size, size_of(entry.size))
-
-    def _row_selected(self) -> None:
-        item = self.table.item(self.table.currentRow(), 0)
-        if item is not None and self.table.selectedItems():
-            self.desk.select(f"volume:{item.data(Qt.ItemDataRole.UserRole)}")
 
     def _selected(self, key: str) -> None:
         project = self.desk.session.project
@@ -170,7 +118,7 @@ class VolumesPage(Page):
         wanted = [v for v in volumes if (kind == "volume" and v.id == name) or (kind == "class" and v.class_name == name)]
         kept = [v for v in volumes if self._entry is not None and v.id == self._entry.id]
         chosen = next(iter(wanted or kept or volumes), None)
-        self._mark_row(volumes.index(chosen) if chosen is not None else -1)
+        self.table.mark(volumes.index(chosen) if chosen is not None else -1)
         if chosen is None or chosen == self._entry:
             return
         same = self._entry is not None and self._entry.id == chosen.id
@@ -182,12 +130,6 @@ class VolumesPage(Page):
             self.view.fit()
             self.controls.automatic()
         self._request()
-
-    def _mark_row(self, index: int) -> None:
-        self.table.blockSignals(True)
-        if index >= 0:
-            self.table.selectRow(index)
-        self.table.blockSignals(False)
 
     def _go(self, index: int | None) -> None:
         if self._read is None:
