@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 PY := .venv/bin/python
 PHASE := @printf '\n== %s\n'
 
-.PHONY: help setup demo run test test-all lint types layers tests bench wheel clean
+.PHONY: help setup demo run test test-all lint types layers tests bench docs wheel clean
 
 help:
 	@echo 'make demo       set everything up, then run the whole main job on simulated structures into $(OUT)/'
@@ -21,6 +21,7 @@ help:
 	@echo 'make test       set everything up, then check style, types, layers and run the tests'
 	@echo 'make test-all   the same with the slow tests'
 	@echo 'make bench      measure: speed of every room, start of the window, its smoothness under load'
+	@echo 'make docs       bring the page of every recipe setting up to date'
 	@echo 'make wheel      build a wheel into $(WHEEL)/'
 	@echo 'make clean      remove everything that was made here, the environment .venv included'
 
@@ -59,6 +60,9 @@ test-all: lint types layers
 
 bench: setup
 	@$(PY) -m tests.benchmarks.run_all
+
+docs: setup
+	@$(PY) installer/recipe_reference.py
 
 wheel: setup
 	@$(PY) -m pip wheel . --no-deps --wheel-dir '$(WHEEL)'

@@ -42,13 +42,10 @@ class Change(Flag):
 
 
 @dataclass
-class Session:
-    """An open project, if any, and all that can be done with it."""
+class OpenProject:
+    """The project that is open, if any, its volumes and classes, and what a window remembers in it."""
 
     project: Project | None = None
-    drivers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)  # run name → its driver, ours to reap
-
-    # --- projects
 
     def new_project(self, path: Path) -> Change:
         """Make (or open) the project at `path`."""
@@ -67,6 +64,17 @@ class Session:
         if self.project is None:
             raise InputError("No project is open.", "Open one, or make a new one, from the start page.")
         return self.project
+
+    def remembered(self, key: str, default: Any = None) -> Any:
+        """A piece of the window's state (open pages, splitter sizes)."""
+        return self.need_project().settings.get("window", {}).get(key, default)
+
+    def remember(self, key: str, value: Any) -> None:
+        """Keep a piece of the window's state with the project; a read-only project forgets it."""
+        project = self.need_project()
+        project.settings.setdefault("window", {})[key] = value
+        if not project.read_only:
+            project.save()
 
     # --- volumes and classes
 
@@ -129,7 +137,10 @@ class Session:
         """The class names in the order of their first volume."""
         return list(dict.fromkeys(v.class_name for v in self.need_project().volumes if v.class_name))
 
-    # --- the working recipe: project.json holds only what differs from the defaults
+
+@dataclass
+class WorkingRecipe(OpenProject):
+    """The settings that the next run will have; project.json holds only what differs from the defaults."""
 
     def _recipe_settings(self) -> dict[str, Any]:
         data: dict[str, Any] = self.need_project().settings.setdefault("recipe", {})
@@ -224,7 +235,18 @@ class Session:
         table: dict[str, Any] = {"name": name} | ({"images": images} if images else {})
         return table | ({"volumes": volumes} if volumes else {}) | ({"simulate": simulated} if simulated else {})
 
-    # --- runs
+    def adopt(self, parameters: dict[str, Any]) -> Change:
+        """Make a trial's parameters the working settings: “use this network”."""
+        for name, value in parameters.items():
+            self.set_value(name, value)
+        return Change.RECIPE
+
+
+@dataclass
+class Session(WorkingRecipe):
+    """An open project, if any, and all that can be done with it."""
+
+    drivers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)  # run name → its driver, ours to reap
 
     def start(self, *, search: bool, name: str = "") -> RunFolder:
         """Write the run folder and start its driver, which outlives this window."""
@@ -265,25 +287,6 @@ class Session:
     def runs(self) -> list[RunFolder]:
         """The project's runs, oldest first."""
         return self.project.runs() if self.project is not None else []
-
-    def adopt(self, parameters: dict[str, Any]) -> Change:
-        """Make a trial's parameters the working settings: “use this network”."""
-        for name, value in parameters.items():
-            self.set_value(name, value)
-        return Change.RECIPE
-
-    # --- what a window remembers in the project
-
-    def remembered(self, key: str, default: Any = None) -> Any:
-        """A piece of the window's state (open pages, splitter sizes)."""
-        return self.need_project().settings.get("window", {}).get(key, default)
-
-    def remember(self, key: str, value: Any) -> None:
-        """Keep a piece of the window's state with the project; a read-only project forgets it."""
-        project = self.need_project()
-        project.settings.setdefault("window", {})[key] = value
-        if not project.read_only:
-            project.save()
 
 
 def program() -> list[str]:

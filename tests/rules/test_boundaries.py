@@ -22,13 +22,14 @@ BROAD_EXCEPTS = {
     "desktop/microtome/registry.py:Registry.load_file": "plugin import",
     "desktop/microtome/registry.py:discover": "plugin import",
 }
-#: What a plugin file may import besides the standard library and the libraries that it wraps.
+#: What a plugin file may import besides the standard library and the libraries that it wraps: the one public module, and, where a
+#: built-in plugin is a thin name for work that its room shares with others, that room's module.
 PLUGIN_DOORS = {
-    "microtome.plugin",
-    "microtome.volumes.packing",
-    "microtome.volumes.tiff",
-    "microtome.volumes.folder",
-    "microtome.volumes.images",
+    "readers": {"microtome.plugin", "microtome.volumes.tiff", "microtome.volumes.folder", "microtome.volumes.images"},
+    "generators": {"microtome.plugin", "microtome.volumes.packing"},
+    "networks": {"microtome.plugin"},
+    "augmentations": {"microtome.plugin"},
+    "searches": {"microtome.plugin"},
 }
 PLUGIN_LIBRARIES = {
     "readers": {"numpy", "tifffile", "imagecodecs"},
@@ -91,14 +92,12 @@ def _imports(tree: ast.AST) -> Iterator[str]:
 
 
 def test_plugins_import_only_their_door_and_their_library(plugin_files: list[Source]) -> None:
-    if not plugin_files:
-        pytest.skip("there are no built-in plugins yet")
     strangers = []
     for s in plugin_files:
-        libraries = PLUGIN_LIBRARIES[s.path.parent.name]
+        doors, libraries = PLUGIN_DOORS[s.path.parent.name], PLUGIN_LIBRARIES[s.path.parent.name]
         for module in _imports(s.tree):
             top = module.split(".")[0]
-            if module not in PLUGIN_DOORS and top not in libraries and top not in sys.stdlib_module_names:
+            if module not in doors and top not in libraries and top not in sys.stdlib_module_names:
                 strangers.append(f"{s.name} imports {module}")
     assert strangers == []
 
