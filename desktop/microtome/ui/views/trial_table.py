@@ -1,0 +1,232 @@
+"""The trials as a table: only the parameters that differ, sorted and filtered in the model, quick at ten thousand rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QItemSelection, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtGui import QColor, QFont
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+
+from microtome.results.fold import RunState, TrialState
+from microtome.results.tables import Column, cell, columns, varied
+from microtome.results.words import number
+from microtome.ui.i18n import tr
+from microtome.ui.theme import current
+from microtome.ui.words import state_word
+
+Index = QModelIndex | QPersistentModelIndex
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+
+
+def cell_words(column: Column, value: Any) -> str:
+    """What is written in a cell."""
+    if value is None:
+        return "–"
+    match column.kind:
+        case "word":
+            return state_word(str(value))
+        case "share":
+            return f"{100 * value:.2f} %"
+        case "seconds":
+            return f"{value:.1f}"
+        case "parameter":
+            return tr(value) if isinstance(value, str) else number(value)
+        case _:
+            return str(value)
+
+
+class TrialModel(QAbstractTableModel):
+    """Trials in the order and with the filter of the user."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.columns: list[Column] = columns([])
+        self.trials: list[TrialState] = []
+        self._all: list[TrialState] = []
+        self._sort = (0, Qt.SortOrder.AscendingOrder)
+        self._filter: list[str] = []
+        self.best: int | None = None
+
+    def show_run(self, state: RunState) -> None:
+        """Take up the run's trials; the selection and the scroll position stay."""
+        self.best = state.best_trial
+        self._all = list(state.trials.values())
+        wanted = columns(varied(self._all))
+        if wanted != self.columns:
+            self.beginResetModel()
+            key = self.columns[self._sort[0]].key
+            self.columns = wanted
+            # The sorted column may have moved, or gone.
+            places = [i for i, c in enumerate(wanted) if c.key == key]
+            self._sort = (places[0] if places else 0, self._sort[1])
+            self.trials = self._arranged()
+            self.endResetModel()
+            return
+        self._arrange()
+
+    def set_filter(self, text: str) -> None:
+        """Show only trials of which every word is found in some cell."""
+        self._filter = text.lower().split()
+        self._arrange()
+
+    def _arrange(self) -> None:
+        new = self._arranged()
+        old = self.trials
+        if len(new) == len(old) and all(a is b for a, b in zip(new, old, strict=True)):
+            if new:
+                self.dataChanged.emit(self.index(0, 0), self.index(len(new) - 1, len(self.columns) - 1))
+            return
+        if len(new) > len(old) and all(a is b for a, b in zip(new, old, strict=False)):
+            # The usual case in a search that runs, sorted by number: only the end grows.
+            self.beginInsertRows(QModelIndex(), len(old), len(new) - 1)
+            self.trials = new
+            self.endInsertRows()
+            if old:
+                self.dataChanged.emit(self.index(0, 0), self.index(len(old) - 1, len(self.columns) - 1))
+            return
+        self.layoutAboutToBeChanged.emit()
+        held = [(index, self.trials[index.row()]) for index in self.persistentIndexList()]
+        self.trials = new
+        rows = {id(t): i for i, t in enumerate(new)}
+        for index, trial in held:
+            row = rows.get(id(trial))
+            self.changePersistentIndex(index, QModelIndex() if row is None else self.index(row, index.column()))
+        self.layoutChanged.emit()
+
+    def _arranged(self) -> list[TrialState]:
+        column, order = self.columns[self._sort[0]], self._sort[1]
+        found = [t for t in self._all if not self._filter or self._matches(t)]
+        down = order == Qt.SortOrder.DescendingOrder
+        keyed = [(cell(t, column.key), t) for t in found]
+        # What has no value yet comes last in either direction; mixed types are told apart by their kind.
+        known = [(v, t) for v, t in keyed if v is not None]
+        known.sort(key=lambda item: (isinstance(item[0], str), item[0], item[1].number), reverse=down)
+        return [t for _, t in known] + [t for v, t in keyed if v is None]
+
+    def _matches(self, trial: TrialState) -> bool:
+        words = " ".join(cell_words(c, cell(trial, c.key)) for c in self.columns).lower()
+        return all(word in words for word in self._filter)
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort by a column."""
+        if 0 <= column < len(self.columns):
+            self._sort = (column, order)
+            self._arrange()
+
+    def rowCount(self, parent: Index | None = None) -> int:
+        """Trials that pass the filter."""
+        return 0 if parent is not None and parent.isValid() else len(self.trials)
+
+    def columnCount(self, parent: Index | None = None) -> int:
+        """Columns."""
+        return 0 if parent is not None and parent.isValid() else len(self.columns)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """A column's title."""
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(self.columns):
+            return None
+        column = self.columns[section]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return tr(column.title)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return column.key if column.kind == "parameter" else None
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return int(_LEFT if column.kind in ("word", "text") else _RIGHT)
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """A cell."""
+        if not index.isValid() or index.row() >= len(self.trials):
+            return None
+        trial, column = self.trials[index.row()], self.columns[index.column()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return cell_words(column, cell(trial, column.key))
+            case Qt.ItemDataRole.TextAlignmentRole:
+                return int(_LEFT if column.kind in ("word", "text") else _RIGHT)
+            case Qt.ItemDataRole.ForegroundRole:
+                return self._colour(trial, column)
+            case Qt.ItemDataRole.FontRole if trial.number == self.best:
+                font = QFont()
+                font.setBold(True)
+                return font
+            case Qt.ItemDataRole.ToolTipRole if column.kind == "text":
+                return trial.message or None
+        return None
+
+    @staticmethod
+    def _colour(trial: TrialState, column: Column) -> QColor | None:
+        if column.kind == "word":
+            return QColor(current().state_colour(trial.outcome))
+        if trial.outcome in ("running", "waiting", "pruned", "cancelled") and column.kind == "share":
+            return QColor(current().muted)
+        return None
+
+    def row_of(self, number_: int) -> int | None:
+        """The row of a trial, None where the filter hides it."""
+        return next((i for i, t in enumerate(self.trials) if t.number == number_), None)
+
+
+class TrialTable(QTableView):
+    """The view; `picked` carries a trial's number."""
+
+    picked = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.shown = TrialModel()
+        self.setModel(self.shown)
+        self.setAccessibleName(tr("Trials"))
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setAlternatingRowColors(True)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(24)
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setStretchLastSection(True)
+        header.setSortIndicator(0, Qt.SortOrder.AscendingOrder)
+        self.setSortingEnabled(True)
+        self.selectionModel().selectionChanged.connect(self._selected)
+        self.shown.modelReset.connect(self._fit)
+        self._fit()
+
+    def show_run(self, state: RunState) -> None:
+        """Take up the run's trials."""
+        chosen = self.chosen()
+        self.shown.show_run(state)
+        if chosen is not None and self.chosen() != chosen:
+            self.choose(chosen)
+
+    def chosen(self) -> int | None:
+        """The number of the selected trial."""
+        rows = self.selectionModel().selectedRows()
+        return self.shown.trials[rows[0].row()].number if rows else None
+
+    def choose(self, number_: int | None) -> None:
+        """Select a trial without saying so."""
+        row = self.shown.row_of(number_) if number_ is not None else None
+        if row is None or self.chosen() == number_:
+            return
+        self.blockSignals(True)
+        self.selectRow(row)
+        self.scrollTo(self.shown.index(row, 0))
+        self.blockSignals(False)
+
+    def _selected(self, now: QItemSelection, before: QItemSelection) -> None:
+        chosen = self.chosen()
+        if chosen is not None and not self.signalsBlocked():
+            self.picked.emit(chosen)
+
+    def _fit(self) -> None:
+        metrics = self.fontMetrics()
+        least: Sequence[tuple[str, int]] = (("word", 76), ("share", 76), ("whole", 56), ("seconds", 68), ("parameter", 84))
+        for i, column in enumerate(self.shown.columns):
+            title = metrics.horizontalAdvance(tr(column.title)) + 34
+            self.setColumnWidth(i, max(title, dict(least).get(column.kind, 90)))
