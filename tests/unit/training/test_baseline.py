@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from microtome.training.baseline import HISTOGRAM_BINS, SPECTRUM_BINS, baseline, features, histogram_edges, radial_spectrum
 from microtome.slices.imageset import ImageSet, build
 from microtome.slices.plan import ClassSource, SlicePlan, VolumeSource
+from microtome.training.baseline import HISTOGRAM_BINS, SPECTRUM_BINS, baseline, features, histogram_edges, radial_spectrum
 
 
 def texture(width: float, seed: int) -> NDArray[Any]:

@@ -1,19 +1,22 @@
-"""Small image sets of textures, written as the slices room writes them."""
+"""Small image sets of textures, written as the slices room writes them, and trials on them."""
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from microtome.slices.cutting import VERSION
 from microtome.slices.imageset import ImageSet
 from microtome.slices.plan import SlicePlan
 from microtome.slices.split import SETS
+from microtome.training.spec import NetworkChoice, TrainingSpec, TrialSpec
 
 CLASSES = ("fine", "middle", "coarse")
 
@@ -28,7 +31,7 @@ def texture(rng: np.random.Generator, count: int, edge: int, scale: float) -> ND
     return result
 
 
-def textures(
+def write_textures(
     folder: Path,
     *,
     counts: tuple[int, int, int] = (16, 8, 8),
@@ -68,3 +71,35 @@ def textures(
     }
     (folder / "plan.json").write_text(json.dumps(data))
     return ImageSet.open(folder)
+
+
+@pytest.fixture
+def textures(tmp_path: Path) -> Callable[..., ImageSet]:
+    """write_textures into a folder of this test."""
+
+    def make(name: str = "set", **options: Any) -> ImageSet:
+        return write_textures(tmp_path / name, **options)
+
+    return make
+
+
+SMALL = {"convolutions": 2, "dense": 1, "width": 4, "dense_width": 32}
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """The specification of a trial of a small network on an image set, as it crosses processes."""
+
+    def make(image_set: ImageSet, folder: str = "trial", network: dict[str, Any] = SMALL, **training: Any) -> dict[str, Any]:
+        settings = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, **training}
+        return TrialSpec(
+            image_set=str(image_set.path),
+            image_set_hash=image_set.hash,
+            network=NetworkChoice(parameters=network),
+            training=TrainingSpec(**settings),
+            folder=str(tmp_path / folder),
+            device="cpu",
+            threads=1,
+        ).to_json()
+
+    return make

@@ -1,0 +1,94 @@
+"""Images as tensors: the same whether held or read, every image once an epoch, all eight symmetries evenly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from microtome.errors import InputError
+from microtome.slices.imageset import ImageSet
+from microtome.training import data
+
+CPU = torch.device("cpu")
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@given(count=st.integers(1, 500), size=st.integers(2, 64), seed=st.integers(0, 5))
+def test_every_image_once_in_even_batches(count: int, size: int, seed: int) -> None:
+    parts = data.batches(count, size, generator(seed))
+    assert sorted(torch.cat(parts).tolist()) == list(range(count))
+    lengths = [len(p) for p in parts]
+    assert max(lengths) <= size
+    assert max(lengths) - min(lengths) <= 1
+
+
+def test_another_seed_is_another_order() -> None:
+    first, second, again = (torch.cat(data.batches(100, 32, generator(s))).tolist() for s in (0, 1, 0))
+    assert first == again
+    assert first != second
+
+
+def test_held_and_read_batches_are_the_same(textures: Callable[..., ImageSet]) -> None:
+    image_set = textures(scale_grey=30.0, shift_grey=120.0)
+    mean, deviation = data.statistics(image_set.images, image_set.split("train"))
+    held, read = (data.load(image_set, "train", mean=mean, deviation=deviation, device=CPU, hold=h) for h in (True, False))
+    assert held.held
+    assert not read.held
+    positions = torch.tensor([5, 0, 17])
+    for a, b in zip(held.batch(positions), read.batch(positions), strict=True):
+        assert torch.equal(a, b)
+    images, labels = held.batch(torch.arange(len(held)))
+    assert images.shape == (48, 1, 16, 16)
+    assert float(images.mean()) == pytest.approx(0, abs=1e-4)
+    assert float(images.std()) == pytest.approx(1, abs=1e-2)
+    assert Counter(labels.tolist()) == {0: 16, 1: 16, 2: 16}
+
+
+def test_statistics_agree_with_numpy_far_from_zero() -> None:
+    images = (np.random.default_rng(0).normal(size=(600, 8, 8)) * 0.5 + 40_000).astype(np.float32)
+    chosen = np.arange(3, 600)
+    mean, deviation = data.statistics(images, chosen)
+    assert mean == pytest.approx(images[chosen].mean(dtype=np.float64))
+    assert deviation == pytest.approx(images[chosen].std(dtype=np.float64), rel=1e-6)
+
+
+def test_constant_images_have_deviation_one() -> None:
+    assert data.statistics(np.full((4, 8, 8), 7.0, dtype=np.float32), np.arange(4)) == (7.0, 1.0)
+
+
+def test_an_empty_set_is_said(textures: Callable[..., ImageSet]) -> None:
+    image_set = textures(counts=(4, 4, 0))
+    with pytest.raises(InputError, match="no evaluation images"):
+        data.load(image_set, "evaluation", mean=0, deviation=1, device=CPU)
+
+
+def test_symmetries_draws_the_eight_positions_evenly() -> None:
+    image = np.arange(9, dtype=np.float32).reshape(3, 3)
+    eight = [np.rot90(i, k) for i in (image, image.T) for k in range(4)]
+    names = {position.tobytes(): n for n, position in enumerate(np.ascontiguousarray(e) for e in eight)}
+    batch = torch.from_numpy(image).expand(8000, 1, 3, 3)
+    found = data.augment_by("symmetries")(batch, generator())
+    counts = Counter(names[one.tobytes()] for one in found[:, 0].contiguous().numpy())
+    assert sorted(counts) == list(range(8))
+    assert all(abs(n - 1000) < 150 for n in counts.values())  # five standard deviations
+
+
+def test_symmetries_only_flips_what_is_not_square() -> None:
+    batch = torch.arange(6.0).reshape(1, 1, 2, 3).expand(50, 1, 2, 3)
+    found = data.augment_by("symmetries")(batch, generator())
+    assert found.shape == batch.shape
+    assert len({tuple(one.flatten().tolist()) for one in found}) == 4
+
+
+def test_no_augmentation_leaves_images_alone() -> None:
+    batch = torch.randn(2, 1, 4, 4)
+    assert data.augment_by()(batch, generator()) is batch

@@ -1,0 +1,128 @@
+"""A trained network is found, loaded, asked and measured; what does not fit is said."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from microtome.errors import FileError, InputError
+from microtome.slices.imageset import ImageSet
+from microtome.training.card import ModelCard
+from microtome.training.evaluate import Model, evaluate, find_model, run_evaluation
+from microtome.training.trial import run_trial
+
+Sets = Callable[..., ImageSet]
+Trials = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def trained(textures: Sets, trial: Trials) -> tuple[ImageSet, Path]:
+    """An image set and the folder of a trial on it."""
+    image_set = textures(counts=(40, 10, 30))
+    spec = trial(image_set, epochs=4)
+    run_trial(spec, lambda event: None, lambda: "")
+    return image_set, Path(spec["folder"])
+
+
+def test_the_locked_set_is_measured_and_written_down(trained: tuple[ImageSet, Path]) -> None:
+    image_set, folder = trained
+    found = evaluate(folder, image_set.path)
+    assert found.accuracy == pytest.approx(np.mean([c / n for c, n in found.per_class.values()]))
+    assert {n for _, n in found.per_class.values()} == {30}
+    assert found.confusion.sum() == 90
+    low, high = found.interval
+    assert low < found.accuracy <= high
+    assert np.allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+    rows = list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
+    assert [int(r["image"]) for r in rows] == image_set.split("evaluation").tolist()
+    right = sum(r["true"] == r["predicted"] for r in rows)
+    assert right == np.trace(found.confusion)
+    assert all(r["predicted"] == max(image_set.classes, key=lambda c: float(r[f"p_{c}"])) for r in rows)
+
+
+def test_it_is_a_workers_task_too(trained: tuple[ImageSet, Path]) -> None:
+    image_set, folder = trained
+    spec = {"folder": str(folder), "image_set": str(image_set.path), "device": "cpu", "threads": 1}
+    found = run_evaluation(spec, lambda event: None, lambda: "")
+    expected = evaluate(folder, image_set)
+    assert json.loads(json.dumps(found)) == found
+    assert found["accuracy"] == expected.accuracy
+    assert found["confusion"] == expected.confusion.tolist()
+    assert found["per_class"] == {k: list(v) for k, v in expected.per_class.items()}
+
+
+def test_a_model_file_works_alone(trained: tuple[ImageSet, Path], tmp_path: Path) -> None:
+    image_set, folder = trained
+    alone = tmp_path / "elsewhere" / "mine.safetensors"
+    alone.parent.mkdir()
+    shutil.move(folder / "model.safetensors", alone)
+    shutil.rmtree(folder)
+    model = Model.load(alone, device="cpu")
+    images = np.asarray(image_set.images[:7])
+    together, one_by_one = model.predict(images), [model.predict(i[None])[0] for i in images]
+    assert together.shape == (7, 3)
+    assert together.dtype == np.float32
+    assert np.allclose(together, one_by_one, atol=1e-5)
+    assert model.predict(images[:0]).shape == (0, 3)
+    assert model.card.classes == image_set.classes
+
+
+def test_a_runs_best_trial_is_found(trained: tuple[ImageSet, Path], tmp_path: Path) -> None:
+    _, folder = trained
+    run = tmp_path / "run"
+    for number, value in ((1, 0.5), (2, 0.9), (3, 0.9), (4, None)):
+        there = run / "trials" / f"{number:04d}"
+        shutil.copytree(folder, there)
+        result = json.loads((there / "result.json").read_text())
+        (there / "result.json").write_text(json.dumps({**result, "value": value}))
+    assert find_model(run) == run / "trials" / "0002" / "model.safetensors"
+    assert find_model(folder) == folder / "model.safetensors"
+
+
+def test_images_that_do_not_fit_are_said(trained: tuple[ImageSet, Path]) -> None:
+    model = Model.load(trained[1], device="cpu")
+    with pytest.raises(InputError, match=r"wants images \(n, 16, 16\), not \(2, 17, 16\)"):
+        model.predict(np.zeros((2, 17, 16)))
+    with pytest.raises(InputError, match="not numbers"):
+        model.predict(np.full((1, 16, 16), np.nan))
+
+
+def test_other_classes_are_said(trained: tuple[ImageSet, Path], textures: Sets) -> None:
+    with pytest.raises(InputError, match="tells fine, middle, coarse; the image set holds fine, middle"):
+        evaluate(trained[1], textures("two", scales=(1.0, 2.0)))
+
+
+def test_what_is_no_model_is_said(trained: tuple[ImageSet, Path], tmp_path: Path) -> None:
+    _, folder = trained
+    with pytest.raises(FileError, match="does not exist"):
+        Model.load(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileError, match="no trained network"):
+        Model.load(tmp_path / "empty")
+    text = tmp_path / "text.safetensors"
+    text.write_text("this is no network at all")
+    with pytest.raises(FileError, match="not a safetensors file"):
+        Model.load(text)
+    with pytest.raises(FileError, match="has no card"):
+        Model.load(folder / "checkpoint.safetensors")
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(FileError, match="damaged"):
+        Model.load(file)
+
+
+def test_a_newer_model_file_is_said(trained: tuple[ImageSet, Path]) -> None:
+    file = trained[1] / "model.safetensors"
+    data = file.read_bytes()
+    newer = data.replace(b'{\\"format\\": 1,', b'{\\"format\\": 9,')
+    assert newer != data
+    file.write_bytes(newer)
+    with pytest.raises(ValueError, match="newer Microtome"):
+        ModelCard.read(file)

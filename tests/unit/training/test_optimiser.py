@@ -1,0 +1,71 @@
+"""Optimisers by name and learning rates by step."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from microtome.training.optimiser import learning_rate, make_optimiser, set_learning_rate
+from microtome.training.spec import TrainingSpec
+
+
+def rates(schedule: str, steps: int = 1000) -> list[float]:
+    settings = TrainingSpec(schedule=schedule, learning_rate=0.1)
+    return [learning_rate(settings, step, steps) for step in range(steps)]
+
+
+def test_constant_stays() -> None:
+    assert set(rates("constant")) == {0.1}
+
+
+def test_cosine_falls_from_the_rate_to_nothing() -> None:
+    found = rates("cosine")
+    assert found[0] == 0.1
+    assert found == sorted(found, reverse=True)
+    assert found[500] == pytest.approx(0.05)
+    assert found[-1] < 1e-6
+
+
+def test_one_cycle_rises_to_the_rate_and_falls_below_its_start() -> None:
+    found = rates("one-cycle")
+    top = found.index(max(found))
+    assert 290 <= top <= 310
+    assert found[top] == pytest.approx(0.1, rel=1e-3)
+    assert found[: top + 1] == sorted(found[: top + 1])
+    assert found[top:] == sorted(found[top:], reverse=True)
+    assert found[0] == pytest.approx(0.004, rel=0.01)
+    assert found[-1] < found[0] / 10
+
+
+def test_a_single_step_has_a_rate() -> None:
+    for schedule in ("constant", "cosine", "one-cycle"):
+        assert rates(schedule, 1)[0] > 0
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adam", "Adam"), ("adamw", "AdamW"), ("sgd", "SGD")])
+def test_optimisers_by_name_take_steps(name: str, kind: str) -> None:
+    torch.manual_seed(0)
+    network = nn.Linear(3, 1)
+    optimiser = make_optimiser(network, TrainingSpec(optimizer=name, learning_rate=0.05))
+    assert type(optimiser).__name__ == kind
+    losses = []
+    for _ in range(20):
+        loss = (network(torch.ones(1, 3)) - 1).square().sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] / 4
+
+
+def test_biases_do_not_decay() -> None:
+    network = nn.Linear(3, 2)
+    nn.init.ones_(network.bias)
+    weight = network.weight.detach().clone()
+    optimiser = make_optimiser(network, TrainingSpec(optimizer="adamw", weight_decay=0.5, learning_rate=0.1))
+    set_learning_rate(optimiser, 0.2)
+    (network(torch.zeros(1, 3)) * 0).sum().backward()
+    optimiser.step()
+    assert torch.allclose(network.weight, weight * 0.9)
+    assert torch.equal(network.bias, torch.ones(2))
