@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from microtome.errors import MicrotomeError
 from microtome.session import Change, Session
+from microtome.ui import opened
 from microtome.ui.actions import perform
 from microtome.ui.messages import Message
 from microtome.ui.tail import Tails
@@ -34,6 +35,8 @@ class Desk(QObject):
         self.tasks = Tasks(self, self.report)
         self.messages: list[Message] = []
         self.selection = ""
+        self._milestones: dict[str, tuple[bool, bool, bool]] = {}
+        self.tails.changed.connect(self._follow)
 
     def perform(self, action: Callable[[], T]) -> T | None:
         """Run a session action; a MicrotomeError becomes a toast and None, a Change is announced."""
@@ -44,9 +47,23 @@ class Desk(QObject):
         if change & (Change.PROJECT | Change.RUNS):
             self.tails.sync()
         if change & Change.PROJECT:
+            opened.forget()
+            self._milestones = {}
             self.select("")
         if change:
             self.changed.emit(change)
+
+    def _follow(self, name: str) -> None:
+        # A run that made a slice set, was evaluated or ended changed the project; its epochs did not.
+        tail = self.tails.get(name)
+        if tail is None:
+            return
+        state = tail.state
+        now = (state.image_set is not None, state.evaluated is not None, state.finished)
+        before = self._milestones.setdefault(name, now)
+        if before != now:
+            self._milestones[name] = now
+            self.changed.emit(Change.RUNS)
 
     def say(
         self,

@@ -105,9 +105,16 @@ class Tails(QObject):
         kept = {n: t for n, t in self._tails.items() if n in runs and t.run.path == runs[n].path}
         self._tails = {}
         for name, run in runs.items():
-            self._tails[name] = kept.get(name) or RunTail(run, kind=str(run.info().get("kind", "train")))
+            self._tails[name] = kept.get(name) or self._begin(run)
         self._looked = 0.0
         self._timer.start()
+
+    @staticmethod
+    def _begin(run: RunFolder) -> RunTail:
+        try:
+            return RunTail(run, kind=str(run.info().get("kind", "train")))
+        except MicrotomeError as error:  # a damaged run.json: said where the run is shown
+            return RunTail(run, problem=str(error))
 
     def tick(self) -> None:
         """One beat: a bounded amount of reading; rests when nothing runs and all is read."""

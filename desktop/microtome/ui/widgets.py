@@ -34,6 +34,8 @@ def label(text: str = "", role: str = "", *, wrap: bool = False, selectable: boo
     made.setTextFormat(Qt.TextFormat.PlainText)
     if role:
         made.setProperty("role", role)
+    if role == "badge":
+        made.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
     made.setWordWrap(wrap)
     if selectable:
         made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

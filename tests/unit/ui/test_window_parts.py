@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QLineEdit, QPushButton, QTreeWidgetItem, QTreeWidg
 from pytestqt.qtbot import QtBot
 
 from microtome import settings
-from microtome.events import RunEnded, RunStarted
+from microtome.events import ImageSetReady, Phase, RunEnded, RunStarted
 from microtome.session import Change
-from microtome.store.run import RunFolder
+from microtome.store.run import RunFolder, RunLock
 from microtome.ui import theme
 from microtome.ui.crash import CrashWatch, crash_dir
 from microtome.ui.i18n import tr
@@ -278,3 +278,45 @@ def test_an_earlier_fault_is_offered_at_the_next_start(make_window: Callable[[],
     assert "ended unexpectedly" in window.desk.messages[-1].text
     assert "Segmentation fault" in window.desk.messages[-1].details
     assert len(list(crash_dir().glob("fault-*.txt"))) == 1
+
+
+def test_a_run_that_ends_changes_the_project_and_its_epochs_do_not(window: MainWindow, project: Path, qtbot: QtBot) -> None:
+    run = run_folder(window)
+    RunLock(run).take()
+    window.desk.announce(Change.RUNS)
+    tail = window.desk.tails.get(run.name)
+    assert tail is not None
+    qtbot.waitUntil(lambda: tail.word == "running")
+    heard: list[Change] = []
+    window.desk.changed.connect(heard.append)
+    with run.writer() as journal:
+        journal.append(Phase(name="cutting", done=1, total=2))
+    qtbot.waitUntil(lambda: tail.state.phase is not None)
+    assert heard == []
+    with run.writer() as journal:
+        journal.append(ImageSetReady(hash="h", counts={}, pixel_size=1.0, unit="nm"))
+        journal.append(RunEnded(state="done"))
+    qtbot.waitUntil(lambda: bool(heard))
+    RunLock(run).release()
+    qtbot.waitUntil(lambda: window.desk.tails.idle)
+    assert set(heard) == {Change.RUNS}
+
+
+def test_a_run_with_a_damaged_description_does_not_stop_the_window(window: MainWindow, project: Path, qtbot: QtBot) -> None:
+    run = run_folder(window)
+    (run.path / "run.json").write_text("{", encoding="utf-8")
+    window.desk.announce(Change.RUNS)
+    qtbot.waitUntil(lambda: len(window.strip.rows()) == 1)
+    assert "damaged" in window.strip.rows()[0].words.text()
+
+
+def test_a_project_of_many_runs_opens(window: MainWindow, project: Path, qtbot: QtBot) -> None:
+    for _ in range(60):
+        run = run_folder(window)
+        with run.writer() as journal:
+            journal.append(RunEnded(state="done"))
+    window.desk.announce(Change.RUNS)
+    qtbot.waitUntil(lambda: window.desk.tails.idle)
+    words = [t.word for t in window.desk.tails.all()]
+    assert words == ["done"] * 60
+    assert window.strip.rows() == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFrame, QLabel, QWidget
 
 from microtome import settings
@@ -22,6 +22,7 @@ from microtome.ui.theme import GRID, current
 from microtome.ui.widgets import button, clear, column, holding, label, row, scrolling
 
 _RECENT = 6
+_QUIET_MS = 200  # a project of many runs opens with many changes at once
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class StartPage(Page):
         content = holding(whole)
         content.setMaximumWidth(1120)
         self.setLayout(column(scrolling(holding(row(content, gap=0)))))
+        self._quiet = QTimer(self)
+        self._quiet.setSingleShot(True)
+        self._quiet.setInterval(_QUIET_MS)
+        self._quiet.timeout.connect(lambda: self.refresh(Change.RUNS))
         desk.tails.changed.connect(self._run_changed)
         self._seen: set[tuple[str, str]] = set()
 
@@ -82,7 +87,7 @@ class StartPage(Page):
         tail = self.desk.tails.get(name)
         if tail is not None and (name, tail.word) not in self._seen:
             self._seen.add((name, tail.word))
-            self.refresh(Change.RUNS)
+            self._quiet.start()
 
     def steps(self) -> list[Step]:
         """The five steps as they stand now."""
@@ -124,7 +129,7 @@ class StartPage(Page):
         words = {
             "blocked": tr("Needs two classes with volumes."),
             "ready": tr("A network learns in the background; the accuracy of every class is live."),
-            "done": tr("{n} trainings so far.", n=len(runs)),
+            "done": tr("{n} trainings so far.", n=len(runs)) if len(runs) > 1 else tr("One training so far."),
         }[state]
         return Step("train", tr("Train"), words, state, tr("Set up"), lambda: self.desk.open_page("train"))
 
@@ -133,7 +138,7 @@ class StartPage(Page):
         words = {
             "blocked": tr("Needs two classes with volumes."),
             "ready": tr("Tick “optimise” on any setting and let evolution find the best network."),
-            "done": tr("{n} searches so far.", n=len(runs)),
+            "done": tr("{n} searches so far.", n=len(runs)) if len(runs) > 1 else tr("One search so far."),
         }[state]
         return Step("optimise", tr("Optimise"), words, state, tr("Set up"), lambda: self.desk.open_page("optimise"))
 
