@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QWidget
 
 from microtome.events import Evaluated
-from microtome.results.intervals import wilson
+from microtome.intervals import wilson
 from microtome.results.words import chance, percent
 from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID, current
