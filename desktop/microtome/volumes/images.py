@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -73,6 +74,21 @@ def _jpeg_size(file: BinaryIO) -> tuple[int, int] | None:
         at += 2 + length
 
 
+def _whole_png(data: bytes) -> bool:
+    """Whether every chunk up to IEND is there with the right checksum (PNG specification, section 5.3)."""
+    at = 8
+    while at + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        body = data[at + 4 : at + 8 + length]
+        check = data[at + 8 + length : at + 12 + length]
+        if len(check) < 4 or zlib.crc32(body) != struct.unpack(">I", check)[0]:
+            return False
+        if body[:4] == b"IEND":
+            return True
+        at += 12 + length
+    return False
+
+
 def _decode(path: Path) -> NDArray[Any]:
     import imagecodecs
 
@@ -85,6 +101,8 @@ def _decode(path: Path) -> NDArray[Any]:
     ending = path.suffix.lower()
     if ending == ".bmp":
         return decode_bmp(data, path)
+    if ending == ".png" and not _whole_png(data):
+        raise FileError(f"{path} is damaged: a part of it is missing or changed.", "Copy or export it again.")
     try:
         image: NDArray[Any] = imagecodecs.png_decode(data) if ending == ".png" else imagecodecs.jpeg_decode(data)
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:  # every codec's own error is a RuntimeError

@@ -86,6 +86,8 @@ def open_tiff(path: Path, *, channel: int = -1, time: int = -1) -> RawVolume:
         raise FileError(
             f"{path} is incomplete: {chain.broken} ({len(chain.sizes)} whole pages are there).", "Copy or export it again."
         )
+    if not chain.sizes:
+        raise FileError(f"{path} holds no image.", "Export it again.")
     # A damaged header makes tifffile divide by zero in numpy: that is an error below, not a warning on the terminal.
     with opened(path) as file, np.errstate(all="ignore"):
         layout = _layout(path, file, {"C": channel, "T": time})
