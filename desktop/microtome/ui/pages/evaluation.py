@@ -155,7 +155,7 @@ class EvaluationPage(Page):
         more = " " + tr("The {n} least certain are shown.", n=shown) if shown < cell.total else ""
         self._about.setText(f"{words}.{more}")
         caption = tr("least certain first") if shown > 1 else ""
-        self.gallery.show_rows([GalleryRow(classes[true], caption, to_images(cell.images))] if shown else [])
+        self.gallery.show_rows([GalleryRow(classes[true], caption, to_images(cell.images), colour=true)] if shown else [])
 
     def _no_images(self, error: MicrotomeError) -> None:
         self.gallery.show_rows([])

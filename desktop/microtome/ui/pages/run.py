@@ -41,7 +41,7 @@ class RunPage(Page):
         super().__init__(desk, argument)
         self.redraw = Redraw(self)
         self.header = RunHeader(desk, argument)
-        self.verdict = Verdict()
+        self.verdict = Verdict(brief=True)
         self.look = button(tr("Look at the evaluation"), self._evaluation, icon_name="evaluation")
         self.curves = TrialCurves(self.redraw, self)
         self.loss, self.accuracy = loss_card(desk, argument), accuracy_card(desk, argument)

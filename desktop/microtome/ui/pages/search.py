@@ -52,7 +52,7 @@ class SearchPage(Page):
         self.chosen: int | None = None
         self._picked = False
         self._drawn = (-1, 0.0)
-        self.header, self.verdict = RunHeader(desk, argument), Verdict()
+        self.header, self.verdict = RunHeader(desk, argument), Verdict(brief=True)
         self.stairs, self.curves = StaircaseCard(desk, argument), TrialCurvesCard(desk, argument)
         self.table, self.parallel, self.timeline = TrialTable(), ParallelView(), Timeline()
         self.classes: CurveCard | None = None

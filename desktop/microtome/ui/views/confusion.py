@@ -142,7 +142,7 @@ class ConfusionView(QWidget):
                 full = theme.accent if true == said else theme.bad
                 # The square root lets a few mistakes be seen beside many hits.
                 shade = share if true == said else min(1.0, share) ** 0.5
-                colour = mixed(theme.surface, full, 0.06 + 0.84 * shade)
+                colour = mixed(theme.surface, full, 0.06 + 0.84 * shade) if count else QColor(theme.window)
                 cell = QRectF(frame.left() + said * edge, frame.top() + true * edge, edge, edge).adjusted(1, 1, -1, -1)
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(colour)

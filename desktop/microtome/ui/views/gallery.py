@@ -26,6 +26,7 @@ class GalleryRow:
     caption: str = ""
     images: tuple[QImage, ...] = ()
     problem: str = ""
+    colour: int | None = None  # the class's place in the colours; None: the row's own
 
 
 def to_images(stack: NDArray[np.float32]) -> tuple[QImage, ...]:
@@ -103,7 +104,7 @@ class Gallery(QWidget):
 
     def _paint_head(self, painter: QPainter, row: GalleryRow, index: int, y: int) -> None:
         theme = current()
-        painter.fillRect(QRectF(0, y + 5, 4, 14), QColor(theme.class_colour(index)))
+        painter.fillRect(QRectF(0, y + 5, 4, 14), QColor(theme.class_colour(index if row.colour is None else row.colour)))
         font = painter.font()
         font.setBold(True)
         painter.setFont(font)

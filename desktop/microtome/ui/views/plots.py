@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QPen, QWheelEvent
 from PySide6.QtWidgets import QFrame
 
@@ -62,6 +62,10 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         self._marks: dict[str, Any] = {}
         self.scene().sigMouseMoved.connect(self._moved)
         self.scene().sigMouseClicked.connect(self._clicked)
+
+    def sizeHint(self) -> QSize:
+        """Modest, since a scrolling page gives every view its hint; spare room is shared by stretches."""
+        return QSize(260, 150)
 
     def _dress(self, item: Any, x: str, y: str, whole_x: bool) -> None:
         theme = current()

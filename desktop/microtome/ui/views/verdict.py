@@ -55,10 +55,11 @@ class IntervalBar(QWidget):
 
 
 class Verdict(QFrame):
-    """Filled by `show_result`; hidden until there is one."""
+    """Filled by `show_result`; hidden until there is one. brief: how the sets were separated is said elsewhere on the page."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, brief: bool = False) -> None:
         super().__init__()
+        self._brief = brief
         self.setProperty("role", "card")
         self.setProperty("tone", "accent")
         self._body = column(margin=2 * GRID, gap=GRID)
@@ -78,27 +79,15 @@ class Verdict(QFrame):
         n = sum(total for _, total in found.per_class.values())
         big = label(percent(found.accuracy), "number", selectable=True)
         low, high = found.interval
-        words = label(
-            tr("95 % interval {low} – {high}, n = {n}", low=percent(low), high=percent(high), n=n), "muted", selectable=True
-        )
-        left = column(
-            label(tr("Accuracy on the evaluation set"), "section"), big, words, *self._baselines(found), None, gap=GRID // 2
-        )
+        words = tr("95 % interval {low} – {high}, n = {n}", low=percent(low), high=percent(high), n=n)
+        head = label(tr("Accuracy on the evaluation set"), "section")
+        left = column(head, big, label(words, "muted", selectable=True), None, gap=GRID // 2)
         whole = row(left, 2 * GRID, self._classes(found), gap=GRID)
         whole.setStretch(2, 1)
         self._body.addLayout(whole)
-        if found.independence:
+        self._body.addWidget(label(_baselines(found), "muted", wrap=True, selectable=True))
+        if found.independence and not self._brief:
             self._body.addWidget(label(found.independence, "muted", wrap=True, selectable=True))
-
-    @staticmethod
-    def _baselines(found: Evaluated) -> list[QWidget]:
-        lines: list[QWidget] = []
-        if found.baseline:
-            lines.append(label(tr("On the same images"), "section"))
-        for name, accuracy in sorted(found.baseline.items(), key=lambda item: -item[1]):
-            lines.append(label(f"{percent(accuracy)}  {tr(name)}", "muted", selectable=True))
-        lines.append(label(f"{percent(chance(len(found.per_class)))}  {tr('guessing')}", "muted"))
-        return lines
 
     @staticmethod
     def _classes(found: Evaluated) -> QWidget:
@@ -125,3 +114,11 @@ class Verdict(QFrame):
                 grid.addWidget(words, i, place)
         grid.setRowStretch(len(found.per_class), 1)
         return holding(grid)
+
+
+def _baselines(found: Evaluated) -> str:
+    """What simpler methods reach on the same images, in one line."""
+    ranked = sorted(found.baseline.items(), key=lambda item: -item[1])
+    parts = [f"{percent(accuracy)} {tr(name)}" for name, accuracy in ranked]
+    parts.append(f"{percent(chance(len(found.per_class)))} {tr('guessing')}")
+    return tr("On the same images: {list}", list=" · ".join(parts))
