@@ -77,6 +77,11 @@ class DropZone(QObject):
         card.cancel.setFocus()
         self._desk.tasks.request(card, "examine", lambda: look_at(paths), self._looked, failed=self._failed)
 
+    def stay_on_top(self) -> None:
+        """Lift the card over parts of the window that were built after it."""
+        if self.card is not None:
+            self.card.raise_()
+
     def _forget(self, card: DropCard) -> None:
         if self.card is card:
             self.card = None

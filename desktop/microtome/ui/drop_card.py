@@ -19,7 +19,7 @@ from microtome.ui.volume_properties import VoxelSizeEdit, class_combo
 from microtome.ui.widgets import Choice, button, column, framed, holding, label, row, scrolling
 from microtome.volumes.read import Description
 
-_WIDTH, _HEIGHT, _ROW = 840, 620, 106
+_WIDTH, _HEIGHT, _ROW = 840, 620, 98
 
 
 class CandidateRow(QFrame):
@@ -174,7 +174,7 @@ class DropCard(QFrame):
     def resize_to_host(self) -> None:
         """Cover the host; the card stays in the middle."""
         self.setGeometry(self._host.rect())
-        height = min(self.height() - 6 * GRID, max(260, min(_HEIGHT, 220 + _ROW * self._list.count())))
+        height = min(self.height() - 6 * GRID, max(260, min(_HEIGHT, 190 + _ROW * self._list.count())))
         width = min(self.width() - 6 * GRID, _WIDTH)
         self.card.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
 

@@ -64,6 +64,8 @@ class MainWindow(QMainWindow):
         # Kept here too: the menu bar does not own it.
         self.corner_tools = self._corner()
         self.menuBar().setCornerWidget(self.corner_tools)
+        # Shown where it will be, or it would pass under the mouse on its way and keep looking touched.
+        self.corner_tools.move(self.width(), 0)
         self.corner_tools.show()
 
     def rebuild(self) -> None:
@@ -80,6 +82,7 @@ class MainWindow(QMainWindow):
         self.build()
         self.layout_keeper.restore(layout)
         self._changed(Change.PROJECT)
+        self.drops.stay_on_top()
 
     def system_theme_changed(self) -> None:
         """Follow the desktop into dark or light, where the user asked for that."""
