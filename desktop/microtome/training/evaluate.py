@@ -54,7 +54,7 @@ class Model:
         place = choose_device(device)
         network.to(place)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return cls(network=network.eval(), card=card, device=place, path=file)
+        return cls(network=network.eval().requires_grad_(False), card=card, device=place, path=file)
 
     def predict(self, images: NDArray[Any], *, batch_size: int = 256) -> NDArray[np.float32]:
         """Probabilities (n, k) of the classes for images (n, h, w) with grey values as in the image set (normalised alike).
