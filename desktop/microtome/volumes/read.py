@@ -224,7 +224,7 @@ def _describe_folder(path: Path, options: Mapping[str, Any], depth: int = 0) -> 
         if folders or broken:
             beside = (f"{len(images)} images beside the folders were left out.",) if images else ()
             return Description(path=str(path), kind="classes folder", children=folders, problems=broken, findings=beside)
-    single = [p for p in images if not multipage(p)]
+    single = [p for p in images if _is_single(p)]
     files = [p for p in inside if p.is_file() and _is_known(p) and p not in single]
     volumes, problems = _children(files, depth + 1)
     if volumes:
@@ -262,6 +262,14 @@ def _is_known(path: Path) -> bool:
 def _holds_something(path: Path) -> bool:
     try:
         return any(p.is_dir() or _is_known(p) for p in entries(path))
+    except FileError:
+        return False
+
+
+def _is_single(path: Path) -> bool:
+    """Whether an image file holds one image, by its header; a broken one does not."""
+    try:
+        return bool(image_size(path)) and not multipage(path)
     except FileError:
         return False
 

@@ -96,7 +96,7 @@ def _intensity(centres: Array, vectors: Array) -> Array:
 def percus_yevick(qd: Array, fraction: float) -> Array:
     """S(q) of the hard-sphere fluid of that volume fraction at q times diameter, in Percus–Yevick's approximation.
 
-    Wertheim's solution (Phys. Rev. Lett. 10 (1963) 321); S(0) = (1−φ)⁴/(1+2φ)².
+    Wertheim's solution (Phys. Rev. Lett. 10 (1963) 321); S(0) = (1−φ)⁴/(1+2φ)². Its terms cancel as qd → 0: use qd ≥ 0.05.
     """
     a = np.asarray(qd, dtype=float)
     alpha = (1 + 2 * fraction) ** 2 / (1 - fraction) ** 4
