@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING
 import grimp
 import pytest
 
+from microtome.paths import builtin_plugins
+from microtome.plugin import KINDS
+from microtome.registry import discover
+
 if TYPE_CHECKING:
     from conftest import Source
 
@@ -145,3 +149,16 @@ def test_the_product_speaks_only_of_itself(root: Path) -> None:
         if found
     ]
     assert hits == []
+
+
+def test_every_plugin_keeps_its_contract(root: Path) -> None:
+    """A built-in plugin is named in its kind's contract tests, in a file that inherits the suite of the kind."""
+    unproved = []
+    for plugin in discover(builtin_plugins(), entry_points=False).plugins.values():
+        file = root / "tests" / "contract" / f"test_{KINDS[plugin.kind]}.py"
+        tree = ast.parse(file.read_text(encoding="utf-8")) if file.exists() else ast.Module([], [])
+        suites = {ast.unparse(base) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for base in node.bases}
+        names = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        if not any(suite.lower() == f"{plugin.kind}contract" for suite in suites) or plugin.name not in names:
+            unproved.append(f"{plugin.kind} {plugin.name}: {file.relative_to(root)}")
+    assert unproved == []

@@ -1,0 +1,1 @@
+"""Measurements: how fast and how smooth; they print figures and never fail for being slow."""
