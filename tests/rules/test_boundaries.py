@@ -26,8 +26,8 @@ BROAD_EXCEPTS = {
     "desktop/microtome/registry.py:Registry.load_file": "plugin import",
     "desktop/microtome/registry.py:discover": "plugin import",
 }
-#: What a plugin file may import besides the standard library and the libraries that it wraps: the one public module, and, where a
-#: built-in plugin is a thin name for work that its room shares with others, that room's module.
+#: What a plugin file may import besides the standard library and the libraries that it wraps: the one public module, and,
+#: where a built-in plugin is a thin name for work that its room shares with others, that room's module.
 PLUGIN_DOORS = {
     "readers": {"microtome.plugin", "microtome.volumes.tiff", "microtome.volumes.folder", "microtome.volumes.images"},
     "generators": {"microtome.plugin", "microtome.volumes.packing"},
@@ -110,7 +110,7 @@ def test_no_module_imports_in_a_circle() -> None:
     """Strongly connected components of the import graph; imports for type checkers alone do not count."""
     graph = grimp.build_graph("microtome", exclude_type_checking_imports=True, cache_dir=None)
     circles = [
-        f"{module} → {' → '.join(chain[1:])} → {module}"
+        f"{module} → {' → '.join(chain)}"
         for module in sorted(graph.modules)
         for follower in graph.find_modules_directly_imported_by(module)
         if (chain := graph.find_shortest_chain(importer=follower, imported=module)) is not None
