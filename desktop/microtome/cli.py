@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from microtome import __version__, log
-from microtome.errors import FileError, InputError, MicrotomeError, nearest
+from microtome.commands import COMMANDS
+from microtome.errors import FileError, InputError, MicrotomeError, UnknownNameError, nearest
 from microtome.terminal import Progress, duration, finished
 
 _DESCRIPTION = "Cut volumes into slices, train networks on them, let evolution find the best one."
@@ -79,6 +80,8 @@ def run_command(arguments: list[str]) -> int:
     """Run one command; 0 done, 2 the user's mistake (one line on stderr), 1 a bug (a traceback), 130 interrupted."""
     log.start("command")
     try:
+        if not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+            raise UnknownNameError(f"There is no command and no file “{arguments[0]}”.", nearest(arguments[0], COMMANDS))
         options = _parser().parse_args(arguments)
         return int(options.action(options))
     except MicrotomeError as error:

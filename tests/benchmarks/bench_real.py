@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 import microtome as mt
-from microtome.training.baseline import baseline
 from microtome.intervals import mean_interval
 from microtome.slices.imageset import ImageSet
 
@@ -38,6 +37,11 @@ def recipe(seed: int, epochs: int) -> dict[str, object]:
     }
 
 
+def newest(folder: Path) -> Path:
+    """The image set that was cut last."""
+    return max(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+
+
 def main() -> int:
     """Print accuracy, n and interval for each seed, and the means."""
     if not DATA.is_dir():
@@ -49,16 +53,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for seed in SEEDS:
             done = mt.run(recipe(seed, epochs), project=folder)
-            images = ImageSet.open(
-                next(p for p in sorted((Path(folder) / "imagesets").iterdir(), key=lambda p: -p.stat().st_mtime))
-            )
-            low, high = done["interval"]
-            networks.append(done["accuracy"])
-            counts = ", ".join(f"{name} {c['correct']}/{c['total']}" for name, c in done["per_class"].items())
-            print(
-                f"seed {seed}: network {done['accuracy']:.3f} (95 % {low:.3f} … {high:.3f}; {counts}), {done['seconds']:.0f} s"
-            )
-            for name, accuracy in baseline(images).items():
+            images = ImageSet.open(newest(Path(folder) / "imagesets"))
+            low, high = done.interval
+            networks.append(done.accuracy)
+            counts = ", ".join(f"{name} {c['correct']}/{c['total']}" for name, c in done.per_class.items())
+            print(f"seed {seed}: network {done.accuracy:.3f} (95 % {low:.3f} … {high:.3f}; {counts}), {done.seconds:.0f} s")
+            for name, accuracy in done.data["baseline"].items():
                 baselines.setdefault(name, []).append(accuracy)
                 print(f"seed {seed}: {name} {accuracy:.3f}")
         print(images.independence)

@@ -40,9 +40,11 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
     except OSError as error:
         raise explain(error, path, "write") from error
+    # Opened again by its name: libraries ask a file for its name, and that of a bare descriptor is a number.
+    os.close(handle)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -1,0 +1,5 @@
+"""The names of the commands, for the program's door and for the command line."""
+
+from __future__ import annotations
+
+COMMANDS = ("demo", "info", "simulate", "slices", "run", "resume", "predict", "export", "report", "plugins")
