@@ -107,7 +107,7 @@ class EvaluationPage(Page):
         both = row(matrix, pictures, gap=GRID)
         both.setStretch(0, 1)
         both.setStretch(1, 1)
-        body = column(head, self.verdict, both, margin=2 * GRID, gap=GRID + 4)
+        body = column(head, self.verdict, both, margin=2 * GRID, gap=GRID)
         body.setStretch(2, 1)
         return body
 

@@ -16,7 +16,7 @@ from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
 from microtome.ui.pages.base import Page
 from microtome.ui.theme import GRID
-from microtome.ui.widgets import EmptyState, button, card, clear, column, facts, holding, label, row, scrolling, tool
+from microtome.ui.widgets import Choice, EmptyState, button, card, clear, column, facts, holding, label, row, scrolling, tool
 
 _SECTIONS = ("network", "training", "slices")
 #: Changing these makes trials that cannot be compared, or are no property of a network.
@@ -87,6 +87,7 @@ class OptimisePage(Page):
         self._stack = QStackedWidget()
         self.setLayout(column(self._stack))
         self._form: Form | None = None
+        self.engine: Choice | None = None
         self.rows: dict[str, AxisRow] = {}
         self._space, self._facts = column(gap=GRID), column(gap=GRID)
         self._about = label("", "muted", wrap=True)
@@ -114,7 +115,7 @@ class OptimisePage(Page):
             if old is not None:
                 self._stack.removeWidget(old)
                 old.deleteLater()
-        self._form, self.rows = None, {}
+        self._form, self.engine, self.rows = None, None, {}
         self._stack.addWidget(self._face() if ready else self._empty())
 
     def _empty(self) -> QWidget:
@@ -125,20 +126,29 @@ class OptimisePage(Page):
     def _face(self) -> QWidget:
         self._space, self._facts = column(gap=GRID), column(gap=GRID)
         self._about = label("", "muted", wrap=True)
-        self._form = Form(self.desk, "search", FormOptions(searchable=False, choices={"algorithm": engines()}))
+        # The engines' names are long: theirs is a line of its own.
+        self.engine = Choice(engines(), str(self.desk.session.value("search.algorithm")))
+        self.engine.setAccessibleName(tr("Engine"))
+        self.engine.activated.connect(lambda _: self._choose_engine())
+        self._form = Form(self.desk, "search", FormOptions(searchable=False, hidden=("algorithm",)))
         self._form.changed.connect(self._show_facts)
         self.start_button = button(tr("Start search"), self.start, kind="primary", icon_name="play")
-        left = card(self._form, self._about, heading=tr("Search"))
+        left = card(self.engine, self._about, self._form, heading=tr("Search"))
         right = card(self._space, heading=tr("What it may vary"))
-        columns = row(holding(column(left, None)), holding(column(right, None)), gap=2 * GRID)
+        columns = row(holding(column(left, None)), holding(column(right, None)), gap=GRID)
         columns.setStretch(0, 4)
         columns.setStretch(1, 5)
-        columns.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, GRID)
+        columns.setContentsMargins(GRID, 2 * GRID, GRID, GRID)
         foot = row(holding(self._facts), holding(column(self.start_button, None)), gap=2 * GRID)
         foot.setStretch(0, 1)
         whole = column(scrolling(holding(columns)), holding(column(card(foot), margin=GRID)), gap=0)
         whole.setStretch(0, 1)
         return holding(whole)
+
+    def _choose_engine(self) -> None:
+        assert self.engine is not None
+        name = self.engine.value()
+        self.desk.perform(lambda: self.desk.session.set_value("search.algorithm", name))
 
     def _show_space(self) -> None:
         axes = self.desk.session.axes()
@@ -190,6 +200,8 @@ class OptimisePage(Page):
             return
         session = self.desk.session
         name = str(session.value("search.algorithm"))
+        if self.engine is not None:
+            self.engine.choose(name)
         known = dict(engines())
         summary = registry().get("search", name).summary if name != "auto" and name in known else ""
         self._about.setText(tr(summary) if summary else tr("The engine that did best in our own comparisons."))

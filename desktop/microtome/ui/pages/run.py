@@ -28,7 +28,7 @@ from microtome.ui.views.verdict import Verdict
 from microtome.ui.widgets import Choice, button, card, clear, column, holding, label, note, row, scrolling
 from microtome.ui.words import run_title
 
-_TALL = 240
+_TALL = 200
 
 
 class RunPage(Page):
@@ -82,19 +82,19 @@ class RunPage(Page):
         for column_number in (0, 1):
             grid.setColumnStretch(column_number, 1)
         grid.setRowMinimumHeight(0, _TALL)
-        grid.setRowMinimumHeight(1, _TALL + 2 * GRID)
+        grid.setRowMinimumHeight(1, _TALL + GRID)
         grid.setRowStretch(0, 1)
         grid.setRowStretch(1, 1)
         # Equal columns, however wide a legend would like to be.
         for made in (self.loss, self.accuracy, self.speed, self.rate):
             made.setMinimumWidth(240)
-        body = column(self.header, self.verdict, self._words, tools, grid, self._facts, margin=2 * GRID, gap=GRID + 4)
+        body = column(self.header, self.verdict, self._words, tools, grid, self._facts, margin=2 * GRID, gap=GRID)
         body.setStretch(4, 1)
         assert isinstance(body, QVBoxLayout)
         return body
 
     def _confusion_card(self) -> QWidget:
-        made = card(row(label(tr("Confusion on the validation set"), "heading"), None, self._which), self.confusion)
+        made = card(row(label(tr("Confusion, validation set"), "heading"), None, self._which), self.confusion)
         inside = made.layout()
         assert inside is not None
         inside.setContentsMargins(GRID + 4, GRID + 4, GRID + 4, GRID + 4)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QLineEdit, QSpinBox, QWidget
 
 from microtome.errors import MicrotomeError
@@ -36,6 +37,8 @@ from microtome.ui.words import run_title, state_word
 
 _QUIET_MS = 400  # between two redraws of all: what changes faster cannot be read
 _SLOW_TRIALS = 1000  # from here on redraws are rarer
+_COLUMNS = 6
+_WIDE = 1180  # pixels, from which three cards fit beside each other
 _SHOWN = 8  # parameters of the chosen trial
 
 
@@ -57,6 +60,7 @@ class SearchPage(Page):
         self.table, self.parallel, self.timeline = TrialTable(), ParallelView(), Timeline()
         self.classes: CurveCard | None = None
         self._classes_place = column(gap=0)
+        self._wide = False
         self._class_names: Sequence[str] = ()
         self.use = button(tr("Use this network"), self._use, kind="primary", icon_name="target")
         self.follow = button(tr("Follow the best"), self._follow, kind="small", icon_name="refresh")
@@ -78,23 +82,51 @@ class SearchPage(Page):
     def _body(self) -> QBoxLayout:
         for made in (self.stairs, self.curves):
             made.setMinimumWidth(240)
-            made.setMinimumHeight(232)
-        grid = QGridLayout()
-        grid.setSpacing(GRID)
-        grid.addWidget(self.stairs, 0, 0)
-        grid.addWidget(self.curves, 0, 1)
-        grid.addWidget(self._table_card(), 1, 0)
-        grid.addWidget(self._trial_card(), 1, 1)
-        for place, stretch in ((0, 1), (1, 1)):
-            grid.setColumnStretch(place, stretch)
-            grid.setRowStretch(place, 1)
+            made.setMinimumHeight(210)
+        self._grid = QGridLayout()
+        self._grid.setSpacing(GRID)
+        for place in range(_COLUMNS):
+            self._grid.setColumnStretch(place, 1)
         parallel = self._plain_card(tr("Parameters and value"), self.parallel, "parameters")
-        parallel.setMinimumHeight(232)
         timeline = self._plain_card(tr("Worker timeline"), self.timeline, "timeline")
-        body = column(self.header, self.verdict, self._tools(), grid, parallel, timeline, margin=2 * GRID, gap=GRID + 4)
-        body.setStretch(3, 3)
-        body.setStretch(4, 1)
+        self._cards = (self.stairs, self.curves, self._table_card(), self._trial_card(), parallel, timeline)
+        self._arrange(wide=False)
+        body = column(self.header, self.verdict, self._tools(), self._grid, margin=2 * GRID, gap=GRID)
+        body.setStretch(3, 1)
         return body
+
+    def _arrange(self, *, wide: bool) -> None:
+        """Two cards beside each other, or three where there is room."""
+        self._wide = wide
+        stairs, curves, table, trial, parallel, timeline = self._cards
+        places = [
+            (stairs, 0, 0, 3),
+            (curves, 0, 3, 3),
+            (table, 1, 0, 3),
+            (trial, 1, 3, 3),
+            (parallel, 2, 0, 6),
+            (timeline, 3, 0, 6),
+        ]
+        if wide:
+            places = [
+                (stairs, 0, 0, 2),
+                (curves, 0, 2, 2),
+                (trial, 0, 4, 2),
+                (table, 1, 0, 3),
+                (parallel, 1, 3, 3),
+                (timeline, 2, 0, 6),
+            ]
+        for made, line, place, columns in places:
+            self._grid.removeWidget(made)
+            self._grid.addWidget(made, line, place, 1, columns)
+        for line, stretch in enumerate((3, 3, 0 if wide else 2, 0)):
+            self._grid.setRowStretch(line, stretch)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Choose the arrangement that fits."""
+        super().resizeEvent(event)
+        if (self.width() >= _WIDE) != self._wide:
+            self._arrange(wide=self.width() >= _WIDE)
 
     def _tools(self) -> QBoxLayout:
         for spin, words, low, high in (
@@ -173,10 +205,7 @@ class SearchPage(Page):
         clear(self._classes_place)
         self._class_names = classes
         self.classes = class_card(self.desk, self.argument, classes, tr("Its accuracy of every class"))
-        self.classes.setProperty("role", "panel")
-        inside = self.classes.layout()
-        assert inside is not None
-        inside.setContentsMargins(0, 0, 0, 0)
+        self.classes.bare()
         self._classes_place.addWidget(self.classes)
 
     def _ask(self, *, force: bool = False) -> None:
@@ -228,7 +257,7 @@ class SearchPage(Page):
         if trial is None:
             self._name.setText(tr("No trial yet"))
             return
-        best = " · " + tr("best so far") if trial.number == self.state.best_trial else ""
+        best = " · " + tr("best") if trial.number == self.state.best_trial else ""
         value = percent(current_value(trial))
         self._name.setText(f"{tr('trial {n}', n=trial.number)} · {value}{best}")
         clear(self._facts)

@@ -58,6 +58,7 @@ class CurveCard(PlotCard):
         self.classes: Sequence[str] = ()
         self._lines, self._write, self._weight = tuple(lines), write, 0.0
         self._hover: float | None = None
+        self.high, self.thin = unit == "%", False  # accuracies crowd at the top; a strip has no room for words
         super().__init__(desk, title, Plot(tr("epoch"), unit, whole_x=True), self._table, name)
         for line in self._lines:
             raw = self.plot.line(f"{line.name} raw", line.colour, line.style, 1.0)
@@ -83,13 +84,24 @@ class CurveCard(PlotCard):
                 self.plot.lines[line.name].setSymbolBrush(line.colour)
                 self.plot.lines[line.name].setSymbolPen(None)
                 self.plot.lines[line.name].setSymbolSize(6)
+        self._frame_constant()
         self._say()
 
-    def show_best(self, *, words: bool = True) -> None:
+    def _frame_constant(self) -> None:
+        """A constant is drawn in the middle of 0 … twice itself, not on a scale of its rounding errors."""
+        if not self.thin:
+            return
+        values = [v for e in self.trial.epochs if (v := self._lines[0].read(e)) is not None]
+        if values and max(values) - min(values) < 1e-9 * max(abs(v) for v in values) and values[0] > 0:
+            self.plot.setYRange(0.0, 2 * values[0])
+        else:
+            self.plot.getPlotItem().vb.enableAutoRange(axis="y")
+
+    def show_best(self) -> None:
         """Mark the epoch with the highest validation accuracy."""
         best = self.trial.best
         x = None if best is None or len(self.trial.epochs) < 2 else float(best.epoch + 1)
-        self.plot.mark("best", x, tr("best") if words else "")
+        self.plot.mark("best", x, "" if self.thin else tr("best"), low=self.high)
 
     def set_smoothing(self, weight: float) -> None:
         """Smooth by a weight 0 … <1; the raw lines stay, faint."""
@@ -180,13 +192,15 @@ def rate_card(desk: Desk, name: str) -> CurveCard:
 
 def _strip(card: CurveCard) -> CurveCard:
     """A thin one: no words at the axes, the title and the value in one line."""
+    card.thin = True
     item = card.plot.getPlotItem()
     item.getAxis("bottom").setStyle(showValues=False)
+    item.getAxis("bottom").setHeight(6)
     for side in ("bottom", "left"):
         item.getAxis(side).showLabel(False)
     item.vb.setDefaultPadding(0.1)
-    card.plot.setMinimumHeight(44)
-    card.plot.setMaximumHeight(56)
+    card.plot.setFixedHeight(52)
+    card.head.addWidget(card.legend, 1)
     return card
 
 

@@ -24,6 +24,7 @@ class LegendEntry:
     colour: str
     style: Qt.PenStyle = Qt.PenStyle.SolidLine
     value: str = ""
+    marker: str = ""  # "dot" | "cross" instead of a line
     widest: str = "100.0 %"  # room that is kept for the value, so that nothing jumps as it changes
 
 
@@ -42,11 +43,9 @@ class LegendStrip(QWidget):
         """Show these lines."""
         if list(entries) == self._entries:
             return
-        same = [e.name for e in entries] == [e.name for e in self._entries]
         self._entries = list(entries)
         self.setAccessibleName(", ".join(f"{e.name} {e.value}".strip() for e in self._entries))
-        if not same:
-            self._fit()
+        self._fit()
         self.update()
 
     def texts(self) -> list[str]:
@@ -68,7 +67,9 @@ class LegendStrip(QWidget):
         return places, (y + _LINE if places else 0)
 
     def _fit(self) -> None:
-        self.setFixedHeight(max(_LINE, self._places(max(1, self.width()))[1]))
+        height = max(_LINE, self._places(max(1, self.width()))[1])
+        if height != self.minimumHeight():
+            self.setFixedHeight(height)
 
     def sizeHint(self) -> QSize:
         """One line."""
@@ -91,8 +92,7 @@ class LegendStrip(QWidget):
         flag = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         for entry, place in zip(self._entries, self._places(self.width())[0], strict=True):
             middle = place.center().y() + 0.5
-            painter.setPen(QPen(QColor(entry.colour), 2.2, entry.style))
-            painter.drawLine(QPointF(place.left(), middle), QPointF(place.left() + _SAMPLE, middle))
+            self._paint_sample(painter, entry, place.left(), middle)
             value = metrics.horizontalAdvance(entry.value)
             words = place.adjusted(_SAMPLE + 6, 0, -(value + 6) if value else 0, 0)
             painter.setPen(QColor(theme.muted))
@@ -102,3 +102,16 @@ class LegendStrip(QWidget):
             left = words.left() + metrics.horizontalAdvance(name) + 6
             painter.drawText(QRect(left, place.top(), place.right() - left + 8, _LINE), flag, entry.value)
         painter.end()
+
+    @staticmethod
+    def _paint_sample(painter: QPainter, entry: LegendEntry, left: float, middle: float) -> None:
+        centre = QPointF(left + _SAMPLE - 6, middle)
+        painter.setPen(QPen(QColor(entry.colour), 2.2 if not entry.marker else 1.4, entry.style))
+        if entry.marker == "dot":
+            painter.setBrush(QColor(entry.colour))
+            painter.drawEllipse(centre, 2.5, 2.5)
+        elif entry.marker == "cross":
+            for turn in (1, -1):
+                painter.drawLine(centre + QPointF(-3, -3 * turn), centre + QPointF(3, 3 * turn))
+        else:
+            painter.drawLine(QPointF(left, middle), QPointF(left + _SAMPLE, middle))

@@ -188,7 +188,7 @@ class ParallelView(QWidget):
             for choice in axis.choices:
                 share = axis.place(choice) or 0.0
                 words = tr(choice) if isinstance(choice, str) else number(choice)
-                _halo(painter, QRectF(x - 50, self._y(share) - 8, 100, 16), words)
+                _halo(painter, QRectF(x - 50, self._y(share) - 18, 100, 15), words)
             return
         low, high = axis.ends()
         painter.drawText(_around(x, self.height() - _BOTTOM + 2, 16), Qt.AlignmentFlag.AlignCenter, low)

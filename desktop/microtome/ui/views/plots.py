@@ -65,7 +65,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
 
     def sizeHint(self) -> QSize:
         """Modest, since a scrolling page gives every view its hint; spare room is shared by stretches."""
-        return QSize(260, 150)
+        return QSize(260, 126)
 
     def _dress(self, item: Any, x: str, y: str, whole_x: bool) -> None:
         theme = current()
@@ -79,7 +79,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             axis.enableAutoSIPrefix(False)
             axis.setLabel(words, **{"color": theme.muted, "font-size": f"{_AXIS_PIXELS}px"})
             axis.setTickPen(pg.mkPen(theme.grid, width=1))
-        item.getAxis("left").setWidth(58)
+        item.getAxis("left").setWidth(54)
+        item.getAxis("bottom").setHeight(38 if x else 22)
         if whole_x:
             item.getAxis("bottom").tickSpacing = _whole_spacing
         item.showGrid(x=False, y=True, alpha=1.0)
@@ -100,18 +101,23 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         for name in [n for n in self.lines if n not in keep]:
             self.removeItem(self.lines.pop(name))
 
-    def mark(self, name: str, x: float | None, words: str = "", colour: str = "") -> None:
-        """A vertical line with words at x; None takes it away."""
+    def mark(self, name: str, x: float | None, words: str = "", *, low: bool = False) -> None:
+        """A vertical line with words at x (at its lower end: where the curves are high); None takes it away."""
         theme = current()
         if name not in self._marks:
             if x is None:
                 return
-            colour = colour or theme.good
+            colour = theme.good
             made = pg.InfiniteLine(
                 angle=90,
                 pen=pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine),
                 label=words,
-                labelOpts={"position": 0.94, "color": QColor(colour), "fill": faded(theme.surface, 220), "movable": False},
+                labelOpts={
+                    "position": 0.08 if low else 0.92,
+                    "color": QColor(colour),
+                    "fill": faded(theme.surface, 160),
+                    "movable": False,
+                },
             )
             made.label.textItem.setFont(axis_font())
             self.getPlotItem().addItem(made, ignoreBounds=True)
@@ -192,6 +198,17 @@ class PlotCard(QFrame):
         self.savers.extra.append((tr("Show all of it"), plot.show_all))
         # The plot swallows right clicks otherwise.
         plot.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+
+    def bare(self) -> None:
+        """Without frame and title, as a part of another card."""
+        self.setProperty("role", "")
+        inside = self.layout()
+        assert inside is not None
+        inside.setContentsMargins(0, 0, 0, 0)
+        for i in range(self.head.count()):
+            item = self.head.itemAt(i)
+            if item is not None and (made := item.widget()) is not None:
+                made.hide()
 
     def show_legend(self, entries: Sequence[LegendEntry]) -> None:
         """Names and values of the lines."""

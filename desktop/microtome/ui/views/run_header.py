@@ -38,8 +38,9 @@ class RunHeader(QFrame):
         self.again = button(tr("Continue"), self._go_on, kind="primary", icon_name="play")
         self.problem = column(gap=0)
         self._problem = ""
-        top = row(self.title, self.badge, 0, None, self.again, self.pause, self.stop, self.abort, gap=GRID)
-        self.setLayout(column(top, row(self.words), self.bar, self.problem, gap=6))
+        top = row(self.title, self.badge, self.words, self.again, self.pause, self.stop, self.abort, gap=GRID)
+        top.setStretch(2, 1)
+        self.setLayout(column(top, self.bar, self.problem, gap=6))
 
     @property
     def tail(self) -> RunTail | None:
@@ -73,7 +74,9 @@ class RunHeader(QFrame):
         set_property(self.bar, "tone", "" if tone == "accent" else tone)
         self.bar.setValue(round(1000 * tail.state.fraction()))
         self.bar.setVisible(not tail.state.finished)
-        self.words.setText(progress_words(tail))
+        words = progress_words(tail)
+        self.words.setText(words)
+        self.words.setToolTip(words)
         paused = word in ("paused", "pausing")
         self.pause.setText(tr("Resume") if paused else tr("Pause"))
         self.pause.setIcon(icon("play" if paused else "pause"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 
 from microtome.results.fold import COUNTED, RunState
 from microtome.results.tables import trial_rows
@@ -48,8 +48,8 @@ class StaircaseCard(PlotCard):
         self.show_legend(
             [
                 LegendEntry(tr("best so far"), theme.accent),
-                LegendEntry(tr("trials"), theme.grey_curve, Qt.PenStyle.DotLine),
-                LegendEntry(tr("stopped early"), theme.faint, Qt.PenStyle.DotLine),
+                LegendEntry(tr("trials"), theme.grey_curve, marker="dot"),
+                LegendEntry(tr("stopped early"), theme.faint, marker="cross"),
             ]
         )
 

@@ -50,7 +50,7 @@ class Timeline(QWidget):
 
     @staticmethod
     def _workers(state: RunState) -> list[int]:
-        return sorted({worker for t in state.trials.values() for worker, _, _ in t.spans})
+        return sorted({worker for t in state.trials.values() for worker, _, _ in t.spans if worker > 0})
 
     def sizeHint(self) -> QSize:
         """A row a worker."""
@@ -72,13 +72,15 @@ class Timeline(QWidget):
         painter.setPen(QColor(theme.muted))
         for i, worker in enumerate(workers):
             place = QRect(0, i * _ROW, _NAMES - 8, _ROW)
-            painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, tr("worker {n}", n=worker + 1))
+            painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, tr("worker {n}", n=worker))
         self._blocks = []
         for trial in state.trials.values():
             colour = by_value(theme, trial.value, low, high)
             if trial.outcome in ("failed", "crashed", "lost"):
                 colour = QColor(theme.bad_soft)
             for worker, start, stop in trial.spans:
+                if worker not in workers:  # 0: answered from an earlier run, no worker was needed
+                    continue
                 stop = end if stop < start else stop
                 left = _NAMES + (start - state.started) * scale
                 block = QRectF(left, workers.index(worker) * _ROW + 3, max(1.0, (stop - start) * scale - 1), _ROW - 6)

@@ -115,6 +115,7 @@ class TrialModel(QAbstractTableModel):
         if 0 <= column < len(self.columns):
             self._sort = (column, order)
             self._arrange()
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(self.columns) - 1)
 
     def rowCount(self, parent: Index | None = None) -> int:
         """Trials that pass the filter."""
@@ -130,7 +131,8 @@ class TrialModel(QAbstractTableModel):
             return None
         column = self.columns[section]
         if role == Qt.ItemDataRole.DisplayRole:
-            return tr(column.title)
+            down = self._sort[1] == Qt.SortOrder.DescendingOrder
+            return tr(column.title) + ((" ▾" if down else " ▴") if section == self._sort[0] else "")
         if role == Qt.ItemDataRole.ToolTipRole:
             return column.key if column.kind == "parameter" else None
         if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -193,6 +195,8 @@ class TrialTable(QTableView):
         header.setStretchLastSection(True)
         header.setSortIndicator(0, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
+        # The title itself says it: Qt's arrow would lie on a right-aligned word.
+        header.setSortIndicatorShown(False)
         self.selectionModel().selectionChanged.connect(self._selected)
         self.shown.modelReset.connect(self._fit)
         self._fit()
@@ -228,5 +232,5 @@ class TrialTable(QTableView):
         metrics = self.fontMetrics()
         least: Sequence[tuple[str, int]] = (("word", 76), ("share", 76), ("whole", 56), ("seconds", 68), ("parameter", 84))
         for i, column in enumerate(self.shown.columns):
-            title = metrics.horizontalAdvance(tr(column.title)) + 34
+            title = metrics.horizontalAdvance(tr(column.title)) + 30
             self.setColumnWidth(i, max(title, dict(least).get(column.kind, 90)))

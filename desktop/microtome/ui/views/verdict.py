@@ -26,6 +26,8 @@ class IntervalBar(QWidget):
         self.setFixedHeight(_ROW)
         self.setMinimumWidth(64)
         self.setAccessibleName(f"{percent(value)} ({percent(low)} – {percent(high)})")
+        if guess:
+            self.setToolTip(tr("The tick is the accuracy of guessing, {share}", share=percent(guess)))
 
     def sizeHint(self) -> QSize:
         """One row."""
@@ -62,7 +64,7 @@ class Verdict(QFrame):
         self._brief = brief
         self.setProperty("role", "card")
         self.setProperty("tone", "accent")
-        self._body = column(margin=2 * GRID, gap=GRID)
+        self._body = column(margin=GRID + 4, gap=6)
         self.setLayout(self._body)
         self._shown: Evaluated | None = None
         self.hide()
@@ -120,5 +122,6 @@ def _baselines(found: Evaluated) -> str:
     """What simpler methods reach on the same images, in one line."""
     ranked = sorted(found.baseline.items(), key=lambda item: -item[1])
     parts = [f"{percent(accuracy)} {tr(name)}" for name, accuracy in ranked]
-    parts.append(f"{percent(chance(len(found.per_class)))} {tr('guessing')}")
+    if not parts:
+        parts.append(f"{percent(chance(len(found.per_class)))} {tr('guessing')}")
     return tr("On the same images: {list}", list=" · ".join(parts))
