@@ -201,16 +201,15 @@ class EmptyState(QWidget):
         head, words = label(text, "heading", wrap=True), label(hint, "muted", wrap=True)
         for part in (head, words):
             part.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            part.setMaximumWidth(420)
-            part.setMinimumWidth(160)
         words.setVisible(bool(hint))
         made = [button(t, act, kind="primary" if i == 0 else "") for i, (t, act) in enumerate(buttons)]
         inner = column(picture, head, words, gap=GRID)
         inner.addSpacing(GRID)
         inner.addLayout(row(None, *made, None))
-        for part in (head, words):
-            inner.setAlignment(part, Qt.AlignmentFlag.AlignHCenter)
-        self.setLayout(column(None, inner, None, margin=2 * GRID))
+        # Words that wrap get the height they need only in a holder of a known width.
+        middle = holding(inner)
+        middle.setFixedWidth(380)
+        self.setLayout(column(None, row(None, middle, None), None, margin=2 * GRID))
 
 
 class Choice(QComboBox):
