@@ -139,14 +139,20 @@ def _info(options: argparse.Namespace) -> int:
         finished(data, as_json=True, sentence="")
         return 0
     for name, value in data.items():
-        if value not in (None, "", [], {}):
-            text = " × ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value) if isinstance(value, list) else value
-            if name == "findings":
-                text = "; ".join(value)
-            print(f"{name.replace('_', ' '):<16} {text}")
+        if value not in (None, "", [], {}, ()):
+            print(f"{name.replace('_', ' '):<16} {_words(value)}")
     if found.kind == "volume" and found.voxel_size is None:
         print('voxel size       missing: give it in the recipe (voxel_size = [z, y, x], unit = "nm") or in the window')
     return 0
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("path", value))
+    if isinstance(value, list | tuple):
+        numbers = all(isinstance(v, int | float) for v in value)
+        return (" × " if numbers else "; ").join(_words(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _simulate(options: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from microtome.ui import theme
 from microtome.ui.app import build_app, build_window
 from microtome.ui.i18n import tr
 from microtome.ui.menus import set_theme
+from microtome.ui.pages.base import Page
 from microtome.ui.projects import open_sample
 from microtome.ui.tail import RunTail
 
@@ -94,7 +95,7 @@ class Tour:
     def press(self, words: str) -> None:
         """Click the button with these words, wherever it is on the page in front."""
         page = self.window.tabs.currentWidget()
-        assert page is not None
+        assert isinstance(page, Page)
         for made in page.findChildren(QAbstractButton):
             if made.text().replace("&", "") == words and made.isVisible() and made.isEnabled():
                 QTest.mouseClick(made, Qt.MouseButton.LeftButton)
@@ -151,10 +152,11 @@ def run_demo(out: Path, *, as_json: bool) -> int:
     tour.window.close()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     progress.close()
-    data["seconds"] = round(time.monotonic() - begun, 1)
+    seconds = time.monotonic() - begun
+    data["seconds"] = round(seconds, 1)
     sentence = (
-        f"Project {data['project']}, report {data['report']}, {len(data['screenshots'])} screenshots in "
-        f"{out / 'screenshots'}, after {duration(data['seconds'])}. Open it with: microtome {data['project']}"
+        f"Project {data['project']}, report {data['report']}, screenshots in {out / 'screenshots'}, "
+        f"after {duration(seconds)}. Open it with: microtome {data['project']}"
     )
     finished(data, as_json=as_json, sentence=sentence)
     return 0
