@@ -1,0 +1,114 @@
+"""The methods paragraph for a paper: what was done, from the recipe and the journal, in sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from microtome.results.fold import RunState
+from microtome.results.words import interval, number, per_class_counts, percent
+from microtome.search.recipe import Recipe
+from microtome.slices.plan import ClassSource
+
+_NETWORKS = {"cnn": "a convolutional neural network with {convolutions} convolution blocks and {dense} hidden dense layers"}
+_OPTIMISERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "stochastic gradient descent"}
+_NORMALISED = {
+    "none": "",
+    "volume": "Grey values were normalised to zero mean and unit deviation over each volume.",
+    "slice": "Grey values were normalised to zero mean and unit deviation over each slice.",
+}
+
+
+def methods(recipe: Recipe, state: RunState, info: dict[str, Any], independence: str) -> str:
+    """The paragraph; it claims nothing that the journal does not show."""
+    parts = [_slices(recipe, state), independence, _training(recipe, state)]
+    if recipe.search is not None:
+        parts.append(_search(recipe, state))
+    parts += [_evaluation(state), _software(recipe, info)]
+    return " ".join(p for p in parts if p)
+
+
+def source_words(source: ClassSource) -> str:
+    """Where a class's images come from."""
+    parts = [v.path.replace("\\", "/").rpartition("/")[2] for v in source.volumes]
+    parts += [f"{s.kind} (simulated, seed {s.seed})" for s in source.simulated]
+    parts += [path.replace("\\", "/").rpartition("/")[2] for path in source.images]
+    return ", ".join(parts)
+
+
+def network_words(recipe: Recipe) -> str:
+    """The network in a few words."""
+    template = _NETWORKS.get(recipe.network.name)
+    return template.format(**recipe.network.parameters) if template else f"the network {recipe.network.name}"
+
+
+def _slices(recipe: Recipe, state: RunState) -> str:
+    plan, classes = recipe.slices, ", ".join(c.name for c in recipe.classes)
+    how = "at random positions and orientations" if plan.orientation == "random" else f"along {plan.orientation} planes"
+    unit = {"voxel": "voxels", "um": "µm"}.get(plan.unit, plan.unit)
+    field = f"a field of view of {plan.field_of_view:g} × {plan.field_of_view:g} {unit}"
+    text = (
+        f"Slices with {field} were cut {how} from volumes of {len(recipe.classes)} classes ({classes}) by trilinear "
+        f"interpolation and sampled with {plan.pixels} × {plan.pixels} pixels"
+    )
+    if state.image_set is not None and state.image_set.unit != "voxel":
+        text += f" ({state.image_set.pixel_size:.4g} {state.image_set.unit} a pixel)"
+    text += "."
+    if state.image_set is not None:
+        ready = state.image_set
+        text += (
+            f" For each class {per_class_counts(ready, 'train')} slices served for training, "
+            f"{per_class_counts(ready, 'validation')} for validation and "
+            f"{per_class_counts(ready, 'evaluation')} for evaluation."
+        )
+    return f"{text} {_NORMALISED.get(plan.normalisation, '')}".strip()
+
+
+def _training(recipe: Recipe, state: RunState) -> str:
+    training = recipe.training
+    # What the search varied is told by the search.
+    fixed = recipe.search is None or "training.learning_rate" not in recipe.search.table
+    rate = f", learning rate {number(training.learning_rate)}" if fixed else ""
+    text = (
+        f"{network_words(recipe)[:1].upper()}{network_words(recipe)[1:]} was trained for up to {training.epochs} epochs with "
+        f"{_OPTIMISERS.get(training.optimizer, training.optimizer)} (batches of {training.batch_size}{rate}, "
+        f"{training.schedule} schedule) to minimise the cross entropy"
+    )
+    if training.symmetries:
+        text += ", each image being seen under a random flip and quarter turn"
+    return text + "; the weights of the epoch with the highest mean class accuracy on the validation set were kept."
+
+
+def _search(recipe: Recipe, state: RunState) -> str:
+    assert recipe.search is not None
+    names = ", ".join(name.rpartition(".")[2].replace("_", " ") for name in recipe.search.table)
+    ended = len(state.ended_trials())
+    engine, seed = recipe.search.algorithm, recipe.search.seed
+    text = f"The settings {names} were optimised by the engine {engine} over {ended} trials (seed {seed})"
+    best = state.best
+    if best is not None and best.value is not None:
+        chosen = ", ".join(f"{n.rpartition('.')[2].replace('_', ' ')} = {number(v)}" for n, v in best.parameters.items())
+        text += f"; trial {best.number} was best on the validation set ({percent(best.value)}; {chosen})"
+    return text + "."
+
+
+def _evaluation(state: RunState) -> str:
+    found = state.evaluated
+    if found is None:
+        return "The evaluation set was not opened."
+    n = sum(total for _, total in found.per_class.values())
+    text = (
+        f"On the evaluation set, which was opened once and served for no choice, the mean class accuracy was "
+        f"{percent(found.accuracy)} (95 % interval {interval(*found.interval)}, n = {n} slices)"
+    )
+    if found.baseline:
+        name, accuracy = max(found.baseline.items(), key=lambda item: item[1])
+        text += f"; hand-made features ({name}) reached {percent(accuracy)} on the same slices"
+    return text + ". The interval covers the choice of slices, not that of the specimen or of the training seed."
+
+
+def _software(recipe: Recipe, info: dict[str, Any]) -> str:
+    versions = info.get("versions", {})
+    named = [f"{name} {versions[name]}" for name in ("python", "torch", "numpy") if name in versions]
+    seeds = f"seeds: slices {recipe.slices.seed}, training {recipe.training.seed}"
+    with_words = f" with {', '.join(named)}" if named else ""
+    return f"Software: Microtome {versions.get('microtome', '')}{with_words}; {seeds}."
