@@ -5,9 +5,15 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from microtome.plugin import Field, Space, search
 
 __version__ = "1"
+
+
+def _scalar(value: Any) -> float:
+    return float(np.asarray(value).reshape(-1)[0])
 
 
 class _Nevergrad:
@@ -15,7 +21,10 @@ class _Nevergrad:
 
     def __init__(self, space: Space, budget: int, seed: int, workers: int, optimizer: str | tuple[str, dict[str, Any]]) -> None:
         import nevergrad as ng
+        from nevergrad.optimization import metamodel
 
+        # nevergrad 1.0.12 calls float() on an array of one number, which numpy from 2.4 on refuses.
+        metamodel.float = _scalar
         self._space = space
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -27,7 +36,9 @@ class _Nevergrad:
             else:
                 family, settings = optimizer
                 make = getattr(ng.families, family)(**settings)
-            self._optimizer = make(parametrization, budget=budget, num_workers=workers)
+            # For one worker NGOpt takes optimisers that live in a thread each, wait there for every answer in its turn, and
+            # keep the program from ending; answers may come late here or never.
+            self._optimizer = make(parametrization, budget=budget, num_workers=max(2, workers))
         self._asked: list[tuple[dict[str, Any], Any]] = []
         self._losses: list[float] = []
         self._failed: list[dict[str, Any]] = []
