@@ -16,15 +16,33 @@ def _scalar(value: Any) -> float:
     return float(np.asarray(value).reshape(-1)[0])
 
 
+def _mend() -> None:
+    """Make nevergrad 1.0.12 work with today's numpy, and let the program end when it wants to."""
+    from nevergrad.optimization import metamodel, recaster
+
+    # float() of an array of one number, which numpy refuses from 2.4 on.
+    metamodel.float = _scalar
+    original = getattr(recaster, "_MessagingThread", None)
+    if original is None or original.__module__ == __name__:
+        return
+
+    class Thread(original):  # type: ignore[misc]
+        """A thread in which an inner optimiser waits for answers, perhaps for ever."""
+
+        def __init__(self, *positional: Any, **named: Any) -> None:
+            super().__init__(*positional, **named)
+            self.daemon = True
+
+    recaster._MessagingThread = Thread
+
+
 class _Nevergrad:
     """One nevergrad optimiser over the unit cube of the space's axes; choices are its own unordered kind."""
 
     def __init__(self, space: Space, budget: int, seed: int, workers: int, optimizer: str | tuple[str, dict[str, Any]]) -> None:
         import nevergrad as ng
-        from nevergrad.optimization import metamodel
 
-        # nevergrad 1.0.12 calls float() on an array of one number, which numpy from 2.4 on refuses.
-        metamodel.float = _scalar
+        _mend()
         self._space = space
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -36,8 +54,7 @@ class _Nevergrad:
             else:
                 family, settings = optimizer
                 make = getattr(ng.families, family)(**settings)
-            # For one worker NGOpt takes optimisers that live in a thread each, wait there for every answer in its turn, and
-            # keep the program from ending; answers may come late here or never.
+            # For one worker NGOpt takes optimisers that need every answer in its turn; here they may come late or never.
             self._optimizer = make(parametrization, budget=budget, num_workers=max(2, workers))
         self._asked: list[tuple[dict[str, Any], Any]] = []
         self._losses: list[float] = []
