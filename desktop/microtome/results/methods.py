@@ -20,7 +20,9 @@ _NORMALISED = {
 
 def methods(recipe: Recipe, state: RunState, info: dict[str, Any], independence: str) -> str:
     """The paragraph; it claims nothing that the journal does not show."""
-    parts = [_slices(recipe, state), independence, _training(recipe, state)]
+    # The network that is told of is the one that was evaluated.
+    told = recipe.with_values(state.best.parameters) if state.best is not None else recipe
+    parts = [_slices(recipe, state), independence, _training(told)]
     if recipe.search is not None:
         parts.append(_search(recipe, state))
     parts += [_evaluation(state), _software(recipe, info)]
@@ -63,15 +65,12 @@ def _slices(recipe: Recipe, state: RunState) -> str:
     return f"{text} {_NORMALISED.get(plan.normalisation, '')}".strip()
 
 
-def _training(recipe: Recipe, state: RunState) -> str:
+def _training(recipe: Recipe) -> str:
     training = recipe.training
-    # What the search varied is told by the search.
-    fixed = recipe.search is None or "training.learning_rate" not in recipe.search.table
-    rate = f", learning rate {number(training.learning_rate)}" if fixed else ""
     text = (
         f"{network_words(recipe)[:1].upper()}{network_words(recipe)[1:]} was trained for up to {training.epochs} epochs with "
-        f"{_OPTIMISERS.get(training.optimizer, training.optimizer)} (batches of {training.batch_size}{rate}, "
-        f"{training.schedule} schedule) to minimise the cross entropy"
+        f"{_OPTIMISERS.get(training.optimizer, training.optimizer)} (batches of {training.batch_size}, learning rate "
+        f"{number(training.learning_rate)}, {training.schedule} schedule) to minimise the cross entropy"
     )
     if training.symmetries:
         text += ", each image being seen under a random flip and quarter turn"

@@ -12,7 +12,6 @@ from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID, current
 
 Matrix = Sequence[Sequence[int]]
-_CELL = 40
 _LARGEST = 72
 _HEAD = 20
 
@@ -65,19 +64,21 @@ class ConfusionView(QWidget):
             return str(count)
         return f"{100 * count / total:.1f}" if total else "–"
 
-    def _frame(self) -> tuple[QRectF, float]:
-        """Where the cells lie, and the edge of one."""
+    def _frame(self) -> tuple[QRectF, float, float]:
+        """Where the cells lie, and the width and height of one."""
         k = max(1, len(self.classes))
         metrics = self.fontMetrics()
         widest = max((metrics.horizontalAdvance(c) for c in self.classes), default=0)
         names = min(widest + GRID, max(48, self.width() // 4))
         left = _HEAD + names
         top = _HEAD + 18
-        edge = min((self.width() - left - 2) / k, (self.height() - top - 2) / k, float(_LARGEST))
-        edge = max(edge, 8.0)
+        high = max(8.0, min((self.height() - top - 2) / k, float(_LARGEST)))
+        # Cells may be wider than high, so that the names above them fit.
+        wide = max(8.0, min((self.width() - left - 2) / k, max(high, min(1.7 * high, widest + GRID))))
+        high = min(high, wide)
         # The whole is centred: a small matrix must not hang in a corner.
-        shift = max(0.0, (self.width() - left - edge * k) / 2)
-        return QRectF(left + shift, top, edge * k, edge * k), edge
+        shift = max(0.0, (self.width() - left - wide * k) / 2)
+        return QRectF(left + shift, top, wide * k, high * k), wide, high
 
     def sizeHint(self) -> QSize:
         """Room for readable cells."""
@@ -91,28 +92,28 @@ class ConfusionView(QWidget):
 
     def cell_at(self, point: QPointF) -> tuple[int, int] | None:
         """(true, predicted) under a point of the widget."""
-        frame, edge = self._frame()
+        frame, wide, high = self._frame()
         if not self.classes or not frame.contains(point):
             return None
-        true, said = int((point.y() - frame.top()) / edge), int((point.x() - frame.left()) / edge)
+        true, said = int((point.y() - frame.top()) / high), int((point.x() - frame.left()) / wide)
         return (true, said) if true < len(self.classes) and said < len(self.classes) else None
 
     def centre_of(self, true: int, said: int) -> QPointF:
         """The middle of a cell, in the widget."""
-        frame, edge = self._frame()
-        return QPointF(frame.left() + (said + 0.5) * edge, frame.top() + (true + 0.5) * edge)
+        frame, wide, high = self._frame()
+        return QPointF(frame.left() + (said + 0.5) * wide, frame.top() + (true + 0.5) * high)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Names, cells, shades."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self.classes and self.counts:
-            frame, edge = self._frame()
-            self._paint_names(painter, frame, edge)
-            self._paint_cells(painter, frame, edge)
+            frame, wide, high = self._frame()
+            self._paint_names(painter, frame, wide, high)
+            self._paint_cells(painter, frame, wide, high)
         painter.end()
 
-    def _paint_names(self, painter: QPainter, frame: QRectF, edge: float) -> None:
+    def _paint_names(self, painter: QPainter, frame: QRectF, wide: float, high: float) -> None:
         theme, metrics = current(), self.fontMetrics()
         painter.setPen(QColor(theme.muted))
         painter.drawText(QRectF(frame.left(), 0, frame.width(), _HEAD), Qt.AlignmentFlag.AlignCenter, tr("predicted class"))
@@ -125,15 +126,15 @@ class ConfusionView(QWidget):
         painter.setPen(QColor(theme.text))
         for i, name in enumerate(self.classes):
             beside = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, int(names - GRID))
-            place = QRectF(frame.left() - names, frame.top() + i * edge, names - 6, edge)
+            place = QRectF(frame.left() - names, frame.top() + i * high, names - 6, high)
             painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, beside)
-            above = metrics.elidedText(name, Qt.TextElideMode.ElideRight, int(edge - 2))
-            painter.drawText(QRectF(frame.left() + i * edge, _HEAD, edge, 18), Qt.AlignmentFlag.AlignCenter, above)
+            above = metrics.elidedText(name, Qt.TextElideMode.ElideRight, int(wide - 2))
+            painter.drawText(QRectF(frame.left() + i * wide, _HEAD, wide, 18), Qt.AlignmentFlag.AlignCenter, above)
 
-    def _paint_cells(self, painter: QPainter, frame: QRectF, edge: float) -> None:
+    def _paint_cells(self, painter: QPainter, frame: QRectF, wide: float, high: float) -> None:
         theme = current()
         font = QFont(self.font())
-        font.setPixelSize(max(8, min(14, int(edge / 3.2))))
+        font.setPixelSize(max(8, min(14, int(min(wide / 3, high / 2.2)))))
         painter.setFont(font)
         for true, row in enumerate(self.counts):
             total = sum(row)
@@ -143,7 +144,7 @@ class ConfusionView(QWidget):
                 # The square root lets a few mistakes be seen beside many hits.
                 shade = share if true == said else min(1.0, share) ** 0.5
                 colour = mixed(theme.surface, full, 0.06 + 0.84 * shade) if count else QColor(theme.window)
-                cell = QRectF(frame.left() + said * edge, frame.top() + true * edge, edge, edge).adjusted(1, 1, -1, -1)
+                cell = QRectF(frame.left() + said * wide, frame.top() + true * high, wide, high).adjusted(1, 1, -1, -1)
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(colour)
                 painter.drawRoundedRect(cell, 3, 3)
@@ -153,7 +154,7 @@ class ConfusionView(QWidget):
                     painter.drawRoundedRect(cell, 3, 3)
                 dark = colour.lightnessF() < 0.55
                 painter.setPen(QColor("#ffffff" if dark else "#15202a") if count else QColor(theme.faint))
-                if edge >= 22:
+                if wide >= 22 and high >= 12:
                     painter.drawText(cell, Qt.AlignmentFlag.AlignCenter, self.cell_text(true, said))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
