@@ -21,6 +21,7 @@ from microtome.events import (
     TrialStarted,
     WorkerEnded,
 )
+from microtome.training.metrics import best_epoch
 
 #: Outcomes of a trial whose value counts.
 COUNTED = ("done", "reused")
@@ -49,8 +50,8 @@ class TrialState:
 
     @property
     def best(self) -> EpochEnded | None:
-        """The epoch of the highest validation accuracy (the earliest of equals)."""
-        return max(self.epochs, key=lambda e: (e.validation_accuracy, -e.epoch), default=None)
+        """The epoch of the highest validation accuracy (among equals, of the lowest validation loss)."""
+        return best_epoch(self.epochs)
 
     @property
     def seconds(self) -> float:

@@ -181,11 +181,8 @@ def seed_epoch(seed: int, epoch: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(own) >> 1)
 
 
-def best_epoch(history: list[EpochEnded]) -> EpochEnded | None:
-    """The epoch of the highest validation accuracy, the earliest of equals; None before the first."""
-    return max(history, key=lambda e: (e.validation_accuracy, -e.epoch), default=None)
-
-
 def _patience_is_over(history: list[EpochEnded], patience: int) -> bool:
-    best = best_epoch(history)
-    return best is not None and 0 < patience <= len(history) - 1 - best.epoch
+    if patience == 0 or not history:
+        return False
+    first_best = max(history, key=lambda e: (e.validation_accuracy, -e.epoch))
+    return len(history) - 1 - first_best.epoch >= patience

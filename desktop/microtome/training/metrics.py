@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from microtome.events import EpochEnded
 
 PerClass = dict[str, tuple[int, int]]
 
@@ -50,3 +53,13 @@ def mean_accuracy(counts: NDArray[Any]) -> float:
 def per_class(counts: NDArray[Any], classes: Sequence[str]) -> PerClass:
     """class → (correct, total) of confusion counts."""
     return {name: (int(counts[i, i]), int(counts[i].sum())) for i, name in enumerate(classes)}
+
+
+def best_epoch(epochs: Sequence[EpochEnded]) -> EpochEnded | None:
+    """The epoch of the highest validation accuracy; among equals that of the lowest validation loss; None before the first."""
+
+    def quality(ended: EpochEnded) -> tuple[float, float, int]:
+        loss = math.inf if ended.validation_loss is None else ended.validation_loss
+        return (ended.validation_accuracy, -loss, -ended.epoch)
+
+    return max(epochs, key=quality, default=None)

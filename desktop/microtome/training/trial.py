@@ -27,6 +27,7 @@ from microtome.store.atomic import FORMAT, explain, read_json, write_json, write
 from microtome.training import checkpoint
 from microtome.training.build import build_network
 from microtome.training.card import ModelCard
+from microtome.training.metrics import best_epoch
 from microtome.training.spec import TrialSpec
 from microtome.volumes.units import VOXEL
 
@@ -93,7 +94,7 @@ class _Trial:
         except loop.DivergedError as error:
             outcome, message = "failed", str(error)
             self.report(Note(text=error.message, level="error", hint=error.hint))
-        best = loop.best_epoch(self.history)
+        best = best_epoch(self.history)
         result = {
             "outcome": outcome,
             "value": None if best is None else best.validation_accuracy,
@@ -160,8 +161,6 @@ class _Trial:
 
     def _keep_epoch(self, ended: EpochEnded, network: nn.Module, optimiser: Optimizer, card: ModelCard) -> None:
         """Save first, tell then: what was reported is never lost."""
-        from microtome.training.loop import best_epoch
-
         if best_epoch(self.history) is ended:
             card = replace(card, epoch=ended.epoch, validation_accuracy=ended.validation_accuracy)
             checkpoint.write_tensors(self.folder / MODEL, network.state_dict(), card.to_metadata())

@@ -165,9 +165,10 @@ def test_a_loss_that_is_no_number_fails_with_advice(textures: Sets, trial: Trial
 
 def test_patience_ends_a_training_that_gets_no_better(textures: Sets, trial: Trials) -> None:
     spec = trial(textures(), epochs=50, patience=2, learning_rate=1e-7)
-    result, _ = run(spec)
+    result, events = run(spec)
     assert result["outcome"] == "done"
-    assert result["epochs"] == result["best_epoch"] + 3 < 50
+    values = [e.validation_accuracy for e in epochs(events)]
+    assert result["epochs"] == len(values) == values.index(max(values)) + 3 < 50
 
 
 def test_progress_is_told_at_most_twice_a_second(textures: Sets, trial: Trials) -> None:
