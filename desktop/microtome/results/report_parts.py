@@ -202,7 +202,7 @@ def _training(report: RunReport, trial: TrialState) -> Html:
         _figure("Accuracy", means, chart(means, x="epoch", y="%", mark=mark)),
         _figure("Accuracy of every class (validation)", classes, chart(classes, x="epoch", y="%", mark=mark)),
     ]
-    parts.append(tag("div", *figures, cls="two", style="margin-top:12px"))
+    parts.append(tag("div", *figures, cls="three"))
     return join(parts)
 
 
@@ -231,7 +231,7 @@ def _search(state: RunState) -> Html:
         stairs.append((len(ended), stairs[-1][1]))
     dots = [(float(i), None if t.value is None else 100 * t.value) for i, t in enumerate(ended, start=1)]
     series = [Series("Best so far", stairs), Series("Trials", dots, "var(--grey_curve)", dots=True)]
-    drawing = chart(series, x="trials", y="value, %")
+    drawing = chart(series, x="trials", y="value, %", width=960.0)
     names = varied(state.trials.values())
     order = ranked(state)
     order += [t for t in state.trials.values() if t not in order]

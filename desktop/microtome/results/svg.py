@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-_WIDTH, _HEIGHT = 480.0, 250.0
+_HEIGHT = 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 10.0, 10.0, 38.0
 DASHES = ("", "6 4", "2 3", "8 3 2 3")
 """By class, as in the window: neighbours differ even without colour."""
@@ -30,12 +30,13 @@ class Frame:
 
     x: tuple[float, float]
     y: tuple[float, float]
+    width: float
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """A point of the drawing."""
         across = (x - self.x[0]) / (self.x[1] - self.x[0])
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
-        return _LEFT + across * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
+        return _LEFT + across * (self.width - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -57,15 +58,18 @@ def _bounds(values: list[float]) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def chart(series: Sequence[Series], *, x: str, y: str, mark: tuple[float, str] | None = None, whole_x: bool = True) -> str:
-    """An SVG element; x and y are the axes' words, `mark` a vertical line with its word. Empty series give an empty text."""
+def chart(series: Sequence[Series], *, x: str, y: str, mark: tuple[float, str] | None = None, width: float = 320.0) -> str:
+    """An SVG element, `width` by 250 units; x and y are the axes' words, `mark` a vertical line with its word.
+
+    x counts something, so only whole numbers are written there. Empty series give an empty text.
+    """
     known = [(a, b) for s in series for a, b in s.points if b is not None and math.isfinite(b)]
     if not known:
         return ""
-    frame = Frame(_bounds([a for a, _ in known]), _bounds([b for _, b in known]))
+    frame = Frame(_bounds([a for a, _ in known]), _bounds([b for _, b in known]), width)
     parts = [
-        f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" role="img" aria-label="{escape(y)}">',
-        *_axes(frame, x, y, whole_x),
+        f'<svg viewBox="0 0 {width:g} {_HEIGHT:g}" role="img" aria-label="{escape(y)}">',
+        *_axes(frame, x, y),
         *(part for s in series for part in _line(s, frame)),
     ]
     if mark is not None:
@@ -76,15 +80,15 @@ def chart(series: Sequence[Series], *, x: str, y: str, mark: tuple[float, str] |
     return "".join([*parts, "</svg>"])
 
 
-def _axes(frame: Frame, x: str, y: str, whole_x: bool) -> list[str]:
-    bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+def _axes(frame: Frame, x: str, y: str) -> list[str]:
+    bottom, right = _HEIGHT - _BOTTOM, frame.width - _RIGHT
     parts = []
     for tick in ticks(*frame.y):
         _, up = frame.at(frame.x[0], tick)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{up:.1f}" y2="{up:.1f}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{up + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for tick in ticks(*frame.x, most=9):
-        if whole_x and tick != int(tick):
+    for tick in ticks(*frame.x, most=max(4, int(frame.width / 55))):
+        if tick != int(tick):
             continue
         across, _ = frame.at(tick, frame.y[0])
         parts.append(f'<line class="axis" x1="{across:.1f}" x2="{across:.1f}" y1="{bottom}" y2="{bottom + 4}"/>')
