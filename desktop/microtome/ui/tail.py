@@ -125,7 +125,8 @@ class Tails(QObject):
                 changed.add(tail.run.name)
         for name in changed:
             self.changed.emit(name)
-        if all(t.caught_up and not t.active for t in self._tails.values()):
+        # A driver outlives its last event by a moment: only when it is gone is the run at rest.
+        if all(t.caught_up and not t.driving for t in self._tails.values()):
             self._timer.stop()
 
     def _read(self, tail: RunTail, end: float) -> bool:
