@@ -26,7 +26,7 @@ from microtome.training.checkpoint import read_tensors
 from microtome.training.data import Images
 from microtome.training.device import autocast, choose_device, explained_memory, reproducible
 from microtome.training.metrics import PerClass
-from microtome.training.trial import MODEL, RESULT, finished
+from microtome.training.trial import MODEL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,16 +135,13 @@ class Predictions:
 
 
 def find_model(path: Path) -> Path:
-    """The model file of a path: itself, that of a trial's folder, or that of the best trial of a run's folder."""
+    """The model file of a path: itself, that of a trial's folder, or that of the best trial of a run's folder (so far)."""
     if path.is_file():
         return path
     if (path / MODEL).is_file():
         return path / MODEL
-    trials = [f.parent for f in sorted((path / "trials").glob(f"*/{RESULT}")) if (f.parent / MODEL).is_file()]
-    values = {trial: (finished(trial) or {}).get("value") for trial in trials}
-    counted = {trial: value for trial, value in values.items() if value is not None}
-    if counted:
-        return max(counted, key=lambda trial: counted[trial]) / MODEL
+    if files := sorted((path / "trials").glob(f"*/{MODEL}")):
+        return max(files, key=lambda file: ModelCard.read(file).validation_accuracy)
     if not path.exists():
         raise FileError(f"{path} does not exist.", "Give a model.safetensors, or the folder of a trial or a run.")
     raise FileError(f"There is no trained network in {path}.", "Give a model.safetensors, or the folder of a trial or a run.")

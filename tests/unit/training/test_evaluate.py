@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from microtome.errors import FileError, InputError
 from microtome.slices.imageset import ImageSet
 from microtome.training.card import ModelCard
+from microtome.training.checkpoint import read_tensors, write_tensors
 from microtome.training.evaluate import Model, evaluate, find_model, run_evaluation
 from microtome.training.trial import run_trial
 
@@ -77,11 +79,13 @@ def test_a_model_file_works_alone(trained: tuple[ImageSet, Path], tmp_path: Path
 def test_a_runs_best_trial_is_found(trained: tuple[ImageSet, Path], tmp_path: Path) -> None:
     _, folder = trained
     run = tmp_path / "run"
-    for number, value in ((1, 0.5), (2, 0.9), (3, 0.9), (4, None)):
+    card = ModelCard.read(folder / "model.safetensors")
+    for number, value in ((1, 0.5), (2, 0.9), (3, 0.9), (4, 0.1)):
         there = run / "trials" / f"{number:04d}"
-        shutil.copytree(folder, there)
-        result = json.loads((there / "result.json").read_text())
-        (there / "result.json").write_text(json.dumps({**result, "value": value}))
+        there.mkdir(parents=True)
+        metadata = replace(card, validation_accuracy=value).to_metadata()
+        write_tensors(there / "model.safetensors", read_tensors(folder / "model.safetensors"), metadata)
+    (run / "trials" / "0005").mkdir()
     assert find_model(run) == run / "trials" / "0002" / "model.safetensors"
     assert find_model(folder) == folder / "model.safetensors"
 
