@@ -76,13 +76,29 @@ def _settings(sub: argparse.ArgumentParser, help_: str) -> None:
     sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help=help_)
 
 
+def _spread(arguments: list[str]) -> list[str]:
+    # `--set a=1 b=2` is `--set a=1 --set b=2`; argparse's own nargs="+" would swallow a KIND or PATH that follows.
+    spread: list[str] = []
+    pairs = 0  # since the last --set
+    for argument in arguments:
+        if argument == "--set":
+            pairs = 1
+        elif pairs and (pairs == 1 or ("=" in argument and not argument.startswith("-"))):
+            spread += ["--set"] if pairs > 1 else []
+            pairs += 1
+        else:
+            pairs = 0
+        spread.append(argument)
+    return spread
+
+
 def run_command(arguments: list[str]) -> int:
     """Run one command; 0 done, 2 the user's mistake (one line on stderr), 1 a bug (a traceback), 130 interrupted."""
     log.start("command")
     try:
         if not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
             raise UnknownNameError(f"There is no command and no file “{arguments[0]}”.", nearest(arguments[0], COMMANDS))
-        options = _parser().parse_args(arguments)
+        options = _parser().parse_args(_spread(arguments))
         return int(options.action(options))
     except MicrotomeError as error:
         print(f"microtome: {error}".replace("\n", " "), file=sys.stderr)

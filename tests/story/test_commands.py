@@ -114,6 +114,14 @@ def test_a_structure_is_simulated_twice_alike(tmp_path: Path) -> None:
     assert info["unit"] == "nm"
 
 
+def test_settings_follow_each_other_or_their_option(tmp_path: Path) -> None:
+    together = ["--set", "edge=160", "voxel_size=8", "sweeps=1"]
+    apart = ["--set", "edge=160", "--set", "voxel_size=8", "--set", "sweeps=1"]
+    first, _ = microtome("simulate", *together, "rnd", "--out", tmp_path / "a.tif", "--json", home=tmp_path)
+    second, _ = microtome("simulate", "rnd", *apart, "--out", tmp_path / "b.tif", "--json", home=tmp_path)
+    assert first["shape"] == second["shape"] == [20, 20, 20]
+
+
 def test_cutting_twice_finds_the_same_set(place: Path, tmp_path: Path) -> None:
     recipe = write(place, "cut.toml", RECIPE)
     first, _ = microtome("slices", recipe, "--out", tmp_path / "sets", "--json", home=tmp_path)
