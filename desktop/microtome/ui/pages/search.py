@@ -54,7 +54,9 @@ class SearchPage(Page):
         self.state = RunState()
         self.chosen: int | None = None
         self._picked = False
-        self._drawn = (-1, 0.0)
+        self._drawn = 0.0
+        self._seen: dict[str, object] = {}
+        self._told: tuple[int | None, str] = (None, "")
         self.header, self.verdict = RunHeader(desk, argument), Verdict(brief=True)
         self.stairs, self.curves = StaircaseCard(desk, argument), TrialCurvesCard(desk, argument)
         self.table, self.parallel, self.timeline = TrialTable(), ParallelView(), Timeline()
@@ -183,7 +185,8 @@ class SearchPage(Page):
 
     def _take_space(self, space: dict[str, Parameter]) -> None:
         self.parallel.space = space
-        self._ask(force=True)
+        self._seen.pop("parallel", None)
+        self._draw()
 
     def show_state(self, state: RunState) -> None:
         """Follow the run: words at once, pictures a few times a second."""
@@ -208,10 +211,10 @@ class SearchPage(Page):
         self.classes.bare()
         self._classes_place.addWidget(self.classes)
 
-    def _ask(self, *, force: bool = False) -> None:
+    def _ask(self) -> None:
         pause = _QUIET_MS * (1 if len(self.state.trials) < _SLOW_TRIALS else 5)
-        since = (time.monotonic() - self._drawn[1]) * 1000
-        if force or self.state.finished or since > pause:
+        since = (time.monotonic() - self._drawn) * 1000
+        if self.state.finished or since > pause:
             self._draw()
         elif not self._later.isActive():
             self._later.start(int(pause - since) + 1)
@@ -219,19 +222,24 @@ class SearchPage(Page):
     def _draw(self) -> None:
         """Ask for every view that has something new; one is drawn a beat."""
         state = self.state
-        self._drawn = (state.version, time.monotonic())
+        self._drawn = time.monotonic()
         if not self._picked:
             self._choose(_interesting(state))
-        views: dict[str, Any] = {
-            "stairs": self.stairs,
-            "table": self.table,
-            "curves": self.curves,
-            "parallel": self.parallel,
-            "timeline": self.timeline,
-        }
-        for name, view in views.items():
-            self.redraw.ask(name, lambda view=view: view.show_run(self.state))  # type: ignore[misc]
-        self.redraw.ask("trial", self._show_trial)
+        ended = (len(state.trials), sum(t.ended > 0 for t in state.trials.values()), state.best_trial, state.state)
+        epochs = (*ended, sum(len(t.epochs) for t in state.trials.values()))
+        # Most events are progress within an epoch, which only the timeline shows.
+        views: list[tuple[str, Any, object]] = [
+            ("stairs", self.stairs.show_run, ended),
+            ("table", self.table.show_run, epochs),
+            ("curves", self.curves.show_run, epochs),
+            ("parallel", self.parallel.show_run, ended),
+            ("timeline", self.timeline.show_run, state.version),
+            ("trial", lambda _: self._show_trial(), (epochs, self.chosen)),
+        ]
+        for name, show, seen in views:
+            if self._seen.get(name) != seen:
+                self._seen[name] = seen
+                self.redraw.ask(name, lambda show=show: show(self.state))  # type: ignore[misc]
 
     def _pick(self, number_: int) -> None:
         self._picked = True
@@ -260,14 +268,21 @@ class SearchPage(Page):
         best = " · " + tr("best") if trial.number == self.state.best_trial else ""
         value = percent(current_value(trial))
         self._name.setText(f"{tr('trial {n}', n=trial.number)} · {value}{best}")
+        self._tell(trial)
+        if self.classes is not None:
+            self.classes.show_trial(trial, self._class_names)
+            self.classes.show_best()
+
+    def _tell(self, trial: TrialState) -> None:
+        """What is special about the chosen trial: its parameters, and why it ended early."""
+        if self._told == (trial.number, trial.outcome):
+            return
+        self._told = (trial.number, trial.outcome)
         clear(self._facts)
         if trial.outcome not in (*COUNTED, "running"):
             self._facts.addWidget(note(f"{state_word(trial.outcome)}. {trial.message}".strip(), "warn"))
         pairs = [f"{short(name)} {number(v)}" for name, v in list(trial.parameters.items())[:_SHOWN]]
         self._facts.addWidget(label("  ·  ".join(pairs), "muted", wrap=True, selectable=True))
-        if self.classes is not None:
-            self.classes.show_trial(trial, self._class_names)
-            self.classes.show_best()
 
     def _steer(self, command: Order, value: int) -> None:
         current = self.state.workers if command == "workers" else self.state.planned_trials

@@ -185,7 +185,7 @@ def speed_card(desk: Desk, name: str) -> CurveCard:
 
 def rate_card(desk: Desk, name: str) -> CurveCard:
     """The learning rate."""
-    lines = (Line(tr("learning rate"), current().muted, Qt.PenStyle.SolidLine, lambda e: e.learning_rate),)
+    lines = (Line("", current().muted, Qt.PenStyle.SolidLine, lambda e: e.learning_rate),)
     made = CurveCard(desk, tr("Learning rate"), lines, unit="", write=lambda v: f"{v:.3g}", name=f"{name}-rate")
     return _strip(made)
 
@@ -198,6 +198,8 @@ def _strip(card: CurveCard) -> CurveCard:
     item.getAxis("bottom").setHeight(6)
     for side in ("bottom", "left"):
         item.getAxis(side).showLabel(False)
+    item.getAxis("left").setTickDensity(0.4)
+    item.getAxis("left").setStyle(maxTickLevel=0)
     item.vb.setDefaultPadding(0.1)
     card.plot.setFixedHeight(52)
     card.head.addWidget(card.legend, 1)

@@ -103,7 +103,7 @@ class RunHeader(QFrame):
 
 
 def progress_words(tail: RunTail) -> str:
-    """Where a run is: the phase, or the trial and epoch; time spent and left; speed; device."""
+    """Where a run is: the phase, or the trial and epoch; the time left."""
     state = tail.state
     parts = []
     if state.finished:
@@ -123,9 +123,6 @@ def progress_words(tail: RunTail) -> str:
     eta = tail.eta_range()
     if eta is not None:
         parts.append(tr("{time} left", time=between(*eta)))
-    if tail.active and (speed := tail.speed()):
-        parts.append(tr("{n} images/s", n=f"{speed:.0f}"))
-    parts.extend(tail.devices())
     return " · ".join(parts)
 
 
