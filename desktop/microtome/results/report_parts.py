@@ -182,8 +182,8 @@ def _training(report: RunReport, trial: TrialState) -> Html:
     if recipe is not None:
         full = recipe.with_values(trial.parameters)
         network = [("Network", full.network.name)]
-        network += [(short(k), number(v)) for k, v in full.network.parameters.items()]
-        training = [(short(k), number(v)) for k, v in vars(full.training).items()]
+        network += [(short(f"network.{k}"), number(v)) for k, v in full.network.parameters.items()]
+        training = [(short(f"training.{k}"), number(v)) for k, v in vars(full.training).items()]
         parts.append(tag("div", tag("div", facts(network), cls="card"), tag("div", facts(training), cls="card"), cls="two"))
     best = trial.best
     mark = (best.epoch + 1.0, "best") if best is not None and len(trial.epochs) > 1 else None

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
+from microtome.fields import fields_of
+from microtome.registry import registry
 from microtome.results.fold import COUNTED, RunState, TrialState
+from microtome.slices.plan import SlicePlan
+from microtome.training.spec import TrainingSpec
 
 Kind = Literal["whole", "word", "share", "parameter", "seconds", "text"]
 
@@ -46,9 +51,17 @@ def columns(parameters: Sequence[str]) -> list[Column]:
     ]
 
 
+@lru_cache(maxsize=1024)
 def short(name: str) -> str:
-    """The last part of a dotted setting, as words: `training.learning_rate` → `Learning rate`."""
-    return name.rpartition(".")[2].replace("_", " ").capitalize()
+    """The words of a dotted setting, as a form has them: `training.learning_rate` → `Learning rate`."""
+    section, _, key = name.rpartition(".")
+    sections: dict[str, type] = {"training": TrainingSpec, "slices": SlicePlan}
+    tables = [fields_of(sections[section])] if section in sections else []
+    if section == "network":
+        tables = [plugin.fields for plugin in registry().of_kind("network")]
+    titles = [fields[key].title for fields in tables if key in fields]
+    # A setting of a network that is no longer installed still has a name.
+    return titles[0] if titles else key.replace("_", " ").capitalize()
 
 
 def cell(trial: TrialState, key: str) -> Any:

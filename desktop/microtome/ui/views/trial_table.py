@@ -179,6 +179,7 @@ class TrialTable(QTableView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._wanted: int | None = None
         self.shown = TrialModel()
         self.setModel(self.shown)
         self.setAccessibleName(tr("Trials"))
@@ -203,10 +204,8 @@ class TrialTable(QTableView):
 
     def show_run(self, state: RunState) -> None:
         """Take up the run's trials."""
-        chosen = self.chosen()
         self.shown.show_run(state)
-        if chosen is not None and self.chosen() != chosen:
-            self.choose(chosen)
+        self.choose(self._wanted)
 
     def chosen(self) -> int | None:
         """The number of the selected trial."""
@@ -214,7 +213,8 @@ class TrialTable(QTableView):
         return self.shown.trials[rows[0].row()].number if rows else None
 
     def choose(self, number_: int | None) -> None:
-        """Select a trial without saying so."""
+        """Select a trial without saying so; one that is not there yet is selected when it comes."""
+        self._wanted = number_
         row = self.shown.row_of(number_) if number_ is not None else None
         if row is None or self.chosen() == number_:
             return
@@ -225,7 +225,8 @@ class TrialTable(QTableView):
 
     def _selected(self, now: QItemSelection, before: QItemSelection) -> None:
         chosen = self.chosen()
-        if chosen is not None and not self.signalsBlocked():
+        if chosen is not None and chosen != self._wanted and not self.signalsBlocked():
+            self._wanted = chosen
             self.picked.emit(chosen)
 
     def _fit(self) -> None:
