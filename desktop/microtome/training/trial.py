@@ -196,6 +196,8 @@ class _Trial:
         path = self.folder / "params.json"
         if path.exists() and read_json(path).get("key") != self.key:
             raise FileError(f"{self.folder} holds another trial.", "Choose an empty folder, or delete that one.")
+        for torn in self.folder.glob(".*.part"):  # a process was killed while it saved
+            torn.unlink(missing_ok=True)
         write_json(path, {"key": self.key, **self.spec.to_json()})
 
     def _log(self, text: str) -> None:

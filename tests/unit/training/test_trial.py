@@ -238,6 +238,22 @@ def test_a_damaged_checkpoint_is_said(textures: Sets, trial: Trials) -> None:
     assert epochs_done(Path(spec["folder"])) == 0
 
 
+def test_a_killed_save_leaves_nothing(textures: Sets, trial: Trials) -> None:
+    spec = trial(textures())
+    run(spec, after(8, "stop"))
+    folder = Path(spec["folder"])
+    (folder / ".checkpoint.safetensors.x1y2.part").write_bytes(b"half a checkpoint")
+    assert run(spec)[0]["outcome"] == "done"
+    assert sorted(f.name for f in folder.iterdir()) == [
+        "checkpoint.safetensors",
+        "history.csv",
+        "log.txt",
+        "model.safetensors",
+        "params.json",
+        "result.json",
+    ]
+
+
 def test_a_folder_that_cannot_be_written_is_said(textures: Sets, trial: Trials, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="Could not write"):
