@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from microtome.errors import FileError
 from microtome.events import EpochEnded, decode, encode
-from microtome.store.atomic import explain, replacing
+from microtome.store.atomic import explain, read_json, replacing
 from microtome.training.card import read_metadata
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 NAME = "checkpoint.safetensors"
+RESULT = "result.json"
 _KEY = "training"
 _VERSION = 1
 
@@ -74,10 +75,11 @@ def history(path: Path) -> list[EpochEnded]:
 
 
 def epochs_done(folder: Path) -> int:
-    """How many epochs a trial's folder has saved; 0 where there is no readable checkpoint. Reads no torch."""
-    path = folder / NAME
+    """How many epochs a trial's folder has saved, 0 where nothing readable is there; reads no torch."""
     try:
-        return len(history(path)) if path.exists() else 0
+        if (folder / RESULT).exists():
+            return int(read_json(folder / RESULT)["epochs"])
+        return len(history(folder / NAME)) if (folder / NAME).exists() else 0
     except FileError:
         return 0
 

@@ -3,7 +3,7 @@
 params.json              the specification
 history.csv              one row an epoch
 model.safetensors        the weights of the best epoch, with the model's card
-checkpoint.safetensors   all that is needed to go on after the last epoch
+checkpoint.safetensors   all that is needed to go on after the last epoch, until there is nothing to go on to
 result.json              how it ended; a trial that has one is not trained again
 log.txt                  what happened, with times
 """
@@ -27,6 +27,7 @@ from microtome.store.atomic import FORMAT, explain, read_json, write_json, write
 from microtome.training import checkpoint
 from microtome.training.build import build_network
 from microtome.training.card import ModelCard
+from microtome.training.checkpoint import RESULT
 from microtome.training.metrics import best_epoch
 from microtome.training.spec import TrialSpec
 from microtome.volumes.units import VOXEL
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 Report = Callable[[Event], None]
 MODEL = "model.safetensors"
-RESULT = "result.json"
 _REPORT_EVERY = 0.5  # seconds between two reports of progress within an epoch
 
 
@@ -107,6 +107,9 @@ class _Trial:
         self._log(f"{outcome} after {len(self.history)} epochs. {message}".rstrip())
         if outcome != "cancelled":
             write_json(self.folder / RESULT, {"key": self.key, **result})
+        if outcome in ("done", "failed"):
+            # Nothing goes on from here, and a thousand trials' optimisers would fill a disk.
+            (self.folder / checkpoint.NAME).unlink(missing_ok=True)
         return result
 
     def _train(self, should_stop: Callable[[], str]) -> None:

@@ -114,8 +114,9 @@ def test_what_is_no_model_is_said(trained: tuple[ImageSet, Path], tmp_path: Path
     text.write_text("this is no network at all")
     with pytest.raises(FileError, match="not a safetensors file"):
         Model.load(text)
+    write_tensors(tmp_path / "others.safetensors", {}, {})
     with pytest.raises(FileError, match="has no card"):
-        Model.load(folder / "checkpoint.safetensors")
+        Model.load(tmp_path / "others.safetensors")
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-10])
     with pytest.raises(FileError, match="damaged"):
