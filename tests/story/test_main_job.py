@@ -133,7 +133,7 @@ def test_pause_stop_and_go_on(
     qtbot.waitUntil(lambda: bool(tail.state.trials) and len(tail.state.trials[1].epochs) >= 2, timeout=LONG)
     press(window, "Pause", qtbot)
     qtbot.waitUntil(lambda: tail.word == "paused", timeout=LONG)
-    press(window, "Continue", qtbot)
+    press(window, "Resume", qtbot)
     qtbot.waitUntil(lambda: tail.word == "running", timeout=LONG)
     press(window, "Stop", qtbot)
     qtbot.waitUntil(lambda: tail.word == "stopped" and not tail.driving, timeout=LONG)

@@ -105,7 +105,8 @@ class Tails(QObject):
         kept = {n: t for n, t in self._tails.items() if n in runs and t.run.path == runs[n].path}
         self._tails = {}
         for name, run in runs.items():
-            self._tails[name] = kept.get(name) or self._begin(run)
+            tail = self._tails[name] = kept.get(name) or self._begin(run)
+            tail.caught_up = False  # a run that had ended may have been taken up again
         self._looked = 0.0
         self._timer.start()
 
