@@ -64,7 +64,7 @@ def load(folder: Path, network: nn.Module, optimiser: Optimizer, key: str) -> li
         if name.startswith("optimiser/"):
             _, index, what = name.split("/")
             state.setdefault(int(index), {})[what] = tensor
-    optimiser.load_state_dict({"state": state, "param_groups": header["groups"]})
+    optimiser.load_state_dict({"state": state, "param_groups": [_group(g) for g in header["groups"]]})
     _as_the_parameters_lie(optimiser)
     return history(path)
 
@@ -90,6 +90,11 @@ def _header(path: Path) -> dict[str, Any]:
         raise FileError(f"{path} is not a checkpoint.", "Delete it to train from the start.")
     header: dict[str, Any] = json.loads(text)
     return header
+
+
+def _group(values: dict[str, Any]) -> dict[str, Any]:
+    """A parameter group with its tuples, which JSON writes as lists."""
+    return {name: tuple(v) if isinstance(v, list) and name != "params" else v for name, v in values.items()}
 
 
 def _as_the_parameters_lie(optimiser: Optimizer) -> None:

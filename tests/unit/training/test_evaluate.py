@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from microtome.errors import FileError, InputError
 from microtome.slices.imageset import ImageSet
@@ -114,7 +115,7 @@ def test_what_is_no_model_is_said(trained: tuple[ImageSet, Path], tmp_path: Path
     text.write_text("this is no network at all")
     with pytest.raises(FileError, match="not a safetensors file"):
         Model.load(text)
-    write_tensors(tmp_path / "others.safetensors", {}, {})
+    write_tensors(tmp_path / "others.safetensors", {"weight": torch.zeros(2)}, {})
     with pytest.raises(FileError, match="has no card"):
         Model.load(tmp_path / "others.safetensors")
     file = folder / "model.safetensors"
