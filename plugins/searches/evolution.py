@@ -22,7 +22,7 @@ def _mend() -> None:
 
     # float() of an array of one number, which numpy refuses from 2.4 on.
     metamodel.float = _scalar
-    original = getattr(recaster, "_MessagingThread", None)
+    original: Any = getattr(recaster, "_MessagingThread", None)
     if original is None or original.__module__ == __name__:
         return
 

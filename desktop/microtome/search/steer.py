@@ -12,7 +12,7 @@ from typing import Any, Literal
 from microtome.store.run import Orders
 
 Mode = Literal["run", "pause", "stop", "interrupt", "abort"]
-_EVERY = 0.1  # seconds between two looks into the file
+_EVERY = 0.05  # seconds between two looks into the file
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -27,7 +27,7 @@ class Helm:
         self._looked = 0.0
 
     def look(self) -> Mode:
-        """Take new orders, at most ten times a second, and return the mode."""
+        """Take new orders, at most twenty times a second, and return the mode."""
         now = time.monotonic()
         if now - self._looked >= _EVERY:
             self._looked = now
