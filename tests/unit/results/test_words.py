@@ -1,0 +1,57 @@
+"""What a run means in words: over-fitting is said when it is there, and only then."""
+
+from __future__ import annotations
+
+import pytest
+from journals import epoch
+
+from microtome.events import EpochEnded, ImageSetReady
+from microtome.results.words import interval, number, per_class_counts, percent, trend
+
+
+def _run(train: list[float | None], validation: list[float | None]) -> list[EpochEnded]:
+    return [epoch(1, i, accuracy=0.5, train=t, validation=v) for i, (t, v) in enumerate(zip(train, validation, strict=True))]
+
+
+def test_over_fitting_is_training_falling_while_validation_rises() -> None:
+    found = trend(_run([1.0, 0.7, 0.5, 0.3, 0.2, 0.1], [1.0, 0.8, 0.6, 0.7, 0.9, 1.1]))
+    assert (found.word, found.epoch) == ("over-fitting", 3)
+
+
+def test_a_ripple_is_no_over_fitting() -> None:
+    assert trend(_run([1.0, 0.7, 0.5, 0.3, 0.2, 0.1], [1.0, 0.8, 0.6, 0.61, 0.6, 0.59])).word == "learning"
+
+
+def test_both_rising_is_no_over_fitting() -> None:
+    assert trend(_run([1.0, 0.7, 0.5, 0.6, 0.8, 0.9], [1.0, 0.8, 0.6, 0.7, 0.9, 1.1])).word != "over-fitting"
+
+
+def test_losses_that_stay_are_not_learning() -> None:
+    assert trend(_run([1.1, 1.1, 1.1, 1.09, 1.1], [1.1, 1.1, 1.1, 1.1, 1.09])).word == "not-learning"
+
+
+def test_few_epochs_and_lost_losses_tell_nothing() -> None:
+    assert trend([]).word == "none"
+    assert trend(_run([1.0, None, None, 0.5, 0.2], [1.0, 0.5, 0.4, None, 0.9])).word == "none"
+
+
+def test_counts_a_class() -> None:
+    counts = {"train": {"a": 300, "b": 300}, "validation": {"a": 80, "b": 100}}
+    ready = ImageSetReady(hash="h", counts=counts, pixel_size=1.0, unit="nm")
+    assert per_class_counts(ready, "train") == "300"
+    assert per_class_counts(ready, "validation") == "80–100"
+    assert per_class_counts(ready, "evaluation") == "0"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "yes"), (0.1 + 0.2, "0.3"), (1e-7, "1e-07"), (32, "32"), ("relu", "relu"), (None, "–"), (0.00062271, "0.0006227")],
+)
+def test_numbers_carry_no_noise(value: object, text: str) -> None:
+    assert number(value) == text
+
+
+def test_shares() -> None:
+    assert percent(0.876) == "87.6 %"
+    assert percent(None) == "–"
+    assert interval(0.5, 1.0) == "50.0–100.0 %"

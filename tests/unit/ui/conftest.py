@@ -1,0 +1,64 @@
+"""Lets tests of the run pages import `journals`, and lays a run with such a journal into a project."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microtome.events import Event
+from microtome.search.recipe import dumps, parse
+from microtome.store.atomic import write_json
+from microtome.store.project import Project
+from microtome.store.run import RunFolder
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "results"))
+
+CLASSES = ("cement", "bone", "骨 & <fibre>")
+LayRun = Callable[[Project, Sequence[Event]], RunFolder]
+
+
+@pytest.fixture
+def lay_run() -> LayRun:
+    """A finished or interrupted run in a project, with the files that its pages read."""
+
+    def lay(project: Project, events: Sequence[Event]) -> RunFolder:
+        kind = events[0].kind  # type: ignore[attr-defined]
+        table = {
+            "class": [{"name": name, "simulate": {"kind": "rnd", "seed": i}} for i, name in enumerate(CLASSES)],
+            "training": {"epochs": 2},
+        }
+        if kind == "search":
+            space = {
+                "training.learning_rate": {"low": 1e-4, "high": 0.1, "log": True},
+                "network.activation": ["relu", "gelu", "silu"],
+                "network.dense": {"low": 0, "high": 4},
+            }
+            table["search"] = {"algorithm": "random", "space": space}  # type: ignore[assignment]
+        run = RunFolder.create(project.runs_dir, name=kind, info={"kind": kind}, recipe_toml=dumps(parse(table)))
+        with run.writer() as journal:
+            for event in events:
+                journal.append(event)
+        folder = project.imagesets / "abc"
+        write_json(folder / "plan.json", {"plan": {"field_of_view": 64.0}, "independence": "The sets share no voxel."})
+        np.save(folder / "images.npy", np.random.default_rng(0).random((20, 16, 16), dtype=np.float32))
+        for trial in (1, 3):
+            _predictions(run.trial(trial) / "predictions.csv")
+        return run
+
+    return lay
+
+
+def _predictions(path: Path) -> None:
+    """Three images of bone were called cement (with 60, 90 and 75 %), one of cement was called bone."""
+    path.parent.mkdir(parents=True)
+    rows = [(4, "bone", "cement", 0.6), (9, "bone", "cement", 0.9), (2, "bone", "cement", 0.75), (7, "cement", "bone", 0.8)]
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "true", "predicted", *(f"p_{name}" for name in CLASSES)])
+        for image, true, said, share in rows:
+            writer.writerow([image, true, said, *(share if name == said else (1 - share) / 2 for name in CLASSES)])
