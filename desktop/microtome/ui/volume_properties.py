@@ -127,7 +127,10 @@ class VolumeProperties(QWidget):
         entry, pairs = self.entry, []
         if entry.simulate is not None:
             pairs = [(tr("Simulated"), str(entry.simulate.get("kind", "")))]
-            pairs += [(tr(k.replace("_", " ").capitalize()), str(v)) for k, v in entry.simulate.items() if k != "kind"]
+            for key, value in entry.simulate.items():
+                if key != "kind":
+                    said = length(float(value), "nm") if key == "voxel_size" else str(value)
+                    pairs.append((tr(key.replace("_", " ").capitalize()), said))
         else:
             pairs.append((tr("Shape (z, y, x)"), shape(entry.shape)))
             pairs.append((tr("Grey values"), entry.dtype or "?"))
