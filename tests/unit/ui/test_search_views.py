@@ -89,6 +89,16 @@ def test_the_best_curves_are_in_front_and_the_rest_is_one_line(qtbot: QtBot, des
     assert strong[:2].tolist() == pytest.approx([50.0, 60.0])
 
 
+def test_trials_of_one_epoch_are_dots(qtbot: QtBot, desk: Desk) -> None:
+    card = TrialCurvesCard(desk, "search")
+    qtbot.addWidget(card)
+    state = fold_all([*trial(1, (0.5,)), *trial(2, (0.6,))])
+    card.show_run(state)
+    assert card.plot.lines["top 0"].opts["symbol"] == "o"
+    card.show_run(fold_all([*trial(1, (0.5, 0.7))]))
+    assert card.plot.lines["top 0"].opts["symbol"] is None
+
+
 class TestTable:
     """The model's order, filter and upkeep."""
 

@@ -40,6 +40,8 @@ class StaircaseCard(PlotCard):
         self._ring = pg.ScatterPlotItem(size=13, pen=pg.mkPen(theme.text, width=2), brush=None)
         for item in (self._dots, self._others, self._ring):
             self.plot.addItem(item)
+        # Room for the figure above the last step.
+        self.plot.getPlotItem().vb.setDefaultPadding(0.1)
         self._stairs = self.plot.line("best", theme.accent, width=2.4)
         self._label = pg.TextItem(color=theme.accent, anchor=(1, 1.1))
         self._label.setFont(axis_font())

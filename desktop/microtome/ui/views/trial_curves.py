@@ -49,11 +49,11 @@ class TrialCurvesCard(PlotCard):
             if points > _POINTS:
                 break
             rest.append(trial)
-        self._rest.setData(*_joined(rest))
-        self._running.setData(*_joined(running))
+        _draw(self._rest, rest)
+        _draw(self._running, running)
         entries = []
         for i, line in enumerate(self._top):
-            line.setData(*_joined(best[i : i + 1]))
+            _draw(line, best[i : i + 1])
             if i < len(best):
                 value = f"{100 * (best[i].value or 0):.1f} %"
                 name = tr("trial {n}", n=best[i].number)
@@ -67,7 +67,7 @@ class TrialCurvesCard(PlotCard):
         """Draw a trial strong."""
         self._chosen = number
         trial = self.state.trials.get(number) if number is not None else None
-        self._strong.setData(*_joined([trial] if trial is not None else []))
+        _draw(self._strong, [trial] if trial is not None else [])
 
     def _table(self) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         header = ["trial", "epoch", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy"]
@@ -77,6 +77,18 @@ class TrialCurvesCard(PlotCard):
             for e in t.epochs
         ]
         return header, rows
+
+
+def _draw(line: Any, trials: Sequence[TrialState]) -> None:
+    """Show trials as one line; as dots where none of them has a second epoch to draw a line to."""
+    dots = bool(trials) and all(len(t.epochs) < 2 for t in trials)
+    if dots:
+        colour = line.opts["pen"].color()
+        line.setSymbolBrush(colour)
+        line.setSymbolPen(None)
+        line.setSymbolSize(6)
+    line.setSymbol("o" if dots else None)
+    line.setData(*_joined(trials))
 
 
 def _joined(trials: Sequence[TrialState]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
