@@ -65,6 +65,17 @@ def test_a_lost_loss_is_a_gap_not_a_zero(qtbot: QtBot, desk: Desk) -> None:
     assert card.legend.texts()[0] == "Training –"
 
 
+def test_a_single_epoch_is_a_dot_until_there_is_a_line(qtbot: QtBot, desk: Desk, trial: TrialState) -> None:
+    card = loss_card(desk, "run")
+    qtbot.addWidget(card)
+    card.show()
+    for losses, symbol in (((None,), None), ((1.0,), "o"), ((1.0, 0.5), None)):
+        epochs = [epoch(1, i, accuracy=0.5, train=v, validation=v) for i, v in enumerate(losses)]
+        card.show_trial(TrialState(1, epochs=epochs))
+        card.grab()
+        assert card.plot.lines["Validation"].opts["symbol"] == symbol
+
+
 def test_the_legend_reads_out_the_epoch_under_the_mouse(qtbot: QtBot, desk: Desk, trial: TrialState) -> None:
     card = accuracy_card(desk, "run")
     qtbot.addWidget(card)

@@ -77,10 +77,13 @@ class CurveCard(PlotCard):
             raw.setVisible(self._weight > 0)
             if self._weight > 0:
                 raw.setData(epochs, values)
-            self.plot.lines[line.name].setData(epochs, smoothed(values, self._weight))
             # A line of one point cannot be seen.
-            self.plot.lines[line.name].setSymbol("o" if len(epochs) == 1 else None)
-            if len(epochs) == 1:
+            dot = len(epochs) == 1 and not np.isnan(values[0])
+            if not dot:
+                self.plot.lines[line.name].setSymbol(None)
+            self.plot.lines[line.name].setData(epochs, smoothed(values, self._weight))
+            if dot:
+                self.plot.lines[line.name].setSymbol("o")
                 self.plot.lines[line.name].setSymbolBrush(line.colour)
                 self.plot.lines[line.name].setSymbolPen(None)
                 self.plot.lines[line.name].setSymbolSize(6)

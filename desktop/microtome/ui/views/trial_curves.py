@@ -87,8 +87,13 @@ def _draw(line: Any, trials: Sequence[TrialState]) -> None:
         line.setSymbolBrush(colour)
         line.setSymbolPen(None)
         line.setSymbolSize(6)
+    x, y = _joined(trials)
+    # Gaps part lines; a scatter of dots warns of them.
+    x, y = (x[~np.isnan(x)], y[~np.isnan(x)]) if dots else (x, y)
+    # Emptied first: whichever of symbol and data comes first is drawn with the other's old value.
+    line.setData([], [])
     line.setSymbol("o" if dots else None)
-    line.setData(*_joined(trials))
+    line.setData(x, y)
 
 
 def _joined(trials: Sequence[TrialState]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
