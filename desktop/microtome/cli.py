@@ -246,12 +246,15 @@ def _drive(folder: Path, *, as_json: bool) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from microtome.from_recipe import fill_project
     from microtome.search.driver import create_run
-    from microtome.search.recipe import load
+    from microtome.search.recipe import load, require_classes
     from microtome.store.project import Project
 
     recipe = load(options.recipe)
+    require_classes(recipe)
     project = Project.create(options.project)
+    fill_project(project, recipe)
     run = create_run(recipe, project, options.recipe.stem)
     return _drive(run.path, as_json=options.json)
 
