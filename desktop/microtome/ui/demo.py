@@ -32,12 +32,12 @@ THEMES = ("light", "dark")
 SETTINGS = {
     "slices.field_of_view": 64.0,
     "slices.pixels": 48,
-    "slices.train": 240,
-    "slices.validation": 60,
-    "slices.evaluation": 90,
+    "slices.train": 400,
+    "slices.validation": 100,
+    "slices.evaluation": 150,
     "network.width": 16,
     "network.dense_width": 256,
-    "training.epochs": 8,
+    "training.epochs": 12,
     "training.learning_rate": 2e-3,
     "search.algorithm": "two-points-de",
     "search.budget": 8,
@@ -198,7 +198,7 @@ def _job(tour: Tour, project: Path) -> dict[str, object]:
     for name in AXES:
         desk.perform(lambda n=name: session.set_axis(n, session.default_axis(n)))  # type: ignore[misc]
     desk.perform(lambda: session.set_axis("network.convolutions", {"low": 2, "high": 4}))
-    desk.perform(lambda: session.set_value("training.epochs", 5))
+    desk.perform(lambda: session.set_value("training.epochs", 6))
 
     def while_searching(tail: RunTail) -> None:
         tour.until(lambda: len(tail.state.ended_trials()) >= 4, "four trials", 400)
