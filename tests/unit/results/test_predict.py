@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image_set=str(image_set.path),
         image_set_hash=image_set.hash,
         network=NetworkChoice(parameters={"convolutions": 2, "dense": 1, "width": 8, "dense_width": 32}),
-        training=TrainingSpec(epochs=4, batch_size=16, learning_rate=3e-3),
+        training=TrainingSpec(epochs=6, batch_size=16, learning_rate=3e-3),
         folder=str(place / "trial"),
         device="cpu",
         threads=1,
