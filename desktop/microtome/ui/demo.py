@@ -69,10 +69,13 @@ class Tour:
 
     def settle(self, milliseconds: int = 300) -> None:
         """Let the window draw and its background reading land."""
-        self.until(lambda: self.desk.tasks.pending() == 0, "background reading", 60)
-        loop = QEventLoop()
-        QTimer.singleShot(milliseconds, loop.quit)
-        loop.exec()
+        while True:
+            self.until(lambda: self.desk.tasks.pending() == 0, "background reading", 180)
+            loop = QEventLoop()
+            QTimer.singleShot(milliseconds, loop.quit)
+            loop.exec()
+            if self.desk.tasks.pending() == 0:  # what landed may have asked for more
+                return
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
         """Run the window until the condition holds; FileError after `seconds` or when the window reports an error."""
@@ -81,15 +84,24 @@ class Tour:
         loop = QEventLoop()
         timer = QTimer()
         timer.setInterval(_WAIT_MS)
-        timer.timeout.connect(lambda: loop.quit() if condition() or clock.elapsed() > seconds * 1000 else None)
-        if condition():
+        held = condition()  # remembered: it may hold for a moment only
+
+        def look() -> None:
+            nonlocal held
+            held = condition()
+            if held or clock.elapsed() > seconds * 1000:
+                loop.quit()
+
+        timer.timeout.connect(look)
+        if held:
             return
         timer.start()
         loop.exec()
+        timer.stop()
         errors = [m for m in self.desk.messages[self._problems :] if m.level == "error"]
         if errors:
             raise FileError(errors[0].text, errors[0].hint)
-        if not condition():
+        if not held:
             raise MicrotomeError(f"The demo waited {duration(seconds)} for {what}, in vain.", "Try again on a machine at rest.")
 
     def press(self, words: str) -> None:
