@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microtome.training.baseline import baseline
 from microtome.slices.imageset import build
 from microtome.slices.plan import ClassSource, SlicePlan, VolumeSource
+from microtome.training.baseline import baseline
 
 FOLDER = Path(__file__).parents[4] / "shared" / "data" / "qim3d"
 FILES = {
