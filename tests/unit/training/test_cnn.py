@@ -64,7 +64,7 @@ def test_first_weights_are_glorots_and_biases_zero() -> None:
     assert all(float(p.detach().abs().max()) == 0 for name, p in network.named_parameters() if name.endswith("bias"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     convolutions=st.integers(2, 6),
     dense=st.integers(0, 9),
