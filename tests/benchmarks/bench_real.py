@@ -25,8 +25,8 @@ def recipe(seed: int, epochs: int) -> dict[str, object]:
     return {
         "class": [{"name": name, "volumes": [str(volume_of(name))]} for name in CLASSES],
         "slices": {
-            "field_of_view": 32.0,
-            "pixels": 32,
+            "field_of_view": 48.0,
+            "pixels": 48,
             "train": 300,
             "validation": 100,
             "evaluation": 200,
@@ -47,7 +47,7 @@ def main() -> int:
     if not DATA.is_dir():
         print(f"skipped: {DATA} is not there")
         return 0
-    epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     networks: list[float] = []
     baselines: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
