@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from microtome.plugin import Space
 from microtome.registry import registry
 
-DEFAULT = "two-points-de"
+DEFAULT = "tpe"
 """What "auto" stands for; see decision 0004."""
 Parameters = dict[str, Any]
 
