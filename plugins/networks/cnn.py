@@ -1,4 +1,4 @@
-"""The seed's family of networks: x convolution blocks, then y hidden dense layers (CxFy)."""
+"""The CNN family of the rubber-filler study: x convolution blocks, then y hidden dense layers (CxFy)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cnn(
     batch_norm: bool = Field(False, label="Batch normalisation", help="After every convolution"),
     init: str = Field("glorot", choices=("glorot", "he"), label="Initial weights", advanced=True, help="Uniform in both"),
 ) -> nn.Module:
-    """Convolution blocks that halve the image, then dense layers: small, quick, the network of the seed."""
+    """Convolution blocks that halve the image, then dense layers: small, quick, the network of the rubber-filler study."""
     from torch import nn
 
     activations = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "elu": nn.ELU, "leaky-relu": nn.LeakyReLU}

@@ -1,4 +1,4 @@
-"""The seed's family of networks is what the seed describes, and every member of it works."""
+"""The CNN family has the sizes of the published network, and every member of it works."""
 
 from __future__ import annotations
 
