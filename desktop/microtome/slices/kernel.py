@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
-from microtome.paths import cache_dir
+from microtome.volumes.compiled import compiled, inlined
 
 NAN, NEAREST, WRAP = 0, 1, 2
 #: A point within so many voxels outside the volume's outermost voxel centres is on them: rounding of the caller's poses.
 TOLERANCE = 1e-9
 
 
-def _can_cache() -> bool:
-    """True where compiled code can be kept: beside this file, or else below the user's cache folder."""
-    if os.access(Path(__file__).parent, os.W_OK):
-        return True
-    folder = cache_dir() / "numba"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    numba.config.CACHE_DIR = str(folder)
-    return os.access(folder, os.W_OK)
-
-
-_CACHE = _can_cache()
-
-
-def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    decorate: Callable[[Callable[..., Any]], Callable[..., Any]] = numba.njit(nogil=True, cache=_CACHE, **options)
-    return decorate
-
-
-@_compiled(inline="always")
+@inlined
 def _range(start: float, step: float, last: float, low: int, high: int) -> tuple[int, int]:
     """Narrow the pixels [low, high) of a row to those whose coordinate start + j·step lies in [0, last]."""
     if step == 0.0:
@@ -58,18 +33,18 @@ def _range(start: float, step: float, last: float, low: int, high: int) -> tuple
     return low, high
 
 
-@_compiled(inline="always")
+@inlined
 def _clamped(value: float, last: float) -> float:
     return min(max(value, 0.0), last)
 
 
-@_compiled(inline="always")
+@inlined
 def _wrapped(value: float, period: float) -> float:
     value -= math.floor(value / period) * period
     return 0.0 if value >= period else value
 
 
-@_compiled(inline="always")
+@inlined
 def _blend(volume: Any, z0: int, z1: int, y0: int, y1: int, x0: int, x1: int, fz: float, fy: float, fx: float) -> float:
     """Interpolate between eight voxels."""
     a = np.float64(volume[z0, y0, x0])
@@ -85,7 +60,7 @@ def _blend(volume: Any, z0: int, z1: int, y0: int, y1: int, x0: int, x1: int, fz
     return a + fz * (c - a)
 
 
-@_compiled(inline="always")
+@inlined
 def _value(volume: Any, z: float, y: float, x: float) -> Any:
     """The value at a point inside the volume. A neighbour of weight zero is not touched: it may be NaN or outside."""
     z0, y0, x0 = np.uintp(z), np.uintp(y), np.uintp(x)
@@ -93,7 +68,7 @@ def _value(volume: Any, z: float, y: float, x: float) -> Any:
     return _blend(volume, z0, z0 + np.uintp(fz > 0.0), y0, y0 + np.uintp(fy > 0.0), x0, x0 + np.uintp(fx > 0.0), fz, fy, fx)
 
 
-@_compiled(inline="always")
+@inlined
 def _periodic(volume: Any, z: float, y: float, x: float) -> Any:
     """The value at a point of the periodically continued volume: voxel n is voxel 0."""
     n_z, n_y, n_x = volume.shape
@@ -106,7 +81,7 @@ def _periodic(volume: Any, z: float, y: float, x: float) -> Any:
     return _blend(volume, z0, z1 if fz > 0.0 else z0, y0, y1 if fy > 0.0 else y0, x0, x1 if fx > 0.0 else x0, fz, fy, fx)
 
 
-@_compiled()
+@compiled
 def slices(volume: Any, centres: Any, steps: Any, out: Any, first: int, end: int, outside: int) -> None:
     """Fill out[first:end] (n, h, w) with slices of `volume` (z, y, x).
 

@@ -34,3 +34,9 @@ def compiled(function: F) -> F:
     """Compile a loop over numpy arrays when it is first called."""
     loop: F = numba.njit(nogil=True, cache=_CACHE)(function)
     return loop
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a piece of a loop into each loop that calls it (numba's numbers are not Python's: its types are its own)."""
+    piece: Callable[..., Any] = numba.njit(nogil=True, cache=_CACHE, inline="always")(function)
+    return piece

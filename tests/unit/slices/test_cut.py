@@ -202,8 +202,8 @@ def test_what_makes_no_sense_is_said(changes: dict[str, Any], words: str) -> Non
 def test_compiled_code_goes_to_the_cache_folder_where_the_package_is_read_only(tmp_path: Path) -> None:
     script = (
         "import os; from pathlib import Path; real = os.access\n"
-        "os.access = lambda path, mode: False if Path(path).name == 'slices' else real(path, mode)\n"
-        "from microtome.slices import kernel; import numba; print(numba.config.CACHE_DIR, kernel._CACHE)"
+        "os.access = lambda path, mode: False if Path(path).name == 'volumes' else real(path, mode)\n"
+        "from microtome.volumes import compiled; import numba; print(numba.config.CACHE_DIR, compiled._CACHE)"
     )
     environment = {**os.environ, "MICROTOME_HOME": str(tmp_path)}
     result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
