@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PySide6.QtCore import QEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from microtome.session import Session
@@ -69,6 +70,22 @@ def idle(qtbot: QtBot) -> Callable[[MainWindow], None]:
         qtbot.waitUntil(lambda: window.desk.tasks.pending() == 0, timeout=WAIT_MS)
 
     return wait
+
+
+@pytest.fixture
+def press(qtbot: QtBot) -> Callable[[MainWindow, str], None]:
+    """Clicks the button with these words on the page in front, once it is there."""
+
+    def click(window: MainWindow, words: str) -> None:
+        def found() -> list[QPushButton]:
+            page = window.tabs.current()
+            assert page is not None
+            return [b for b in page.findChildren(QPushButton) if b.text() == words and b.isVisible() and b.isEnabled()]
+
+        qtbot.waitUntil(lambda: bool(found()))
+        QTest.mouseClick(found()[0], Qt.MouseButton.LeftButton)
+
+    return click
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from microtome import __version__, log
 from microtome.commands import COMMANDS
 from microtome.errors import FileError, InputError, MicrotomeError, UnknownNameError, nearest
-from microtome.terminal import Progress, duration, finished
+from microtome.terminal import Progress, finished
 
 _DESCRIPTION = "Cut volumes into slices, train networks on them, let evolution find the best one."
 _EPILOG = "Without a command the window opens; paths given to it open as if they had been dropped on it."
@@ -227,6 +227,7 @@ def _slices(options: argparse.Namespace) -> int:
 
 
 def _drive(folder: Path, *, as_json: bool) -> int:
+    from microtome.results.words import duration
     from microtome.search.driver import drive, summary
     from microtome.store.run import RunFolder
 

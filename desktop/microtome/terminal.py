@@ -10,6 +10,7 @@ from typing import Any
 
 from microtome.events import BatchProgress, EpochEnded, Evaluated, Event, Note, Phase, TrialEnded, encode
 from microtome.results.fold import RunState, fold
+from microtome.results.words import duration
 
 _REFRESH = 0.2  # seconds between two drawings of the bar
 
@@ -20,16 +21,6 @@ def finished(data: dict[str, Any], *, as_json: bool, sentence: str) -> None:
         print(json.dumps({"event": "finished", **data}, ensure_ascii=False), flush=True)
     elif sentence:
         print(sentence, flush=True)
-
-
-def duration(seconds: float) -> str:
-    """A duration as people say it: 45 s, 3 min 20 s, 2 h 05 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 class Progress:

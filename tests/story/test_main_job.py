@@ -6,9 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from microtome.ui.pages.evaluation import EvaluationPage
@@ -18,6 +15,7 @@ from microtome.ui.tail import RunTail
 from microtome.ui.window import MainWindow
 from microtome.volumes.read import describe
 
+Press = Callable[[MainWindow, str], None]
 LONG = 150_000
 SMALL = {
     "slices.field_of_view": 24.0,
@@ -37,16 +35,6 @@ SMALL = {
 }
 
 
-def press(window: MainWindow, words: str, qtbot: QtBot) -> None:
-    def found() -> list[QPushButton]:
-        page = window.tabs.current()
-        assert page is not None
-        return [b for b in page.findChildren(QPushButton) if b.text() == words and b.isVisible() and b.isEnabled()]
-
-    qtbot.waitUntil(lambda: bool(found()))
-    QTest.mouseClick(found()[0], Qt.MouseButton.LeftButton)
-
-
 def ready(window: MainWindow, files: list[Path], project: Path) -> None:
     """A project of two classes with settings for a quick job."""
     session = window.desk.session
@@ -57,11 +45,11 @@ def ready(window: MainWindow, files: list[Path], project: Path) -> None:
         window.desk.perform(lambda n=name, v=value: session.set_value(n, v))  # type: ignore[misc]
 
 
-def new_run(window: MainWindow, page: str, words: str, qtbot: QtBot) -> RunTail:
+def new_run(window: MainWindow, page: str, words: str, press: Press, qtbot: QtBot) -> RunTail:
     """Press Start and wait for the end of the run."""
     known = {t.run.name for t in window.desk.tails.all()}
     window.desk.open_page(page)
-    press(window, words, qtbot)
+    press(window, words)
     qtbot.waitUntil(lambda: len(window.desk.tails.all()) > len(known), timeout=LONG)
     tail = next(t for t in window.desk.tails.all() if t.run.name not in known)
     qtbot.waitUntil(lambda: tail.state.finished and tail.caught_up and not tail.driving, timeout=LONG)
@@ -70,13 +58,13 @@ def new_run(window: MainWindow, page: str, words: str, qtbot: QtBot) -> RunTail:
 
 @pytest.mark.timeout(400)
 def test_train_search_and_take_over(
-    make_window: Callable[[], MainWindow], volume_files: list[Path], tmp_path: Path, qtbot: QtBot
+    make_window: Callable[[], MainWindow], press: Press, volume_files: list[Path], tmp_path: Path, qtbot: QtBot
 ) -> None:
     window = make_window()
     session = window.desk.session
     ready(window, volume_files, tmp_path / "project")
 
-    training = new_run(window, "train", "Start training", qtbot)
+    training = new_run(window, "train", "Start training", press, qtbot)
     assert training.state.state == "done", training.state.message
     page = window.tabs.current()
     assert isinstance(page, RunPage)
@@ -90,14 +78,14 @@ def test_train_search_and_take_over(
 
     session.set_axis("training.learning_rate", {"low": 1e-4, "high": 1e-2, "log": True})
     session.set_axis("network.activation", ["relu", "gelu"])
-    search = new_run(window, "optimise", "Start search", qtbot)
+    search = new_run(window, "optimise", "Start search", press, qtbot)
     assert search.state.state == "done", search.state.message
     assert isinstance(window.tabs.current(), SearchPage)
     assert len(search.state.ended_trials()) == 3
     best = search.state.best
     assert best is not None
     assert set(best.parameters) == {"training.learning_rate", "network.activation"}
-    press(window, "Use this network", qtbot)
+    press(window, "Use this network")
     assert session.value("training.learning_rate") == pytest.approx(best.parameters["training.learning_rate"])
     assert session.value("network.activation") == best.parameters["network.activation"]
 
@@ -120,26 +108,26 @@ def test_train_search_and_take_over(
 
 @pytest.mark.timeout(400)
 def test_pause_stop_and_go_on(
-    make_window: Callable[[], MainWindow], volume_files: list[Path], tmp_path: Path, qtbot: QtBot
+    make_window: Callable[[], MainWindow], press: Press, volume_files: list[Path], tmp_path: Path, qtbot: QtBot
 ) -> None:
     window = make_window()
     session = window.desk.session
     ready(window, volume_files, tmp_path / "project")
     session.set_value("training.epochs", 30)
     window.desk.open_page("train")
-    press(window, "Start training", qtbot)
+    press(window, "Start training")
     qtbot.waitUntil(lambda: len(window.desk.tails.all()) == 1, timeout=LONG)
     tail = window.desk.tails.all()[0]
     qtbot.waitUntil(lambda: bool(tail.state.trials) and len(tail.state.trials[1].epochs) >= 2, timeout=LONG)
-    press(window, "Pause", qtbot)
+    press(window, "Pause")
     qtbot.waitUntil(lambda: tail.word == "paused", timeout=LONG)
-    press(window, "Resume", qtbot)
+    press(window, "Resume")
     qtbot.waitUntil(lambda: tail.word == "running", timeout=LONG)
-    press(window, "Stop", qtbot)
+    press(window, "Stop")
     qtbot.waitUntil(lambda: tail.word == "stopped" and not tail.driving, timeout=LONG)
     kept = len(tail.state.trials[1].epochs)
     assert 2 <= kept < 30
-    press(window, "Continue", qtbot)
+    press(window, "Continue")
     qtbot.waitUntil(lambda: tail.word == "done", timeout=LONG)
     epochs = [e.epoch for e in tail.state.trials[1].epochs]
     assert epochs == list(range(30)), "every epoch once, in order"

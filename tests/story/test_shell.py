@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from microtome.ui.editors import UnitEdit
@@ -15,27 +13,20 @@ from microtome.ui.pages.slices import SlicesPage
 from microtome.ui.pages.volumes import VolumesPage
 from microtome.ui.window import MainWindow
 
+Press = Callable[[MainWindow, str], None]
 LONG = 120_000
 
 
-def press(window: MainWindow, words: str, qtbot: QtBot) -> None:
-    def found() -> list[QPushButton]:
-        page = window.tabs.current()
-        assert page is not None
-        return [b for b in page.findChildren(QPushButton) if b.text() == words and b.isVisible() and b.isEnabled()]
-
-    qtbot.waitUntil(lambda: bool(found()))
-    QTest.mouseClick(found()[0], Qt.MouseButton.LeftButton)
-
-
-def test_from_the_sample_to_slices_and_back(make_window: Callable[[], MainWindow], home: Path, qtbot: QtBot) -> None:
+def test_from_the_sample_to_slices_and_back(
+    make_window: Callable[[], MainWindow], press: Press, home: Path, qtbot: QtBot
+) -> None:
     window = make_window()
-    press(window, "Open the sample", qtbot)
+    press(window, "Open the sample")
     session = window.desk.session
     assert session.classes() == ["m-sbr", "n-sbr", "rnd"]
     assert session.need_project().path == home / "projects" / "Sample"
 
-    press(window, "Show", qtbot)
+    press(window, "Show")
     volumes = window.tabs.current()
     assert isinstance(volumes, VolumesPage)
     qtbot.waitUntil(lambda: volumes.view.picture is not None, timeout=LONG)
@@ -73,7 +64,7 @@ def test_from_the_sample_to_slices_and_back(make_window: Callable[[], MainWindow
     window.close()
 
     again = make_window()
-    press(again, "Sample", qtbot)
+    press(again, "Sample")
     assert [p.key for p in again.tabs.pages()] == ["start", "volumes", "slices"]
     front = again.tabs.current()
     assert isinstance(front, SlicesPage)

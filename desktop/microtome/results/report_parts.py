@@ -14,7 +14,7 @@ from microtome.results.fold import RunState, TrialState
 from microtome.results.methods import methods, source_words
 from microtome.results.svg import DASHES, Series, chart, legend
 from microtome.results.tables import cell, ranked, short, varied
-from microtome.results.words import chance, interval, number, percent
+from microtome.results.words import chance, duration, interval, number, percent
 from microtome.search.recipe import Recipe
 
 _CLASSES = 8  # colours of the theme
@@ -75,14 +75,6 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Html:
 def colour(index: int) -> str:
     """A class's colour."""
     return f"var(--c{index % _CLASSES})"
-
-
-def duration(seconds: float) -> str:
-    """45 s, 3 min 20 s, 2 h 05 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def runs_table(reports: Sequence[RunReport]) -> Html:

@@ -14,10 +14,11 @@ from PySide6.QtWidgets import QAbstractButton, QApplication
 
 from microtome.errors import FileError, MicrotomeError
 from microtome.results.report import write_report
+from microtome.results.words import duration
 from microtome.search.driver import summary
 from microtome.session import Session
 from microtome.store.atomic import explain
-from microtome.terminal import Progress, duration, finished
+from microtome.terminal import Progress, finished
 from microtome.ui import theme
 from microtome.ui.app import build_app, build_window
 from microtome.ui.i18n import tr

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -169,6 +170,13 @@ def clear(layout: QLayout) -> None:
             widget.deleteLater()
         elif inner is not None:
             clear(inner)
+
+
+def empty_stack(stack: QStackedWidget) -> None:
+    """Remove and delete every face of a stack."""
+    while (face := stack.widget(0)) is not None:
+        stack.removeWidget(face)
+        face.deleteLater()
 
 
 def facts(pairs: list[tuple[str, str]]) -> QWidget:

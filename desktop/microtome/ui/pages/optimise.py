@@ -16,7 +16,21 @@ from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
 from microtome.ui.pages.base import Page
 from microtome.ui.theme import GRID
-from microtome.ui.widgets import Choice, EmptyState, button, card, clear, column, facts, holding, label, row, scrolling, tool
+from microtome.ui.widgets import (
+    Choice,
+    EmptyState,
+    button,
+    card,
+    clear,
+    column,
+    empty_stack,
+    facts,
+    holding,
+    label,
+    row,
+    scrolling,
+    tool,
+)
 
 _SECTIONS = ("network", "training", "slices")
 #: Changing these makes trials that cannot be compared, or are no property of a network.
@@ -110,11 +124,7 @@ class OptimisePage(Page):
         self._show_facts()
 
     def _choose_face(self, ready: bool) -> None:
-        while self._stack.count():
-            old = self._stack.widget(0)
-            if old is not None:
-                self._stack.removeWidget(old)
-                old.deleteLater()
+        empty_stack(self._stack)
         self._form, self.engine, self.rows = None, None, {}
         self._stack.addWidget(self._face() if ready else self._empty())
 

@@ -14,7 +14,21 @@ from microtome.ui.form import Form
 from microtome.ui.i18n import tr
 from microtome.ui.pages.base import Page
 from microtome.ui.theme import GRID
-from microtome.ui.widgets import Choice, EmptyState, button, card, clear, column, facts, holding, label, note, row, scrolling
+from microtome.ui.widgets import (
+    Choice,
+    EmptyState,
+    button,
+    card,
+    clear,
+    column,
+    empty_stack,
+    facts,
+    holding,
+    label,
+    note,
+    row,
+    scrolling,
+)
 
 
 class TrainingSetupPage(Page):
@@ -53,11 +67,7 @@ class TrainingSetupPage(Page):
         self._show_facts()
 
     def _choose_face(self, ready: bool) -> None:
-        while self._stack.count():
-            old = self._stack.widget(0)
-            if old is not None:
-                self._stack.removeWidget(old)
-                old.deleteLater()
+        empty_stack(self._stack)
         self._forms = []
         self._stack.addWidget(self._face() if ready else self._empty())
 
