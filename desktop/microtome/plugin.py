@@ -24,9 +24,11 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError, MicrotomeError, nearest
 from microtome.fields import Field, FieldSpec, fields_of, fill
+from microtome.questions import Choice, Question, QuestionError
 
 __all__ = [
     "KINDS",
+    "Choice",
     "Field",
     "FieldSpec",
     "FileError",
@@ -35,7 +37,10 @@ __all__ = [
     "MicrotomeError",
     "Parameter",
     "Plugin",
+    "Question",
+    "QuestionError",
     "RawVolume",
+    "Report",
     "Space",
     "Structure",
     "augmentation",
@@ -44,18 +49,22 @@ __all__ = [
     "network",
     "reader",
     "search",
+    "transform",
 ]
 
-PluginKind = Literal["reader", "generator", "network", "augmentation", "search"]
+PluginKind = Literal["reader", "transform", "generator", "network", "augmentation", "search"]
 #: Every kind, in the order of the Plugins page, with the folder of its built-in plugins.
 KINDS: dict[PluginKind, str] = {
     "reader": "readers",
+    "transform": "transforms",
     "generator": "generators",
     "network": "networks",
     "augmentation": "augmentations",
     "search": "searches",
 }
 F = TypeVar("F", bound=Callable[..., Any])
+#: Called with the share that is done (0 … 1); answers True where the work is to stop now.
+Report = Callable[[float], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +114,18 @@ def reader(name: str, *, extensions: tuple[str, ...], label: str = "", folders: 
     return _mark("reader", name, label, extensions=extensions, folders=folders)
 
 
+def transform(
+    name: str, *, label: str = "", measure: Callable[..., dict[str, Any]] | None = None, once: bool = False
+) -> Callable[[F], F]:
+    """`function(volume: RawVolume, known: dict, **fields) -> RawVolume`, lazily: voxels are changed when they are read.
+
+    The source is never changed; voxel sizes are nm (or None). `measure(volume: RawVolume, report: Report, **fields) -> dict`
+    looks through the voxels once (a slice's shift, its brightness); what it returns is plain JSON, kept with the project, and
+    comes back as `known`. `once`: a chain holds it at most once.
+    """
+    return _mark("transform", name, label, measure=measure, once=once)
+
+
 def generator(name: str, *, label: str = "") -> Callable[[F], F]:
     """`function(rng: numpy Generator, **fields) -> Structure`; the same rng state gives the same structure."""
     return _mark("generator", name, label)
@@ -149,17 +170,29 @@ class RawVolume:
     source: str = ""
     findings: tuple[str, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
+    structure: Structure | None = None  # the particles that the voxels are drawn from
 
 
 @dataclass(frozen=True, kw_only=True)
 class Structure:
-    """Spheres in a box: centres (n, 3) and box (3,) as (z, y, x) in `unit`, radii (n,); periodic on all axes or none."""
+    """Spheres in a box: centres (n, 3) and box (3,) as (z, y, x) in `unit`, radii (n,).
+
+    The box reaches from 0 to its edges. `periodic`: on all axes or none, or one answer an axis (z, y, x). `types` (n,) index
+    into `names` where the particles are of several kinds. `unit` is "" where the file does not say what its lengths are.
+    """
 
     centres: NDArray[np.float64]
     radii: NDArray[np.float64]
     box: tuple[float, float, float]
-    periodic: bool = True
+    periodic: bool | tuple[bool, bool, bool] = True
     unit: str = "nm"
+    types: NDArray[np.int32] | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def wraps(self) -> tuple[bool, bool, bool]:
+        """Whether the box is periodic along z, y and x."""
+        return self.periodic if isinstance(self.periodic, tuple) else (self.periodic,) * 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Flag, auto
 from pathlib import Path
@@ -25,6 +26,7 @@ from microtome.store.project import Project, VolumeEntry
 from microtome.store.run import Order, RunFolder, RunLock
 from microtome.training.spec import TrainingSpec
 from microtome.volumes.read import Description
+from microtome.volumes.transforms import Step, checked
 
 SECTIONS: dict[str, type] = {"slices": SlicePlan, "training": TrainingSpec, "search": SearchSpec}
 Axis = dict[str, Any] | list[Any]
@@ -127,6 +129,14 @@ class OpenProject:
         """Change a volume's name, class_name, voxel_size, unit or path (relink)."""
         self.need_project().put_volume(replace(self.volume(entry_id), **values))
         return Change.VOLUMES
+
+    def set_transforms(self, entry_id: str, steps: Sequence[Step]) -> Change:
+        """Keep these corrections with a volume, in this order, measured values included; none: the volume as it was read."""
+        entry = self.volume(entry_id)
+        options = {k: v for k, v in entry.options.items() if k != "transforms"}
+        if steps:
+            options["transforms"] = [dict(step) for step in checked(steps)]
+        return self.change_volume(entry_id, options=options)
 
     def remove_volume(self, entry_id: str) -> Change:
         """Forget a volume; its data are not touched."""

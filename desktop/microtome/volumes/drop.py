@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from microtome.errors import MicrotomeError
+from microtome.questions import Question, QuestionError
 from microtome.volumes.folder import images_in, is_stack
 from microtome.volumes.images import is_image
 from microtome.volumes.read import Description, describe
@@ -16,12 +18,14 @@ from microtome.volumes.read import Description, describe
 class DropItem:
     """One thing of a drop: its description, or `error` (one sentence with what to do) where it cannot be used.
 
-    A folder of classes carries its volumes as the description's `children`.
+    A folder of classes carries its volumes as the description's `children`. Where a `question` stands beside the error, the
+    item can be used once it is answered: `examine_one(path, options)` with the choice's options is then the next step.
     """
 
     path: str
     description: Description | None = None
     error: str = ""
+    question: Question | None = None
 
 
 def examine(paths: Iterable[str | Path]) -> list[DropItem]:
@@ -32,14 +36,27 @@ def examine(paths: Iterable[str | Path]) -> list[DropItem]:
     """
     items: list[DropItem] = []
     for path in _gathered([Path(p) for p in paths]):
-        try:
-            found = describe(path)
-        except MicrotomeError as error:
-            items.append(DropItem(path=str(path), error=str(error)))
-            continue
-        items.append(DropItem(path=str(path), description=found))
-        items.extend(DropItem(path=at, error=words) for at, words in _problems(found))
+        item = examine_one(path)
+        items.append(item)
+        if item.description is not None:
+            # A file of a folder may only need an answer: its question is asked as if it had been dropped by itself.
+            items.extend(_again(at, words) for at, words in _problems(item.description))
     return items
+
+
+def examine_one(path: str | Path, options: dict[str, Any] | None = None) -> DropItem:
+    """Describe one item under reader options, as they stand in its question's choices."""
+    try:
+        return DropItem(path=str(path), description=describe(path, **(options or {})))
+    except QuestionError as error:
+        return DropItem(path=str(path), error=str(error), question=error.question)
+    except MicrotomeError as error:
+        return DropItem(path=str(path), error=str(error))
+
+
+def _again(path: str, words: str) -> DropItem:
+    item = examine_one(path)
+    return item if item.question is not None else DropItem(path=path, error=words)
 
 
 def _problems(description: Description) -> list[tuple[str, str]]:

@@ -17,11 +17,12 @@ from microtome.store.atomic import explain
 from microtome.volumes.folder import entries, images_in, is_stack, multipage
 from microtome.volumes.images import image_size
 from microtome.volumes.tiffheader import is_tiff
+from microtome.volumes.transforms import transformed
 from microtome.volumes.units import VOXEL, nanometres
 from microtome.volumes.volume import Volume, extent
 
 Kind = Literal["volume", "image", "images folder", "classes folder", "project"]
-COMMON = ("voxel_size", "unit", "reader")
+COMMON = ("voxel_size", "unit", "reader", "transforms")
 _SCAN_AT_ONCE = 2**26  # bytes of floating-point data that a description looks through for NaN
 _MOST_CHILDREN = 500  # looked at in one folder
 _DEEPEST = 3  # folders below the one that was dropped
@@ -75,9 +76,10 @@ class Description:
 def open_volume(path: str | Path, **options: Any) -> Volume:
     """Open a volume file, a folder of slices or a 2-D image (one slice); voxels are read when they are asked for.
 
-    `voxel_size` (z, y, x; or one number) and `unit` override the file's, `reader` chooses the reader by name; the rest are
-    the reader's own settings (raw: shape, dtype, offset, byte_order). Raises FileError for what cannot be read, InputError
-    for what is no volume, UnknownNameError (naming the nearest) for an unknown option.
+    `voxel_size` (z, y, x; or one number) and `unit` override the file's, `reader` chooses the reader by name, `transforms` are
+    steps like {"name": "crop", "z_from": 10} that are applied to what is read; the rest are the reader's own settings (raw:
+    shape, dtype, offset, byte_order). Raises FileError for what cannot be read, QuestionError for a file that holds several
+    volumes, InputError for what is no volume, UnknownNameError (naming the nearest) for an unknown option.
     """
     path = _existing(Path(path))
     common = {k: v for k, v in options.items() if k in COMMON}
@@ -97,7 +99,7 @@ def describe(path: str | Path, **options: Any) -> Description:
     volume = _open(path, plugin, own, common)
     if volume.memory_bytes <= _SCAN_AT_ONCE:
         volume = volume.scanned()
-    kept = own | ({"reader": plugin.name} if "reader" in common else {})
+    kept = own | {k: common[k] for k in ("reader", "transforms") if k in common}
     return Description(
         path=str(path),
         kind="image" if volume.shape[0] == 1 else "volume",
@@ -178,7 +180,7 @@ def _open(path: Path, plugin: Plugin, own: Mapping[str, Any], common: Mapping[st
         if isinstance(error, MicrotomeError):
             raise
         raise explain(error, path, "read") from error
-    return Volume.from_raw(_overridden(raw, common))
+    return transformed(Volume.from_raw(_overridden(raw, common)), common.get("transforms", ()))
 
 
 def _plain(value: Any) -> Any:

@@ -65,9 +65,9 @@ def voxelise(structure: Structure, voxel_size: float | Size | None = None) -> Vo
 
     out = np.zeros(tuple(number), dtype=np.uint8)
     voxel = box / number
-    draw_spheres(out, np.ascontiguousarray(structure.centres), structure.radii, voxel, _FINE, structure.periodic)
+    draw_spheres(out, np.ascontiguousarray(structure.centres), structure.radii, voxel, _FINE, np.array(structure.wraps))
     nm = [to_nm(float(v), structure.unit) for v in voxel]
-    return Volume(voxels=out, voxel_size=(nm[0], nm[1], nm[2]), unit=NM, source="simulated", nonfinite=0)
+    return Volume(voxels=out, voxel_size=(nm[0], nm[1], nm[2]), unit=NM, source="simulated", nonfinite=0, structure=structure)
 
 
 def save_tiff(volume: Volume, path: Path) -> None:

@@ -22,8 +22,11 @@ def check(structure: Structure) -> Structure:
         raise InputError("The structure has no particle.", "Enlarge the box, the volume fraction, or both.")
     if not (np.isfinite(centres).all() and np.isfinite(radii).all() and (radii > 0).all() and (box > 0).all()):
         raise InputError("A structure's places must be finite, its radii and box positive.")
-    if structure.periodic and not ((centres >= 0).all() and (centres < box).all()):
+    wraps = np.array(structure.wraps)
+    if not ((centres >= 0) | ~wraps).all() or not ((centres < box) | ~wraps).all():
         raise InputError("In a periodic structure every centre lies in the box.")
+    if structure.types is not None and structure.types.shape != structure.radii.shape:
+        raise InputError(f"A structure's types are one a particle, not {structure.types.shape}.")
     return structure
 
 
@@ -34,12 +37,13 @@ def volume_fraction(structure: Structure) -> float:
 
 def _pairs(structure: Structure, reach: float) -> tuple[NDArray[np.int64], Array]:
     """The pairs of centres nearer than `reach`, and their distances."""
-    box = np.asarray(structure.box)
-    tree = cKDTree(structure.centres, boxsize=box if structure.periodic else None)
+    # A period of 0 is none.
+    box = np.where(structure.wraps, structure.box, 0.0)
+    tree = cKDTree(structure.centres, boxsize=box)
     pairs = np.asarray(tree.query_pairs(reach, output_type="ndarray"), dtype=np.int64)
     apart = structure.centres[pairs[:, 0]] - structure.centres[pairs[:, 1]]
-    if structure.periodic:
-        apart -= box * np.rint(apart / box)
+    for axis in np.flatnonzero(structure.wraps):
+        apart[:, axis] -= box[axis] * np.rint(apart[:, axis] / box[axis])
     return pairs, np.linalg.norm(apart, axis=1)
 
 

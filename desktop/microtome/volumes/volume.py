@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.errors import InputError
-from microtome.plugin import LazyArray, RawVolume
+from microtome.plugin import LazyArray, RawVolume, Structure
 from microtome.volumes.lazy import need_memory
 from microtome.volumes.units import NM, VOXEL, nanometres
 
@@ -23,7 +23,8 @@ class Volume:
     """Voxels (z, y, x), their size (z, y, x) in `unit` or None, where they come from, and findings in words.
 
     Slicing reads only what is asked for and returns native-endian ndarrays of the file's own dtype. `nonfinite` counts the
-    voxels that are NaN or infinite (None: floating-point data that were not looked at).
+    voxels that are NaN or infinite (None: floating-point data that were not looked at). `structure` are the particles that the
+    voxels are drawn from, where they are.
     """
 
     voxels: LazyArray
@@ -33,6 +34,7 @@ class Volume:
     findings: tuple[str, ...] = ()
     nonfinite: int | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    structure: Structure | None = None
     _kept: NDArray[Any] | None = field(default=None, repr=False)
 
     @classmethod
@@ -50,6 +52,7 @@ class Volume:
             findings=(*raw.findings, *findings),
             nonfinite=None if raw.voxels.dtype.kind == "f" else 0,
             metadata=raw.metadata,
+            structure=raw.structure,
         )
 
     @classmethod

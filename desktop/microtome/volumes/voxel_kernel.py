@@ -14,10 +14,11 @@ FULL = 255
 
 
 @compiled
-def draw_spheres(out: Array, centres: Array, radii: Array, voxel: Array, fine: int, periodic: bool) -> None:
+def draw_spheres(out: Array, centres: Array, radii: Array, voxel: Array, fine: int, periodic: Array) -> None:
     """Add the coverage of each sphere to `out` (z, y, x; uint8, 255 = all covered), boundary voxels from fine³ points.
 
     Voxel i reaches from i·voxel to (i+1)·voxel. Coverages of spheres that touch add up, so that no volume is lost.
+    `periodic` (3,): whether what leaves on one side comes in on the other.
     """
     half = 0.5 * np.sqrt(voxel[0] ** 2 + voxel[1] ** 2 + voxel[2] ** 2)
     low = np.zeros(3, np.int64)
@@ -27,7 +28,7 @@ def draw_spheres(out: Array, centres: Array, radii: Array, voxel: Array, fine: i
         for k in range(3):
             low[k] = int(np.floor((centres[n, k] - r) / voxel[k]))
             high[k] = int(np.floor((centres[n, k] + r) / voxel[k]))
-            if not periodic:
+            if not periodic[k]:
                 low[k] = max(low[k], 0)
                 high[k] = min(high[k], out.shape[k] - 1)
         for a in range(low[0], high[0] + 1):
