@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -109,9 +110,23 @@ def _mark(kind: PluginKind, name: str, label: str, **extra: Any) -> Callable[[F]
     return decorate
 
 
-def reader(name: str, *, extensions: tuple[str, ...], label: str = "", folders: bool = False) -> Callable[[F], F]:
-    """`function(path: Path, **fields) -> RawVolume`; `extensions` in lower case with the dot; `folders`: takes folders."""
-    return _mark("reader", name, label, extensions=extensions, folders=folders)
+def reader(
+    name: str,
+    *,
+    extensions: tuple[str, ...],
+    label: str = "",
+    folders: bool = False,
+    recognises: Callable[[Path, bytes], bool] | None = None,
+    shared: tuple[str, ...] = (),
+) -> Callable[[F], F]:
+    """`function(path: Path, **fields) -> RawVolume`; `extensions` in lower case with the dot.
+
+    `folders`: takes folders. `recognises(path, first bytes)` says whether a file is of this kind whatever its name, or a
+    folder (its first bytes are empty) one volume; it must be quick and raise nothing. A reader that recognises a file goes
+    before one that only takes its extension. `shared` are extensions that many programs use (.txt, .dat, .gz): this reader
+    takes them only where it recognises the content.
+    """
+    return _mark("reader", name, label, extensions=extensions, folders=folders, recognises=recognises, shared=shared)
 
 
 def transform(

@@ -44,7 +44,7 @@ def _volume(array: NDArray[Any], path: Path) -> RawVolume:
     return RawVolume(voxels=array, source=str(path))
 
 
-@reader("npy", label="NumPy array", extensions=(".npy",))
+@reader("npy", label="NumPy array", extensions=(".npy",), recognises=lambda _path, head: head[:6] == b"\x93NUMPY")
 def npy(path: Path) -> RawVolume:
     """NumPy arrays (.npy), memory-mapped."""
     with open(path, "rb") as file:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from microtome.plugin import Field, RawVolume, reader
 from microtome.volumes.tiff import open_tiff
+from microtome.volumes.tiffheader import is_tiff
 
 
-@reader("tiff", label="TIFF stack", extensions=(".tif", ".tiff"))
+@reader("tiff", label="TIFF stack", extensions=(".tif", ".tiff"), recognises=lambda _path, head: is_tiff(head))
 def tiff(
     path: Path,
     *,

@@ -16,7 +16,6 @@ from microtome.registry import registry
 from microtome.store.atomic import explain
 from microtome.volumes.folder import entries, images_in, is_stack, multipage
 from microtome.volumes.images import image_size
-from microtome.volumes.tiffheader import is_tiff
 from microtome.volumes.transforms import transformed
 from microtome.volumes.units import VOXEL, nanometres
 from microtome.volumes.volume import Volume, extent
@@ -25,6 +24,7 @@ Kind = Literal["volume", "image", "images folder", "classes folder", "project"]
 COMMON = ("voxel_size", "unit", "reader", "transforms")
 _SCAN_AT_ONCE = 2**26  # bytes of floating-point data that a description looks through for NaN
 _MOST_CHILDREN = 500  # looked at in one folder
+_HEAD = 4096  # bytes that a reader may recognise a file by
 _DEEPEST = 3  # folders below the one that was dropped
 
 
@@ -137,36 +137,41 @@ def _file_bytes(path: Path) -> int:
 
 
 def _reader(path: Path, name: str | None, own: Mapping[str, Any]) -> Plugin:
-    """The reader that is named, or that takes this extension; else one by the first bytes; else raw where a shape is given."""
-    known = registry()
+    """The reader that is named, that recognises the content or takes the extension; else raw where a shape is given."""
     if name:
-        return known.get("reader", str(name))
-    readers = known.of_kind("reader")
-    if path.is_dir():
-        return next(p for p in readers if p.extra["folders"])
-    ending = path.suffix.lower()
-    for plugin in readers:
-        if ending in plugin.extra["extensions"]:
-            return plugin
-    guessed = _by_first_bytes(path) or ("raw" if "shape" in own else "")
-    if guessed:
-        return known.get("reader", guessed)
-    endings = sorted({e for p in readers for e in p.extra["extensions"]})
-    if path.stat().st_size == 0:
+        return registry().get("reader", str(name))
+    found = _fitting(path)
+    if found is not None:
+        return found
+    if "shape" in own and path.is_file():
+        return registry().get("reader", "raw")
+    if path.is_file() and path.stat().st_size == 0:
         raise FileError(f"{path} is empty (0 bytes).", "Copy or export it again.")
+    endings = sorted({e for p in registry().of_kind("reader") for e in (*p.extra["extensions"], *p.extra["shared"])})
     raise FileError(
-        f"{path} is no volume that can be read: there is no reader for “{ending or path.name}”.",
+        f"{path} is no volume that can be read: there is no reader for “{path.suffix.lower() or path.name}”.",
         f"Readable: {', '.join(endings)}, or a folder of slices; for headerless voxels give shape and dtype.",
     )
 
 
-def _by_first_bytes(path: Path) -> str:
+def _fitting(path: Path) -> Plugin | None:
+    """The reader of a file or folder: one that recognises it and knows its extension, one that takes its extension, one that
+    recognises it whatever it is called."""
+    folder, ending = path.is_dir(), path.suffix.lower()
+    readers = [p for p in registry().of_kind("reader") if p.extra["folders"] or not folder]
+    head = b"" if folder else _first_bytes(path)
+    knowing = [p for p in readers if p.extra["recognises"] is not None and p.extra["recognises"](path, head)]
+    likely = [p for p in knowing if ending in (*p.extra["extensions"], *p.extra["shared"])]
+    by_name = [p for p in readers if ending in p.extra["extensions"] or (folder and p.extra["recognises"] is None)]
+    return next(iter(likely + by_name[: 0 if folder and knowing else None] + knowing), None)
+
+
+def _first_bytes(path: Path) -> bytes:
     try:
         with open(path, "rb") as file:
-            head = file.read(8)
+            return file.read(_HEAD)
     except OSError as error:
         raise explain(error, path, "read") from error
-    return "tiff" if is_tiff(head) else "npy" if head[:6] == b"\x93NUMPY" else ""
 
 
 def _open(path: Path, plugin: Plugin, own: Mapping[str, Any], common: Mapping[str, Any]) -> Volume:
@@ -217,6 +222,8 @@ def _voxel_size(value: Any) -> tuple[float, float, float]:
 def _describe_folder(path: Path, options: Mapping[str, Any], depth: int = 0) -> Description:
     if (path / "project.json").is_file():
         return Description(path=str(path), kind="project")
+    if _own_reader(path):
+        return describe(path, **{**options, "reader": _own_reader(path)})
     inside = entries(path)
     images = images_in(path)
     if is_stack(images) or (images and options):
@@ -257,8 +264,14 @@ def _children(paths: list[Path], depth: int) -> tuple[tuple[Description, ...], t
     return tuple(found), tuple(problems)
 
 
+def _own_reader(folder: Path) -> str:
+    """The reader that recognises a folder as one volume, not as a folder of slices; "" where there is none."""
+    found = _fitting(folder)
+    return found.name if found is not None and found.extra["recognises"] is not None else ""
+
+
 def _is_known(path: Path) -> bool:
-    return any(path.suffix.lower() in p.extra["extensions"] for p in registry().of_kind("reader"))
+    return _fitting(path) is not None
 
 
 def _holds_something(path: Path) -> bool:
