@@ -43,6 +43,7 @@ class Description:
     shape: tuple[int, int, int] | None = None
     dtype: str = ""
     voxel_size: tuple[float, float, float] | None = None  # (z, y, x) in `unit`
+    pixel_size: tuple[float, float] | None = None  # (y, x) in nm, also where the distance between slices is not known
     unit: str = VOXEL
     file_bytes: int = 0
     memory_bytes: int = 0
@@ -66,7 +67,7 @@ class Description:
         data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         size = self.physical_size
         data["physical_size"] = None if size is None else list(size)
-        for key in ("shape", "voxel_size", "findings"):
+        for key in ("shape", "voxel_size", "pixel_size", "findings"):
             data[key] = None if data[key] is None else list(data[key])
         data["children"] = [c.to_json() for c in self.children]
         data["problems"] = [{"path": path, "error": error} for path, error in self.problems]
@@ -107,6 +108,7 @@ def describe(path: str | Path, **options: Any) -> Description:
         shape=volume.shape,
         dtype=volume.dtype.name,
         voxel_size=volume.voxel_size,
+        pixel_size=volume.metadata.get("pixel_size"),
         unit=volume.unit,
         file_bytes=_file_bytes(path),
         memory_bytes=volume.memory_bytes,
