@@ -27,6 +27,7 @@ from microtome.store.run import Order, RunFolder, RunLock
 from microtome.training.spec import TrainingSpec
 from microtome.volumes.read import Description
 from microtome.volumes.transforms import Step, checked
+from microtome.volumes.volume import Volume
 
 SECTIONS: dict[str, type] = {"slices": SlicePlan, "training": TrainingSpec, "search": SearchSpec}
 Axis = dict[str, Any] | list[Any]
@@ -84,7 +85,8 @@ class OpenProject:
         """Refer to a file or folder that was described in the background; adding it twice changes nothing."""
         project = self.need_project()
         reference = project.refer(Path(description.path))
-        if any(v.path == reference and v.options == description.options for v in project.volumes):
+        read = _reading(description.options)
+        if any(v.path == reference and _reading(v.options) == read for v in project.volumes):
             return Change.NOTHING
         project.put_volume(
             VolumeEntry(
@@ -97,6 +99,7 @@ class OpenProject:
                 size=description.file_bytes,
                 voxel_size=description.voxel_size,
                 unit=description.unit,
+                pixel_size=description.pixel_size,
                 class_name=class_name,
                 findings=description.findings,
                 images=description.kind in ("image", "images folder"),
@@ -126,17 +129,41 @@ class OpenProject:
         raise InputError("That volume is no longer in the project.")
 
     def change_volume(self, entry_id: str, **values: Any) -> Change:
-        """Change a volume's name, class_name, voxel_size, unit or path (relink)."""
-        self.need_project().put_volume(replace(self.volume(entry_id), **values))
+        """Change a volume's name, class_name, voxel_size, unit or path (relink); what its corrections leave is then unknown."""
+        entry = self.volume(entry_id)
+        stale = values.keys() & {"path", "options", "voxel_size", "unit"}
+        reset = {"corrected_shape": None, "corrected_voxel_size": None} if stale else {}
+        self.need_project().put_volume(replace(entry, **{**reset, **values}))
         return Change.VOLUMES
 
-    def set_transforms(self, entry_id: str, steps: Sequence[Step]) -> Change:
-        """Keep these corrections with a volume, in this order, measured values included; none: the volume as it was read."""
+    def set_transforms(
+        self, entry_id: str, steps: Sequence[Step], *, aside: Sequence[Step] = (), result: Description | Volume | None = None
+    ) -> Change:
+        """Keep these corrections with a volume, in this order, measured values included; none: the volume as it was read.
+
+        `aside` are those that are switched off, each with its place "at" in the whole chain. `result` is the volume that the
+        corrections leave, where it was opened by now.
+        """
         entry = self.volume(entry_id)
         options = {k: v for k, v in entry.options.items() if k != "transforms"}
         if steps:
             options["transforms"] = [dict(step) for step in checked(steps)]
-        return self.change_volume(entry_id, options=options)
+        self.change_volume(entry_id, options=options, aside=tuple(dict(step) for step in checked(aside)))
+        return self.note_corrected(entry_id, result) if result is not None else Change.VOLUMES
+
+    def note_corrected(self, entry_id: str, result: Description | Volume) -> Change:
+        """Keep the shape and the voxel size that a volume has after its corrections."""
+        return self.change_volume(entry_id, corrected_shape=result.shape, corrected_voxel_size=result.voxel_size)
+
+    def use_copy(self, entry_id: str, folder: Path | None) -> Change:
+        """Read a volume from the fast copy in `folder` from now on; None: from its source again."""
+        project, entry = self.need_project(), self.volume(entry_id)
+        options = {k: v for k, v in entry.options.items() if k != "copy"}
+        if folder is not None:
+            options["copy"] = project.refer(folder)
+        # The voxels stay what they are: so does what is known of them after the corrections.
+        project.put_volume(replace(entry, options=options))
+        return Change.VOLUMES
 
     def remove_volume(self, entry_id: str) -> Change:
         """Forget a volume; its data are not touched."""
@@ -236,7 +263,7 @@ class WorkingRecipe(OpenProject):
         volumes: list[dict[str, Any]] = []
         for entry in members:
             if entry.simulate is None and not entry.images:
-                item: dict[str, Any] = {"path": str(project.resolve(entry)), **entry.options}
+                item: dict[str, Any] = {"path": str(project.resolve(entry)), **project.reader_options(entry)}
                 if entry.voxel_size is not None:
                     item |= {"voxel_size": list(entry.voxel_size), "unit": entry.unit}
                 volumes.append(item)
@@ -297,6 +324,11 @@ class Session(WorkingRecipe):
     def runs(self) -> list[RunFolder]:
         """The project's runs, oldest first."""
         return self.project.runs() if self.project is not None else []
+
+
+def _reading(options: dict[str, Any]) -> dict[str, Any]:
+    """What of a volume's options says which voxels are read; corrections and a fast copy make no other volume."""
+    return {k: v for k, v in options.items() if k not in ("transforms", "copy")}
 
 
 def program() -> list[str]:

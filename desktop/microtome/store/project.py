@@ -37,11 +37,15 @@ class VolumeEntry:
     shape: tuple[int, int, int] | None = None
     dtype: str = ""
     size: int = 0  # bytes on disk when it was added
-    voxel_size: tuple[float, float, float] | None = None  # (z, y, x) in `unit`; None: not known
+    voxel_size: tuple[float, float, float] | None = None  # of the source, (z, y, x) in `unit`; None: not known
+    pixel_size: tuple[float, float] | None = None  # (y, x) in nm, where the file knows these two alone
     unit: str = "nm"
     class_name: str = ""  # "": not assigned
     findings: tuple[str, ...] = ()
     images: bool = False  # a 2-D image, or a folder of them, not a volume
+    aside: tuple[dict[str, Any], ...] = ()  # corrections that are switched off, each with its place "at" in the whole chain
+    corrected_shape: tuple[int, int, int] | None = None  # what the corrections leave, once it was seen; None: not known
+    corrected_voxel_size: tuple[float, float, float] | None = None
     rest: dict[str, Any] = field(default_factory=dict)  # keys of a later version
 
     @staticmethod
@@ -49,14 +53,30 @@ class VolumeEntry:
         """A fresh id."""
         return uuid.uuid4().hex[:12]
 
+    @property
+    def transforms(self) -> tuple[dict[str, Any], ...]:
+        """The corrections that are in force, in their order."""
+        return tuple(self.options.get("transforms", ()))
+
+    @property
+    def shown_shape(self) -> tuple[int, int, int] | None:
+        """The shape (z, y, x) that a user sees: after the corrections, where it is known."""
+        return (self.corrected_shape or self.shape) if self.transforms else self.shape
+
+    @property
+    def shown_voxel_size(self) -> tuple[float, float, float] | None:
+        """The voxel size that a user sees: after the corrections, where it is known."""
+        return (self.corrected_voxel_size or self.voxel_size) if self.transforms else self.voxel_size
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> VolumeEntry:
         """Read what to_json wrote; unknown keys are kept."""
         names = {f.name for f in dataclasses.fields(cls)} - {"rest"}
         known = {k: v for k, v in data.items() if k in names}
-        for key in ("shape", "voxel_size"):
+        for key in ("shape", "voxel_size", "pixel_size", "corrected_shape", "corrected_voxel_size"):
             known[key] = tuple(known[key]) if known.get(key) else None
-        known["findings"] = tuple(known.get("findings", ()))
+        for key in ("findings", "aside"):
+            known[key] = tuple(known.get(key, ()))
         return cls(**known, rest={k: v for k, v in data.items() if k not in names and k != FORMAT})
 
     def to_json(self) -> dict[str, Any]:
@@ -159,6 +179,16 @@ class Project:
         """Where a volume's data are now."""
         path = Path(entry.path)
         return path if path.is_absolute() else self.path / path
+
+    def copy_folder(self, entry: VolumeEntry) -> Path:
+        """Where the fast copy of a volume lies, or would lie: in the cache, so that it may be deleted at any time."""
+        return self.cache / "volumes" / entry.id
+
+    def reader_options(self, entry: VolumeEntry) -> dict[str, Any]:
+        """What `open_volume` is told beside path and voxel size; the fast copy by its place now, if it is still there."""
+        options = {k: v for k, v in entry.options.items() if k != "copy"}
+        copy = self.path / entry.options["copy"] if entry.options.get("copy") else None
+        return options if copy is None or not copy.is_dir() else {**options, "copy": str(copy)}
 
     def refer(self, path: Path) -> str:
         """How to write `path` down: relative where it lies inside the project."""

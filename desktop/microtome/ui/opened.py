@@ -42,7 +42,7 @@ def member(project: Project, entry: VolumeEntry, index: int = 0) -> Member:
     path = str(project.resolve(entry))
     if entry.images:
         return Member(name=entry.name, source=VolumeSource(path=str(image_files(path)[index])), flat=True)
-    given = VolumeSource(path=path, options=entry.options, voxel_size=entry.voxel_size, unit=unit)
+    given = VolumeSource(path=path, options=project.reader_options(entry), voxel_size=entry.voxel_size, unit=unit)
     return Member(name=entry.name, source=given)
 
 
