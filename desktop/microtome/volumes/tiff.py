@@ -17,8 +17,9 @@ from microtome.errors import FileError, InputError, MicrotomeError
 from microtome.plugin import LazyArray, RawVolume
 from microtome.volumes.grey import GreyRule, colour_words, to_grey
 from microtome.volumes.lazy import PagedArray, need_memory
+from microtome.volumes.scale import weigh
 from microtome.volumes.tiffheader import bones
-from microtome.volumes.tiffsize import tiff_voxel_size
+from microtome.volumes.tiffsize import tiff_report
 
 if TYPE_CHECKING:
     import tifffile
@@ -98,13 +99,13 @@ def open_tiff(path: Path, *, channel: int = -1, time: int = -1) -> RawVolume:
         findings = layout.findings
         if rule.colour:
             findings = (*findings, *_colour_findings(path, page, rule))
-        voxel_size, unit, more = tiff_voxel_size(file, layout.shape[0])
+        scale = weigh(tiff_report(file), layout.shape[0])
     return RawVolume(
         voxels=_array(path, layout, rule),
-        voxel_size=voxel_size,
-        unit=unit,
+        voxel_size=scale.voxel_size,
         source=str(path),
-        findings=(*findings, *more, *rule.findings),
+        findings=(*findings, *scale.findings, *rule.findings),
+        metadata=scale.metadata,
     )
 
 

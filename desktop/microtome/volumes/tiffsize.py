@@ -1,4 +1,4 @@
-"""The voxel size that a TIFF file gives: ImageJ's, OME's, tifffile's, or the resolution tags where they can be meant."""
+"""The scale that a TIFF file gives: its microscope's tags, OME's, ImageJ's or tifffile's words, or the resolution tags."""
 
 from __future__ import annotations
 
@@ -6,25 +6,52 @@ import math
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from microtome.volumes.microscope import microscope_report
+from microtome.volumes.scale import Reported, Scale
+from microtome.volumes.units import nanometres
+
 if TYPE_CHECKING:
     import tifffile
 
-Given = tuple[tuple[float, float, float] | None, str, tuple[str, ...]]
-"""voxel size (z, y, x) in the unit, the unit as it is written, findings"""
-_PRINT = 1e4  # nm; a coarser “pixels per inch” is a setting for printers, not a measurement
+PRINT = 1e4
+"""nm; a coarser “pixels per inch” is a setting for printers, not a measurement."""
 _NM_OF_TAG = {2: 2.54e7, 3: 1e7}
-_NOTHING: Given = (None, "", ())
+_NO_SCALE = ("", "pixel", "pixels", "voxel", "voxels")
 
 
-def _spacing(file: tifffile.TiffFile) -> tuple[str | None, float | None]:
-    """The unit and the slice distance of an ImageJ or tifffile description (None where it has none)."""
+def tiff_report(file: tifffile.TiffFile) -> Reported:
+    """All that a file's tags say of its voxel size, the microscope's own words first."""
+    page = file.pages.first
+    measured = microscope_report(page)
+    general = _general(file, page)
+    if measured.scales and not general.scales:
+        # That ImageJ was never told a scale is of no interest where the microscope gives it.
+        general = Reported()
+    return measured + general
+
+
+def _general(file: tifffile.TiffFile, page: tifffile.TiffPage) -> Reported:
+    if file.is_ome and file.ome_metadata:
+        return ome_report(file.ome_metadata)
+    pixel = _pixel(page)
+    words = _words(file)
+    if isinstance(words.get("unit"), str):
+        return _described(pixel, words, "ImageJ header" if file.imagej_metadata else "image description")
+    tag = page.tags.valueof("ResolutionUnit")
+    if pixel is None or tag not in _NM_OF_TAG:
+        return Reported()
+    y, x = pixel[0] * _NM_OF_TAG[tag], pixel[1] * _NM_OF_TAG[tag]
+    if max(y, x) > PRINT:
+        return Reported()
+    return Reported(scales=(Scale(source="resolution tags", y=y, x=x),))
+
+
+def _words(file: tifffile.TiffFile) -> dict[str, Any]:
+    """The key=value words of an ImageJ or tifffile description."""
     words: dict[str, Any] = file.imagej_metadata or {}
     if not words and file.shaped_metadata:
         words = dict(file.shaped_metadata[0])
-    unit, spacing = words.get("unit"), words.get("spacing")
-    if not isinstance(unit, str):
-        return None, None
-    return unit, float(spacing) if isinstance(spacing, int | float) else None
+    return words
 
 
 def _pixel(page: tifffile.TiffPage) -> tuple[float, float] | None:
@@ -38,58 +65,41 @@ def _pixel(page: tifffile.TiffPage) -> tuple[float, float] | None:
     return (sizes[0], sizes[1]) if all(math.isfinite(s) and s > 0 for s in sizes) else None
 
 
-def tiff_voxel_size(file: tifffile.TiffFile, depth: int) -> Given:
-    """The voxel size that the file gives for a stack of `depth` slices; without the slice distance there is none."""
-    if file.is_ome and file.ome_metadata:
-        return _ome(file.ome_metadata, depth)
-    page = file.pages.first
-    pixel = _pixel(page)
-    unit, spacing = _spacing(file)
-    if unit is not None:
-        return _described(pixel, unit, spacing, depth)
-    tag = page.tags.valueof("ResolutionUnit")
-    if pixel is None or tag not in _NM_OF_TAG:
-        return _NOTHING
-    y, x = pixel[0] * _NM_OF_TAG[tag], pixel[1] * _NM_OF_TAG[tag]
-    if max(y, x) > _PRINT:
-        return _NOTHING
-    return _stacked(y, x, None, "nm", depth)
-
-
-def _described(pixel: tuple[float, float] | None, unit: str, spacing: float | None, depth: int) -> Given:
+def _described(pixel: tuple[float, float] | None, words: dict[str, Any], source: str) -> Reported:
+    """Resolution and spacing in the description's unit; y and z may have units of their own."""
+    unit = str(words["unit"])
+    spacing = words.get("spacing")
+    z = float(spacing) if isinstance(spacing, int | float) and spacing > 0 else None
     if pixel is None:
-        return _NOTHING
+        return Reported()
+    plain = unit.strip().lower()
     if pixel == (1.0, 1.0) and spacing is None:
         # What a program writes that was never told a scale: 1 pixel = 1 of whatever the unit field says.
-        if not unit.strip() or unit.strip().lower() in ("pixel", "pixels", "voxel"):
-            return _NOTHING
-        return None, "", (f"The file says “{unit}” but no scale (1 pixel = 1 {unit}); that is no measurement and was ignored.",)
-    if unit.strip().lower() in ("pixel", "pixels", "voxel"):
-        return _NOTHING
-    return _stacked(pixel[0], pixel[1], spacing, unit, depth)
+        if plain in _NO_SCALE:
+            return Reported()
+        said = f"The file says “{unit}” but no scale (1 pixel = 1 {unit}); that is no measurement and was ignored."
+        return Reported(findings=(said,))
+    if plain in _NO_SCALE[1:]:
+        return Reported()
+    factors = [nanometres(str(words.get(f"{axis}unit", unit))) for axis in "zy"] + [nanometres(unit)]
+    if None in factors:
+        why = f"its unit “{unit}” is no length" if plain else "it has no unit"
+        numbers = " × ".join(f"{v:g}" for v in (z, *pixel) if v is not None)
+        return Reported(findings=(f"The file gives a voxel size of {numbers}, but {why}; it was ignored.",))
+    nm = [f for f in factors if f is not None]
+    scale = Scale(source=source, z=None if z is None else z * nm[0], y=pixel[0] * nm[1], x=pixel[1] * nm[2])
+    return Reported(scales=(scale,))
 
 
-def _stacked(y: float, x: float, z: float | None, unit: str, depth: int) -> Given:
-    if depth == 1:
-        # One image has no slice distance; its own pixel stands in, so that the pixel size is kept.
-        return (y, y, x), unit, ()
-    if z is None or z <= 0:
-        words = f"The file gives a pixel of {y:g} × {x:g} {unit} but no distance between slices; enter the voxel size."
-        return None, "", (words,)
-    return (z, y, x), unit, ()
-
-
-def _ome(xml: str, depth: int) -> Given:
+def ome_report(xml: str) -> Reported:
     """PhysicalSizeX/Y/Z of the first image; their unit is µm where none is written (OME model, 2016-06)."""
-    from microtome.volumes.units import nanometres
-
     try:
         root = ElementTree.fromstring(xml)
     except (ElementTree.ParseError, ValueError):
-        return None, "", ("The OME description of the file is damaged and was ignored.",)
+        return Reported(findings=("The OME description of the file is damaged and was ignored.",))
     pixels = next((e for e in root.iter() if e.tag.endswith("}Pixels") or e.tag == "Pixels"), None)
     if pixels is None:
-        return _NOTHING
+        return Reported()
     sizes: dict[str, float] = {}
     for axis in "ZYX":
         text, unit = pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm")
@@ -97,11 +107,11 @@ def _ome(xml: str, depth: int) -> Given:
         if text is None:
             continue
         if factor is None:
-            return None, "", (f"The file's pixel size is in “{unit}”, which is no length; it was ignored.",)
+            return Reported(findings=(f"The file's pixel size is in “{unit}”, which is no length; it was ignored.",))
         try:
             sizes[axis] = float(text) * factor
         except ValueError:
-            return None, "", (f"The file's pixel size “{text}” is no number; it was ignored.",)
+            return Reported(findings=(f"The file's pixel size “{text}” is no number; it was ignored.",))
     if "X" not in sizes or "Y" not in sizes:
-        return _NOTHING
-    return _stacked(sizes["Y"], sizes["X"], sizes.get("Z"), "nm", depth)
+        return Reported()
+    return Reported(scales=(Scale(source="OME header", z=sizes.get("Z"), y=sizes["Y"], x=sizes["X"]),))

@@ -13,7 +13,7 @@ _NANOMETRES: dict[str, float] = {
     **dict.fromkeys(("pm", "picometer", "picometre"), 1e-3),
     **dict.fromkeys(("å", "ångström", "angstrom", "ang"), 0.1),
     **dict.fromkeys(("nm", "nanometer", "nanometre", "ナノメートル"), 1.0),
-    **dict.fromkeys(("um", "µm", "μm", "micron", "micrometer", "micrometre", "?m", "âµm", "mikrometer"), 1e3),
+    **dict.fromkeys(("um", "µm", "μm", "micron", "micrometer", "micrometre", "?m", "\ufffdm", "âµm", "mikrometer"), 1e3),
     **dict.fromkeys(("mm", "millimeter", "millimetre"), 1e6),
     **dict.fromkeys(("cm", "centimeter", "centimetre"), 1e7),
     **dict.fromkeys(("m", "meter", "metre"), 1e9),
