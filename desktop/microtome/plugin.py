@@ -130,15 +130,24 @@ def reader(
 
 
 def transform(
-    name: str, *, label: str = "", measure: Callable[..., dict[str, Any]] | None = None, once: bool = False
+    name: str,
+    *,
+    label: str = "",
+    measure: Callable[..., dict[str, Any]] | None = None,
+    once: bool = False,
+    order: int | None = None,
+    words: Callable[..., str] | None = None,
+    place: Callable[..., int] | None = None,
 ) -> Callable[[F], F]:
     """`function(volume: RawVolume, known: dict, **fields) -> RawVolume`, lazily: voxels are changed when they are read.
 
     The source is never changed; voxel sizes are nm (or None). `measure(volume: RawVolume, report: Report, **fields) -> dict`
     looks through the voxels once (a slice's shift, its brightness); what it returns is plain JSON, kept with the project, and
-    comes back as `known`. `once`: a chain holds it at most once.
+    comes back as `known`. `once`: a chain holds it at most once. `order`: its place in the usual chain (crop 10 … denoise 70;
+    None: anywhere). `words(known: dict, **fields) -> str`: what was done, for a report ("cropped to slices 3 … 40").
+    `place(z: int, known: dict, **fields) -> int`: which slice afterwards shows what slice z showed, where that is another.
     """
-    return _mark("transform", name, label, measure=measure, once=once)
+    return _mark("transform", name, label, measure=measure, once=once, order=order, words=words, place=place)
 
 
 def generator(name: str, *, label: str = "") -> Callable[[F], F]:
