@@ -7,28 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
-from microtome.errors import FileError
+from microtome.volumes.memory import need_memory
 
+__all__ = ["PagedArray", "ReadPages", "expanded", "need_memory"]
 ReadPages = Callable[[Sequence[int]], Iterator[NDArray[Any]]]
-_SPARE = 0.9  # of the memory that is free now, the share that one array may take
-
-
-def need_memory(size: int, what: str) -> None:
-    """Raise FileError where `size` bytes do not fit into the memory that is free now."""
-    free = psutil.virtual_memory().available
-    if size > _SPARE * free:
-        raise FileError(
-            f"{what} needs {size / 2**30:.1f} GiB of memory; {free / 2**30:.1f} GiB are free.",
-            "Close other programs, crop or bin the volume, or save it as an uncompressed TIFF, which need not be loaded.",
-        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PagedArray:
-    """A stack (z, y, x) of which pages are read when they are asked for; `read(indices)` yields them in that order."""
+    """A stack (z, y, x) of which pages are read when they are asked for; `read(indices)` yields them in that order.
+
+    An array that is read by smaller blocks says so by an attribute `chunks` (z, y, x); cutting then reads boxes, not pages.
+    """
 
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
@@ -36,7 +28,7 @@ class PagedArray:
     name: str = "The volume"
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        keys = _expanded(key)
+        keys = expanded(key)
         first, rest = keys[0], keys[1:]
         if isinstance(first, int | np.integer):
             if not -self.shape[0] <= first < self.shape[0]:
@@ -52,7 +44,7 @@ class PagedArray:
         return out
 
 
-def _expanded(key: Any) -> tuple[Any, ...]:
+def expanded(key: Any) -> tuple[Any, ...]:
     """An index as one entry an axis (z, y, x)."""
     keys = key if isinstance(key, tuple) else (key,)
     if any(k is Ellipsis for k in keys):

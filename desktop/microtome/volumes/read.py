@@ -14,6 +14,8 @@ from microtome.errors import FileError, InputError, MicrotomeError, UnknownNameE
 from microtome.plugin import Plugin, RawVolume
 from microtome.registry import registry
 from microtome.store.atomic import explain
+from microtome.volumes.bricks import open_copy, reading_of
+from microtome.volumes.drawn import redrawn
 from microtome.volumes.folder import entries, images_in, is_stack, multipage
 from microtome.volumes.images import image_size
 from microtome.volumes.transforms import transformed
@@ -21,7 +23,7 @@ from microtome.volumes.units import VOXEL, nanometres
 from microtome.volumes.volume import Volume, extent
 
 Kind = Literal["volume", "image", "images folder", "classes folder", "project"]
-COMMON = ("voxel_size", "unit", "reader", "transforms")
+COMMON = ("voxel_size", "unit", "reader", "transforms", "copy")
 _SCAN_AT_ONCE = 2**26  # bytes of floating-point data that a description looks through for NaN
 _MOST_CHILDREN = 500  # looked at in one folder
 _HEAD = 4096  # bytes that a reader may recognise a file by
@@ -78,7 +80,8 @@ def open_volume(path: str | Path, **options: Any) -> Volume:
     """Open a volume file, a folder of slices or a 2-D image (one slice); voxels are read when they are asked for.
 
     `voxel_size` (z, y, x; or one number) and `unit` override the file's, `reader` chooses the reader by name, `transforms` are
-    steps like {"name": "crop", "z_from": 10} that are applied to what is read; the rest are the reader's own settings (raw:
+    steps like {"name": "crop", "z_from": 10} that are applied to what is read, `copy` is a folder with a copy in bricks that is
+    read instead where it is whole and of this source (volumes/copying.py); the rest are the reader's own settings (raw:
     shape, dtype, offset, byte_order). Raises FileError for what cannot be read, QuestionError for a file that holds several
     volumes, InputError for what is no volume, UnknownNameError (naming the nearest) for an unknown option.
     """
@@ -100,7 +103,7 @@ def describe(path: str | Path, **options: Any) -> Description:
     volume = _open(path, plugin, own, common)
     if volume.memory_bytes <= _SCAN_AT_ONCE:
         volume = volume.scanned()
-    kept = own | {k: common[k] for k in ("reader", "transforms") if k in common}
+    kept = own | {k: common[k] for k in ("reader", "transforms", "copy") if k in common}
     return Description(
         path=str(path),
         kind="image" if volume.shape[0] == 1 else "volume",
@@ -187,7 +190,31 @@ def _open(path: Path, plugin: Plugin, own: Mapping[str, Any], common: Mapping[st
         if isinstance(error, MicrotomeError):
             raise
         raise explain(error, path, "read") from error
+    raw = _copied(raw, path, plugin, own, common)
     return transformed(Volume.from_raw(_overridden(raw, common)), common.get("transforms", ()))
+
+
+def _copied(raw: RawVolume, path: Path, plugin: Plugin, own: Mapping[str, Any], common: Mapping[str, Any]) -> RawVolume:
+    """The volume with its voxels from the copy, where one is named that is whole, of this source and read in this way."""
+    folder = common.get("copy")
+    if not folder:
+        return raw
+    if not isinstance(folder, str | Path):
+        raise InputError(f"copy must be a folder, not {folder!r}.")
+    bricks = open_copy(folder, path, _reading(plugin, own))
+    if bricks is None or bricks.shape != tuple(raw.voxels.shape) or bricks.dtype != raw.voxels.dtype.newbyteorder("="):
+        return raw
+    return replace(raw, voxels=bricks)
+
+
+def reading(path: str | Path, **options: Any) -> str:
+    """How `open_volume` would read a source, in one line: its reader and the reader's own settings; the errors are the same."""
+    own = {k: v for k, v in options.items() if k not in COMMON}
+    return _reading(_reader(_existing(Path(path)), options.get("reader"), own), own)
+
+
+def _reading(plugin: Plugin, own: Mapping[str, Any]) -> str:
+    return reading_of(plugin.name, {k: _plain(v) for k, v in own.items()})
 
 
 def _plain(value: Any) -> Any:
@@ -203,6 +230,8 @@ def _overridden(raw: RawVolume, common: Mapping[str, Any]) -> RawVolume:
     if unit is not None and (not isinstance(unit, str) or (unit != VOXEL and nanometres(unit) is None)):
         raise InputError(f"unit cannot be {unit!r}.", "Write nm, um, mm, cm, m, inch, angstrom or voxel.")
     given = common.get("voxel_size")
+    if raw.structure is not None:
+        return redrawn(raw, None if given is None else _voxel_size(given), unit)
     if given is not None:
         size = _voxel_size(given)
         if unit == VOXEL and size != (1.0, 1.0, 1.0):

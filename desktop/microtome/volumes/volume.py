@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from microtome.errors import InputError
 from microtome.plugin import LazyArray, RawVolume, Structure
-from microtome.volumes.lazy import need_memory
+from microtome.volumes.bricks import Bricks
+from microtome.volumes.lazy import expanded
+from microtome.volumes.memory import fits_whole, keep, map_of, need_memory, read_mapped
 from microtome.volumes.units import NM, VOXEL, nanometres
 
 Size = tuple[float, float, float]
@@ -83,20 +85,58 @@ class Volume:
         """The edges (z, y, x) of the volume in `unit`, or None where the voxel size is not known."""
         return extent(self.shape, self.voxel_size)
 
+    @property
+    def levels(self) -> tuple[Volume, ...]:
+        """Coarser versions of the volume, finest first, where a copy in bricks holds them; their voxels are larger."""
+        if not isinstance(self.voxels, Bricks):
+            return ()
+        size = self.voxel_size
+        return tuple(
+            replace(
+                self,
+                voxels=bricks,
+                voxel_size=None if size is None else (size[0] * factor[0], size[1] * factor[1], size[2] * factor[2]),
+                structure=None,
+                _kept=None,
+            )
+            for bricks, factor in self.voxels.coarser
+        )
+
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        source: LazyArray = self.voxels if self._kept is None else self._kept
+        kept = self._kept
+        source: LazyArray = self.voxels if kept is None else kept
+        if isinstance(source, np.ndarray) and map_of(source) is not None:
+            keys = expanded(key)
+            if all(isinstance(k, int | np.integer | slice) for k in keys):
+                return read_mapped(source, keys)
         part = np.asarray(source[key])
         return part if part.dtype.isnative else part.astype(self.dtype)
 
     def as_array(self) -> NDArray[Any]:
-        """The whole volume: memory-mapped where the file allows it, else read once and kept."""
-        if self._kept is None:
-            if isinstance(self.voxels, np.ndarray) and self.voxels.dtype.isnative:
-                self._kept = self.voxels
-            else:
-                need_memory(self.memory_bytes, self.source or "The volume")
-                self._kept = np.asarray(self.voxels[:]).astype(self.dtype, copy=False)
-        return self._kept
+        """The whole volume: memory-mapped where the file allows it, else read once and kept.
+
+        Raises FileError where it does not fit into memory; `at_hand` and reading parts do without.
+        """
+        if isinstance(self.voxels, np.ndarray) and self.voxels.dtype.isnative:
+            return self.voxels
+        kept = self._kept
+        if kept is None:
+            need_memory(self.memory_bytes, self.source or "The volume")
+            kept = np.asarray(self[:]).astype(self.dtype, copy=False)
+            self._kept = kept
+            keep(self, kept.nbytes)
+        return kept
+
+    def at_hand(self) -> NDArray[Any] | None:
+        """The whole volume as `as_array` gives it where it need not be read for that, or is small; else None."""
+        if self._kept is not None or (isinstance(self.voxels, np.ndarray) and self.voxels.dtype.isnative):
+            return self.as_array()
+        mapped = isinstance(self.voxels, np.ndarray | Bricks)
+        return None if mapped or not fits_whole(self.memory_bytes) else self.as_array()
+
+    def let_go(self) -> None:
+        """Forget voxels that were read and kept; they are read again when they are needed."""
+        self._kept = None
 
     def scanned(self, limit: int = _SCAN_ALL) -> Volume:
         """This volume with NaN and infinite voxels counted (beyond `limit` bytes: in evenly spread slices) and said."""
