@@ -12,14 +12,12 @@ from microtome.errors import InputError, PluginError
 from microtome.plugin import Structure
 from microtome.registry import registry
 from microtome.store.atomic import replacing
-from microtome.volumes.lazy import need_memory
+from microtome.volumes.drawn import default_voxel_size as default_voxel_size
+from microtome.volumes.drawn import drawn
 from microtome.volumes.structure import check
 from microtome.volumes.units import NM, to_nm
 from microtome.volumes.volume import Size, Volume
 
-_VOXELS_A_DIAMETER = 5
-_FINE = 4  # points along a boundary voxel's edge
-_MOST_VOXELS = 2**33
 _IMAGEJ_LIMIT = 2**32 - 2**25  # bytes; beyond, a plain BigTIFF
 
 
@@ -37,37 +35,13 @@ def simulate(kind: str, *, seed: int = 0, parameters: Mapping[str, Any] | None =
     return check(structure)
 
 
-def default_voxel_size(structure: Structure) -> float:
-    """The voxel edge that draws a typical sphere five voxels wide, in the structure's unit."""
-    return 2 * float(np.median(structure.radii)) / _VOXELS_A_DIAMETER
-
-
 def voxelise(structure: Structure, voxel_size: float | Size | None = None) -> Volume:
-    """The structure as voxels (uint8; 0 … 255 is the share of a voxel that is covered), volume-exact.
+    """The structure as a volume of voxels in nm that are drawn when they are read: see `drawn`.
 
-    `voxel_size` is one edge or (z, y, x) in the structure's unit (None: `default_voxel_size`). A box holds whole voxels, so
-    the edge is changed to the nearest that divides it. Voxel i reaches from i to i+1 edges, its centre is voxel coordinate i.
+    `voxel_size` is one edge or (z, y, x) in the structure's unit (None: `default_voxel_size`). Raises InputError for voxels
+    that make no sense.
     """
-    box = np.asarray(structure.box, dtype=float)
-    wanted = np.broadcast_to(np.asarray(default_voxel_size(structure) if voxel_size is None else voxel_size, dtype=float), (3,))
-    if not (np.isfinite(wanted).all() and (wanted > 0).all()):
-        raise InputError(f"voxel_size must be positive, not {voxel_size!r}.")
-    if (wanted > box).any():
-        raise InputError(f"Voxels of {wanted.max():g} {structure.unit} are larger than the box.", "Make them smaller.")
-    number = np.maximum(1, np.rint(box / wanted)).astype(np.int64)
-    if np.prod(number.astype(float)) > _MOST_VOXELS:
-        raise InputError(
-            f"{' × '.join(str(n) for n in number)} voxels are more than can be drawn.",
-            "Make the voxels larger, or the box smaller.",
-        )
-    need_memory(int(np.prod(number)), "The structure's voxels")
-    from microtome.volumes.voxel_kernel import draw_spheres
-
-    out = np.zeros(tuple(number), dtype=np.uint8)
-    voxel = box / number
-    draw_spheres(out, np.ascontiguousarray(structure.centres), structure.radii, voxel, _FINE, np.array(structure.wraps))
-    nm = [to_nm(float(v), structure.unit) for v in voxel]
-    return Volume(voxels=out, voxel_size=(nm[0], nm[1], nm[2]), unit=NM, source="simulated", nonfinite=0, structure=structure)
+    return Volume.from_raw(drawn(structure, voxel_size, source="simulated"))
 
 
 def save_tiff(volume: Volume, path: Path) -> None:
