@@ -1,0 +1,256 @@
+"""The 3-D picture drawn by the processor alone, on any platform: a compiled loop a primitive, a thread a band of rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microtome.ui.views.space_camera import NEAR, Camera
+from microtome.ui.views.space_scene import Look, Panel, SpaceScene
+
+Array = NDArray[Any]
+SAMPLES = 16  # of soft shadows, a pixel
+_BINS = 4096
+_MOST_THREADS = 8
+_NO_CLIP = np.zeros((0, 4), dtype=np.float64)
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="microtome-3d")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture to be drawn: what, from where, how large, in which colours, and whether quickly or well."""
+
+    scene: SpaceScene
+    camera: Camera
+    width: int
+    height: int
+    look: Look
+    fine: bool = True
+
+
+def flat(panel: Panel, camera: Camera) -> Array:
+    """(3, 4): a panel in the camera's frame, for rays through the pixels: normal and its product with the corner, then
+    the rows that give the shares along `down` and `right` of a point."""
+    axes, eye = camera.axes(), camera.eye()
+    corner = axes @ (np.asarray(panel.corner) - eye)
+    down, right = axes @ np.asarray(panel.down), axes @ np.asarray(panel.right)
+    normal = np.cross(down, right)
+    made = np.zeros((3, 4))
+    made[0, :3], made[0, 3] = normal, normal @ corner
+    for k, edge in ((1, down), (2, right)):
+        along = edge / max(float(edge @ edge), 1e-300)
+        made[k, :3], made[k, 3] = along, -(along @ corner)
+    return made
+
+
+def frame_shares(panel: Panel, camera: Camera, width: int, height: int, scale: float) -> Array:
+    """The width of a panel's border as shares of its edges (down, right)."""
+    depth = max(float((panel.centre - camera.eye()) @ camera.axes()[2]), 1e-12)
+    one = panel.border * scale * depth / camera.focal(width, height)
+    edges = [max(float(np.linalg.norm(e)), 1e-300) for e in (panel.down, panel.right)]
+    return np.array([one / edges[0], one / edges[1]])
+
+
+def clip_planes(scene: SpaceScene, camera: Camera) -> Array:
+    """(3, 4) or (0, 4): the half spaces, in the camera's frame, whose common part is cut away."""
+    if scene.away is None:
+        return _NO_CLIP
+    point, signs = scene.away
+    axes, eye = camera.axes(), camera.eye()
+    made = np.zeros((3, 4))
+    for k in range(3):
+        made[k, :3] = signs[k] * axes[:, k]
+        made[k, 3] = signs[k] * (eye[k] - point[k])
+    return made
+
+
+def haze_of(scene: SpaceScene, camera: Camera) -> Array:
+    """The depths of the box's nearest and farthest corner."""
+    corners = np.array([[z, y, x] for z in (0, scene.box[0]) for y in (0, scene.box[1]) for x in (0, scene.box[2])])
+    depths = camera.seen(corners)[:, 2]
+    return np.array([float(depths.min()), max(float(depths.max()), float(depths.min()) + 1e-9)])
+
+
+def shadow_reach(scene: SpaceScene) -> float:
+    """How far soft shadows reach: a few grains, and no less than a little of the box."""
+    return max(4.0 * scene.grain, 0.012 * scene.diagonal)
+
+
+def far_to_near(panels: tuple[Panel, ...], camera: Camera) -> list[Panel]:
+    """Panels in the order in which translucent ones are laid."""
+    forward = camera.axes()[2]
+    return sorted(panels, key=lambda p: -float(p.centre @ forward))
+
+
+def _bounds(panel: Panel, camera: Camera, width: int, height: int) -> Array:
+    """Rows and columns that a panel may cover; all of them where a corner is behind the camera."""
+    corner, down, right = (np.asarray(v) for v in (panel.corner, panel.down, panel.right))
+    at = camera.project(np.stack([corner, corner + down, corner + right, corner + down + right]), width, height)
+    if (at[:, 2] <= NEAR * camera.fitting).any():
+        return np.array([0, height, 0, width], dtype=np.int64)
+    at = np.clip(at, -1e6, 1e6)
+    low, high = np.floor(at.min(axis=0)), np.ceil(at.max(axis=0))
+    found = [max(0, low[1]), min(height, high[1] + 1), max(0, low[0]), min(width, high[0] + 1)]
+    return np.array(found, dtype=np.int64)
+
+
+@dataclass(eq=False)
+class _Buffers:
+    """The picture in the making."""
+
+    depth: Array
+    normal: Array
+    colour: Array
+    out: Array
+
+    @classmethod
+    def of(cls, width: int, height: int) -> _Buffers:
+        return cls(
+            np.full((height, width), np.inf, np.float32),
+            np.zeros((height, width, 3), np.float32),
+            np.zeros((height, width, 4), np.uint8),
+            np.zeros((height, width, 4), np.uint8),
+        )
+
+
+def draw(frame: Frame) -> NDArray[np.uint8]:
+    """The picture (height, width, 4): red, green, blue, opacity, premultiplied; where nothing is it is clear.
+
+    A fine one is drawn at twice the size with soft shadows; a quick one as it is, without.
+    """
+    from microtome.ui.views.space_light import halved
+
+    scale = 2 if frame.fine else 1
+    width, height = frame.width * scale, frame.height * scale
+    buffers = _Buffers.of(width, height)
+    steps = _steps(frame, width, height, scale)
+    pool = _pool()
+    workers = min(_MOST_THREADS, os.cpu_count() or 1)
+    # Rows of unlike cost are shared out in twice as many bands as there are threads.
+    edges = np.linspace(0, height, 2 * workers + 1).astype(int)
+    for step in steps:
+        list(pool.map(partial(_band, step, buffers), pairwise(edges)))
+    if scale == 1:
+        return buffers.out
+    small = np.empty((frame.height, frame.width, 4), np.uint8)
+    halved(buffers.out, small)
+    return small
+
+
+_Step = Callable[[_Buffers, int, int], None]
+
+
+def _band(step: _Step, buffers: _Buffers, edges: tuple[int, int]) -> None:
+    step(buffers, int(edges[0]), int(edges[1]))
+
+
+def _steps(frame: Frame, width: int, height: int, scale: int) -> list[_Step]:
+    """Three passes over the bands, each of which needs the whole of the one before: shapes, light, glass."""
+    scene, camera, look = frame.scene, frame.camera, frame.look
+    focal = camera.focal(width, height)
+    near = NEAR * camera.fitting
+    clip = clip_planes(scene, camera)
+    view = np.array([focal, width / 2, height / 2, 0.0, near])
+
+    def at(first: int) -> Array:
+        moved = view.copy()
+        moved[3] = first
+        return moved
+
+    shapes = [
+        *_pictures(frame, width, height, scale),
+        *_particles(scene, camera, look, clip),
+        *_surface(scene, camera, look, clip),
+    ]
+
+    def draw_shapes(buffers: _Buffers, first: int, end: int) -> None:
+        for shape in shapes:
+            shape(at(first), buffers.depth[first:end], buffers.normal[first:end], buffers.colour[first:end])
+
+    haze, fog, reach = haze_of(scene, camera), np.array(look.bottom, np.float64), shadow_reach(scene)
+
+    def light(buffers: _Buffers, first: int, end: int) -> None:
+        from microtome.ui.views.space_light import shade
+
+        rows = np.array([first, end], np.int64)
+        samples = SAMPLES if frame.fine else 0
+        shade(buffers.depth, buffers.normal, buffers.colour, haze, fog, view, reach, samples, rows, buffers.out)
+
+    panes = [(p, *_panel(p, frame, width, height, scale)) for p in far_to_near(scene.glass, camera)]
+
+    def glass(buffers: _Buffers, first: int, end: int) -> None:
+        from microtome.ui.views.space_raster import lay_glass
+
+        for panel, plane, border, rgb, bounds in panes:
+            lay_glass(plane, border, rgb, panel.fill, at(first), bounds, buffers.depth[first:end], buffers.out[first:end])
+
+    return [draw_shapes, light, glass] if panes else [draw_shapes, light]
+
+
+_Shape = Callable[[Array, Array, Array, Array], None]
+
+
+def _panel(panel: Panel, frame: Frame, width: int, height: int, scale: int) -> tuple[Array, Array, Array, Array]:
+    camera = frame.camera
+    rgb = np.array(frame.look.rgb(panel.colour), np.float64)
+    return flat(panel, camera), frame_shares(panel, camera, width, height, scale), rgb, _bounds(panel, camera, width, height)
+
+
+def _pictures(frame: Frame, width: int, height: int, scale: int) -> list[_Shape]:
+    from microtome.ui.views.space_raster import draw_picture
+
+    def shape(panel: Panel) -> _Shape:
+        plane, border, rgb, bounds = _panel(panel, frame, width, height, scale)
+        picture = np.ascontiguousarray(panel.picture)
+
+        def drawn(view: Array, depth: Array, _normal: Array, colour: Array) -> None:
+            draw_picture(picture, plane, border, rgb, view, bounds, depth, colour)
+
+        return drawn
+
+    return [shape(panel) for panel in frame.scene.pictures]
+
+
+def _particles(scene: SpaceScene, camera: Camera, look: Look, clip: Array) -> list[_Shape]:
+    from microtome.ui.views.space_raster import draw_spheres, order_of
+
+    found = scene.particles
+    if found is None or len(found.radii) == 0:
+        return []
+    seen = camera.seen(found.centres)
+    order = order_of(seen[:, 2].copy(), _BINS)
+    palette = look.palette(len(found.names))
+    kinds = found.kinds if found.kinds is not None and len(palette) > 1 else np.zeros(len(found.radii), np.int32)
+
+    def drawn(view: Array, depth: Array, normal: Array, colour: Array) -> None:
+        draw_spheres(seen, found.radii, kinds, order, palette, view, clip, depth, normal, colour)
+
+    return [drawn]
+
+
+def _surface(scene: SpaceScene, camera: Camera, look: Look, clip: Array) -> list[_Shape]:
+    from microtome.ui.views.space_raster import draw_triangles
+
+    mesh = scene.surface
+    if mesh is None or len(mesh.faces) == 0:
+        return []
+    seen = camera.seen(mesh.vertices)
+    normals = np.ascontiguousarray(mesh.normals @ camera.axes().T.astype(np.float32))
+    rgb = np.array(look.surface, np.uint8)
+
+    def drawn(view: Array, depth: Array, normal: Array, colour: Array) -> None:
+        draw_triangles(seen, normals, mesh.faces, rgb, view, clip, depth, normal, colour)
+
+    return [drawn]

@@ -1,0 +1,159 @@
+"""What the 3-D view shows: box, planes, surface, particles and rectangles as plain data; nothing here paints or knows Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+RGB = tuple[int, int, int]
+Triple = tuple[float, float, float]
+#: "#rrggbb", a name of `Look.named`, or the index of a class colour.
+Colour = str | int
+
+PARTS = ("box", "planes", "surface", "particles", "oblique", "rectangles")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Particles:
+    """Spheres: centres (n, 3) as (z, y, x) and radii (n,) in the scene's unit; `kinds` (n,) index into `names`."""
+
+    centres: NDArray[np.float32]
+    radii: NDArray[np.float32]
+    kinds: NDArray[np.int32] | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mesh:
+    """Triangles: vertices (n, 3) and unit normals (n, 3) as (z, y, x) in the scene's unit, faces (m, 3) of vertex indices."""
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    normals: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Panel:
+    """A flat rectangle: one corner and its two edges (z, y, x); a picture (h, w) of grey levels is laid on it, rows along
+    `down`. Without a picture it is filled with `fill` (0 … 1) of its colour; `border` is the width of its frame in pixels."""
+
+    corner: Triple
+    down: Triple
+    right: Triple
+    picture: NDArray[np.uint8] | None = None
+    colour: Colour = "line"
+    fill: float = 0.15
+    border: float = 1.5
+    name: str = ""
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """The middle of the rectangle."""
+        return np.asarray(np.asarray(self.corner) + (np.asarray(self.down) + np.asarray(self.right)) / 2)
+
+    @property
+    def normal(self) -> NDArray[np.float64]:
+        """The unit normal: rows × columns, as (z, y, x) of a right-handed x, y, z."""
+        dz, dy, dx = self.down
+        rz, ry, rx = self.right
+        # (right × down) in x, y, z, written as (z, y, x): it points away from whoever sees the picture upright.
+        made = np.array([rx * dy - ry * dx, rz * dx - rx * dz, ry * dz - rz * dy], dtype=np.float64)
+        return np.asarray(made / max(float(np.linalg.norm(made)), 1e-300))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SpaceScene:
+    """All that is seen at once, in lengths of `unit` from the box's corner (0, 0, 0) to `box` (z, y, x).
+
+    `away` is a corner that is cut away from surface and particles, so that the planes are seen: a point and the signs of the
+    octant (z, y, x). `grain` is the size of the smallest feature (a particle's radius, a voxel), which shadows follow.
+    """
+
+    box: Triple
+    unit: str = "voxel"
+    planes: tuple[Panel, ...] = ()
+    oblique: Panel | None = None
+    surface: Mesh | None = None
+    particles: Particles | None = None
+    rectangles: tuple[Panel, ...] = ()
+    away: tuple[Triple, Triple] | None = None
+    grain: float = 0.0
+
+    @property
+    def diagonal(self) -> float:
+        """The length of the box's diagonal."""
+        return float(np.linalg.norm(self.box))
+
+    def only(self, parts: frozenset[str]) -> SpaceScene:
+        """The scene with the other parts left out; nothing is cut away where the planes are not shown."""
+        return replace(
+            self,
+            planes=self.planes if "planes" in parts else (),
+            oblique=self.oblique if "oblique" in parts else None,
+            surface=self.surface if "surface" in parts else None,
+            particles=self.particles if "particles" in parts else None,
+            rectangles=self.rectangles if "rectangles" in parts else (),
+            away=self.away if "planes" in parts and self.planes else None,
+        )
+
+    @property
+    def pictures(self) -> tuple[Panel, ...]:
+        """Every panel with a picture: drawn opaque."""
+        panels = (*self.planes, *((self.oblique,) if self.oblique is not None else ()), *self.rectangles)
+        return tuple(p for p in panels if p.picture is not None)
+
+    @property
+    def glass(self) -> tuple[Panel, ...]:
+        """Every panel without a picture: drawn translucent, after all else."""
+        panels = (*self.planes, *((self.oblique,) if self.oblique is not None else ()), *self.rectangles)
+        return tuple(p for p in panels if p.picture is None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The colours of a 3-D picture."""
+
+    top: RGB
+    bottom: RGB
+    line: RGB
+    text: RGB
+    surface: RGB
+    particle: RGB
+    kinds: tuple[RGB, ...]
+    named: dict[str, RGB] = field(default_factory=dict)
+
+    def rgb(self, colour: Colour) -> RGB:
+        """The colour of a panel."""
+        if isinstance(colour, int):
+            return self.kinds[colour % len(self.kinds)]
+        if colour.startswith("#"):
+            return hex_rgb(colour)
+        return self.named.get(colour, self.line)
+
+    def palette(self, count: int) -> NDArray[np.uint8]:
+        """The colours of particles of `count` kinds, (n, 3)."""
+        if count <= 1:
+            return np.array([self.particle], dtype=np.uint8)
+        return np.array([self.kinds[i % len(self.kinds)] for i in range(count)], dtype=np.uint8)
+
+
+def hex_rgb(text: str) -> RGB:
+    """Red, green, blue of "#rrggbb"."""
+    return (int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16))
+
+
+def axis_plane(box: Triple, axis: int, at: float, picture: NDArray[np.uint8] | None, colour: Colour = "line") -> Panel:
+    """The plane across `axis` (0 z, 1 y, 2 x) at the length `at`, with a slice of the volume as its picture."""
+    corner, down, right = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
+    rows, columns = [a for a in range(3) if a != axis]
+    corner[axis], down[rows], right[columns] = at, box[rows], box[columns]
+    return Panel(
+        corner=(corner[0], corner[1], corner[2]),
+        down=(down[0], down[1], down[2]),
+        right=(right[0], right[1], right[2]),
+        picture=picture,
+        colour=colour,
+        name="zyx"[axis],
+    )
