@@ -1,214 +1,204 @@
-"""Files beside an image or a folder of slices that tell its scale: JEOL, Hitachi, TESCAN, SkyScan, Auto Slice & View."""
+"""What a small text file beside headerless voxels says of them (.info, .json, .hdr, .vgi, .pcr, .txt, .mhd)."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from microtome.volumes.scale import Reported, Scale
-from microtome.volumes.tiffsize import ome_report
+from microtome.volumes.rawname import LEGAL, Shape, name_says
 from microtome.volumes.units import nanometres
 
-_ENDINGS = (".txt", ".hdr", ".log", ".info", ".json", ".xml")
-_MOST = 2**20  # bytes of a companion that are looked at
-_LARGEST_PROJECT = 2**26  # bytes; the project file of Auto Slice & View holds all its sites and recipes
-_PROJECT, _LEVELS = "Project.AsvProject", 4
-_METRE, _MICROMETRE = 1e9, 1e3
+Size = tuple[float, float, float]
+_ENDINGS = (".info", ".json", ".hdr", ".mhd", ".vgi", ".pcr", ".meta", ".txt")
+_MOST = 2**18  # bytes of a sidecar; a longer one is something else
+_AXES = {
+    2: ("nx", "numx", "width", "sizex", "dimx", "xdim", "xsize", "volumesizex", "samples", "columns", "imagewidth"),
+    1: ("ny", "numy", "height", "sizey", "dimy", "ydim", "ysize", "volumesizey", "lines", "rows", "imageheight"),
+    0: ("nz", "numz", "depth", "sizez", "dimz", "zdim", "zsize", "volumesizez", "bands", "slices", "frames", "imagedepth"),
+}
+_SHAPES = ("dimsize", "size", "dimensions", "dims", "volumesize", "imagesize")  # x, y, z
+_TYPES = ("elementtype", "datatype", "dtype", "type", "pixeltype", "numbertype", "voxeltype", "format")
+_BITS = ("bitsperelement", "bitspervoxel", "bitsperpixel", "bitdepth", "bits")
+_ORDERS = ("byteorder", "endian", "endianness", "elementbyteordermsb", "binarydatabyteordermsb")
+_OFFSETS = ("headersize", "headeroffset", "offset", "skip")
+_SIZES = ("voxelsize", "elementspacing", "spacing", "pixelsize", "resolution")
+_UNITS = ("unit", "units", "voxelunit", "voxelsizeunit", "lengthunit", "spacingunit", "pixelunit")
+_ENVI = {"1": "u1", "2": "i2", "3": "i4", "4": "f4", "5": "f8", "12": "u2", "13": "u4"}
+_WORDS = {
+    "uchar": "u1",
+    "unsignedchar": "u1",
+    "byte": "u1",
+    "char": "i1",
+    "ushort": "u2",
+    "unsignedshort": "u2",
+    "short": "i2",
+    "uint": "u4",
+    "unsignedint": "u4",
+    "int": "i4",
+    "float": "f4",
+    "single": "f4",
+    "real": "f4",
+    "double": "f8",
+}
+_KINDS = {"unsignedinteger": "u", "unsigned": "u", "signedinteger": "i", "signed": "i", "integer": "i", "float": "f"}
+Words = dict[str, tuple[str, str]]
+"""Keys in small letters and digits → (value, unit that the key or value carries)"""
 
 
-def image_companions(path: Path, width: int) -> Reported:
-    """What files of an image's own name say of its scale: `a.txt`, `a-tif.hdr`, … of `a.tif`; `width` pixels must agree."""
-    report = Reported()
+@dataclass(frozen=True, kw_only=True)
+class Sidecar:
+    """What a sidecar says; what it does not say is None or ""."""
+
+    name: str
+    shape: Shape | None  # z, y, x
+    code: str
+    byte_order: str
+    offset: int
+    voxel_size: Size | None  # z, y, x in `unit`
+    unit: str
+
+
+def sidecar(path: Path) -> Sidecar | None:
+    """The sidecar of a headerless file that says a shape, or None; whatever cannot be understood is no sidecar."""
     for ending in _ENDINGS:
-        for name in (path.stem + ending, path.name + ending, f"{path.stem}-{path.suffix.lower().lstrip('.')}{ending}"):
-            report += _companion(path.with_name(name), width)
-    return report
-
-
-def stack_companions(path: Path, width: int) -> Reported:
-    """What tells the scale of a whole stack, a folder of slices or a file: a SkyScan log, an Auto Slice & View project."""
-    folder = path if path.is_dir() else path.parent
-    report = Reported()
-    for log in _listed(folder, "*_rec.log" if path.is_dir() else f"{path.stem}_rec.log"):
-        report += _companion(log, width)
-    return report + _sliced(folder)
-
-
-def _listed(folder: Path, pattern: str) -> list[Path]:
-    try:
-        return sorted(folder.glob(pattern))[:2]
-    except (OSError, ValueError):  # ValueError: a name that is no pattern
-        return []
-
-
-def _companion(path: Path, width: int) -> Reported:
-    text = _text(path)
-    if not text:
-        return Reported()
-    name = path.name
-    for known in (_jeol, _hitachi, _tescan, _skyscan, _pyhst):
-        found = known(text, name, width)
-        if found is not None:
-            return found
-    if path.suffix.lower() == ".json":
-        return _json(text, name)
-    if path.suffix.lower() == ".xml" and "PhysicalSizeX" in text:
-        return ome_report(text)
-    return Reported()
-
-
-def _text(path: Path) -> str:
-    """The text of a small file, whatever its encoding; "" where there is none to read."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST)
-    except (OSError, ValueError):  # a companion is a help: one that is not there or cannot be read says nothing
-        return ""
-    for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
-        if data.startswith(mark):
-            return data.decode(encoding, "replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
-def _value(text: str, key: str, separator: str = r"\s*=\s*") -> str:
-    """What stands behind a key at the beginning of a line, "" where there is none."""
-    found = re.search(rf"^\s*{re.escape(key)}{separator}(.*?)\s*$", text, re.MULTILINE)
-    return found[1] if found else ""
-
-
-def _float(text: str) -> float | None:
-    found = re.match(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text.strip())
-    return float(found[0]) if found else None
-
-
-def _if_of_this(name: str, said: float | None, width: int, report: Reported) -> Reported:
-    """A report on an image of `said` columns, without its scale where this one has others."""
-    if said is None or said == width:
-        return report
-    words = f"{name} describes an image {said:g} pixels wide, this one has {width}; its pixel size was not taken."
-    return Reported(metadata=report.metadata, findings=(*report.findings, words))
-
-
-def _jeol(text: str, name: str, width: int) -> Reported | None:
-    """`$$SM_MICRON_BAR` pixels are `$$SM_MICRON_MARKER` long."""
-    bar = _float(_value(text, "$$SM_MICRON_BAR", r"\s+"))
-    marker = re.match(r"([\d.]+)\s*(\S+)", _value(text, "$$SM_MICRON_MARKER", r"\s+"))
-    if not bar or not marker:
-        return None
-    length, unit = _float(marker[1]), nanometres(marker[2])
-    if not length or not unit:
-        return None
-    edge = length * unit / bar
-    said = _float(_value(text, "$CM_FULL_SIZE", r"\s+"))
-    return _if_of_this(name, said, width, Reported(scales=(Scale(source=f"JEOL file {name} (its scale bar)", y=edge, x=edge),)))
-
-
-def _hitachi(text: str, name: str, width: int) -> Reported | None:
-    """`PixelSize` in nm, of an image of `DataSize` columns × rows."""
-    if "[SemImageFile]" not in text and "[TemImageFile]" not in text:
-        return None
-    edge = _float(_value(text, "PixelSize"))
-    if not edge:
-        return Reported()
-    scale = Scale(source=f"Hitachi file {name}", y=edge, x=edge)
-    return _if_of_this(name, _float(_value(text, "DataSize")), width, Reported(scales=(scale,)))
-
-
-def _tescan(text: str, name: str, width: int) -> Reported | None:
-    """`PixelSizeX` and `PixelSizeY` in m, `StageTilt` in degrees."""
-    x, y = _float(_value(text, "PixelSizeX")), _float(_value(text, "PixelSizeY"))
-    if not x or not y or "[" not in text:
-        return None
-    tilt = _float(_value(text, "StageTilt"))
-    metadata = {} if tilt is None else {"stage_tilt": tilt}
-    return Reported(scales=(Scale(source=f"TESCAN file {name}", y=y * _METRE, x=x * _METRE),), metadata=metadata)
-
-
-def _skyscan(text: str, name: str, width: int) -> Reported | None:
-    """NRecon's `Pixel Size (um)` of cubic voxels; slices may be saved at a `Section to Section Step`."""
-    if "[Reconstruction]" not in text:
-        return None
-    edge = _float(_value(text, "Pixel Size (um)"))
-    if not edge:
-        return Reported()
-    edge *= _MICROMETRE
-    step = _float(_value(text, "Section to Section Step")) or 1.0
-    scale = Scale(source=f"SkyScan log {name}", z=edge * step, y=edge, x=edge)
-    return _if_of_this(name, _float(_value(text, "Result Image Width (pixels)")), width, Reported(scales=(scale,)))
-
-
-def _pyhst(text: str, name: str, width: int) -> Reported | None:
-    """`voxelSize` in µm of a reconstruction by PyHST (ESRF)."""
-    edge = _float(_value(text, "voxelSize"))
-    if not edge or not _value(text, "NUM_X"):
-        return None
-    edge *= _MICROMETRE
-    scale = Scale(source=f"PyHST file {name}", z=edge, y=edge, x=edge)
-    return _if_of_this(name, _float(_value(text, "NUM_X")), width, Reported(scales=(scale,)))
-
-
-def _json(text: str, name: str) -> Reported:
-    """`{"voxel_size": [z, y, x], "unit": "nm"}` or `"pixel_size": [y, x]`, as people write it themselves."""
-    words = _parsed(text)
-    factor = nanometres(words["unit"]) if isinstance(words.get("unit"), str) else None
-    for key, axes in (("voxel_size", "zyx"), ("pixel_size", "yx")):
-        value = words.get(key)
-        numbers = [value] * len(axes) if isinstance(value, int | float) and not isinstance(value, bool) else value
-        if isinstance(numbers, list) and len(numbers) == len(axes) and all(isinstance(n, int | float) for n in numbers):
-            if factor is None:
-                return Reported(findings=(f"{name} gives a {key} without a length as its unit; it was ignored.",))
-            nm = {a: float(n) * factor for a, n in zip(axes, numbers, strict=True)}
-            return Reported(scales=(Scale(source=f"file {name}", **nm),))
-    return Reported()
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        words = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return words if isinstance(words, dict) else {}
-
-
-def _sliced(folder: Path) -> Reported:
-    """The slice thickness of the Auto Slice & View project that a folder lies in: of its own site, or of the only one."""
-    for level in (folder, *folder.parents)[:_LEVELS]:
-        project = level / _PROJECT
-        try:
-            if not project.is_file() or project.stat().st_size > _LARGEST_PROJECT:
+        for beside in (path.with_name(path.name + ending), path.with_suffix(ending)):
+            if beside == path:
                 continue
-            words = _parsed(project.read_text(encoding="utf-8-sig", errors="replace"))
-        except OSError:
+            found = _read(beside)
+            if found is not None and found.shape is not None:
+                return found
+    return None
+
+
+def _read(path: Path) -> Sidecar | None:
+    try:
+        if not path.is_file() or path.stat().st_size > _MOST:
+            return None
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:
+        return None  # a sidecar is a help, never a condition
+    if path.suffix.lower() == ".json":
+        return _of_json(path, text)
+    words = _words(text)
+    return Sidecar(
+        name=path.name,
+        shape=_shape(words),
+        code=type_code(_first(words, _TYPES), _first(words, _BITS)),
+        byte_order=_order(words),
+        offset=_whole(_first(words, _OFFSETS)) or 0,
+        voxel_size=_size(words)[0],
+        unit=_size(words)[1],
+    )
+
+
+def _key(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _words(text: str) -> Words:
+    """Lines like `Key = value`, `Key: value`, `voxelSize [um] = 0.7`, and ENVI's braces; a ! starts a remark (PyHST)."""
+    found: Words = {}
+    for line in re.sub(r"\{([^}]*)\}", lambda m: m[1].replace("\n", " "), text).splitlines():
+        match = re.match(r"\s*([A-Za-z][\w .\-]*?)\s*(?:[\[(]\s*([^\])=:]*?)\s*[\])])?\s*[=:]\s*(.+?)\s*$", line)
+        if match:
+            found.setdefault(_key(match[1]), (match[3].strip("\"'"), match[2] or ""))
+    return found
+
+
+def _first(words: Words, names: tuple[str, ...]) -> str:
+    return next((words[n][0] for n in names if n in words), "")
+
+
+def _whole(text: str) -> int | None:
+    match = re.match(r"\s*(\d{1,12})(?:\.0*)?(?![\d.])", text)
+    return int(match[1]) if match else None
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers in a text, in order."""
+    return [float(n) for n in re.findall(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", text)]
+
+
+def _shape(words: Words) -> Shape | None:
+    single = {axis: _whole(_first(words, names)) for axis, names in _AXES.items()}
+    if all(n is not None and n > 0 for n in single.values()):
+        return (single[0] or 0, single[1] or 0, single[2] or 0)
+    for name in _SHAPES:
+        three = numbers(words[name][0]) if name in words else []
+        if len(three) == 3 and all(n >= 1 and n == int(n) for n in three):
+            return (int(three[2]), int(three[1]), int(three[0]))
+    return None
+
+
+def type_code(text: str, bits: str = "") -> str:
+    """A type of number as a numpy code ("u2"): MET_USHORT, unsigned short, uint16, 16-bit, ENVI's 12, or kind and bits."""
+    plain = _key(text.upper().removeprefix("MET_"))
+    width = _whole(bits)
+    if plain in _KINDS and width:
+        code = f"{_KINDS[plain]}{width // 8}"
+        return code if code in LEGAL else ""
+    if plain in _WORDS or text in _ENVI:
+        return _WORDS.get(plain) or _ENVI[text]
+    codes = name_says(text).codes or (name_says(f"{width}bit").codes if width and not text else ())
+    return codes[0] if len(codes) == 1 else ""
+
+
+def _order(words: Words) -> str:
+    text = _key(_first(words, _ORDERS))
+    if "little" in text or text in ("lowbytefirst", "lsb", "le", "0", "false", "intel"):
+        return "little"
+    return "big" if "big" in text or text in ("highbytefirst", "msb", "be", "1", "true", "motorola") else ""
+
+
+def _size(words: Words) -> tuple[Size | None, str]:
+    """The voxel size (z, y, x) and its unit, "" where none is written; counted x, y, z in the text."""
+    unit = _first(words, _UNITS)
+    for name in _SIZES:
+        if name not in words:
             continue
-        inside = {*folder.relative_to(level).parts}
-        thickness = _thickness(words, inside)
-        if thickness is None:
-            return Reported()
-        return Reported(scales=(Scale(source=f"slice thickness in {_PROJECT}", z=thickness * _METRE),))
-    return Reported()
+        value, own = words[name]
+        found = [n for n in numbers(value) if math.isfinite(n)]
+        behind = re.search(r"\d\s*([A-Za-zµμÅ]+)\s*$", value)
+        unit = own or (behind[1] if behind and nanometres(behind[1]) is not None else unit)
+        if len(found) == 1:
+            return (found[0],) * 3, unit
+        if len(found) == 3:
+            return (found[2], found[1], found[0]), unit
+    return None, unit
 
 
-def _thickness(project: Mapping[str, Any], folders: set[str]) -> float | None:
-    """`Sites[].Context.Slicing.SliceThickness` in m, where it is clear which site is meant."""
-    found: dict[str, float] = {}
-    sites = project.get("Sites")
-    for site in sites if isinstance(sites, list) else []:
-        name, value = _at(site, "Properties", "Name"), _at(site, "Context", "Slicing", "SliceThickness")
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            found[str(name)] = float(value)
-    own = [v for n, v in found.items() if n in folders]
-    if len(own) == 1:
-        return own[0]
-    return next(iter(found.values())) if len(found) == 1 else None
+def _of_json(path: Path, text: str) -> Sidecar | None:
+    """A JSON table; lists of it count z, y, x, as numpy does."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(data, Mapping):
+        return None
+    flat = {_key(str(k)): v for k, v in data.items()}
+    shape = next((flat[n] for n in ("shape", *_SHAPES) if n in flat), None)
+    size = next((flat[n] for n in _SIZES if n in flat), None)
+    sizes = [size] * 3 if _is_number(size) else size
+    text_of = {k: (str(v), "") for k, v in flat.items()}
+    return Sidecar(
+        name=path.name,
+        shape=(shape[0], shape[1], shape[2]) if _three(shape) and all(isinstance(n, int) and n > 0 for n in shape) else None,
+        code=type_code(_first(text_of, _TYPES), _first(text_of, _BITS)),
+        byte_order=_order(text_of),
+        offset=_whole(_first(text_of, _OFFSETS)) or 0,
+        voxel_size=(float(sizes[0]), float(sizes[1]), float(sizes[2])) if _three(sizes) else None,
+        unit=_first(text_of, _UNITS),
+    )
 
 
-def _at(words: Any, *keys: str) -> Any:
-    for key in keys:
-        words = words.get(key) if isinstance(words, Mapping) else None
-    return words
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _three(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list) and len(value) == 3 and all(_is_number(n) for n in value)
