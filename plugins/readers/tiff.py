@@ -15,6 +15,7 @@ def tiff(
     *,
     channel: int = Field(-1, -1, 4096, help="Which channel, from 0, of a file with several; -1: it has one"),
     time: int = Field(-1, -1, 1_000_000, help="Which point in time, from 0, of a series; -1: it has one"),
+    image: int = Field(-1, -1, 4096, help="Which image, from 0, of a file with several of their own sizes; -1: it has one"),
 ) -> RawVolume:
     """TIFF stacks: multi-page, BigTIFF, ImageJ, OME; compressed, tiled, 1 to 64 bit, float, RGB of grey."""
-    return open_tiff(path, channel=channel, time=time)
+    return open_tiff(path, channel=channel, time=time, image=image)

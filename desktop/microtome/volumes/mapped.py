@@ -12,7 +12,8 @@ from microtome.errors import FileError
 from microtome.store.atomic import explain
 
 _Stamp = tuple[int, int]
-_READ = 2**26  # bytes; a part up to this size is read at once, a larger one stays mapped
+READ_AT_ONCE = 2**26
+"""Bytes; a part up to this size is read at once, a larger one stays mapped."""
 
 
 class MappedFile(np.memmap[Any, Any]):
@@ -30,11 +31,12 @@ class MappedFile(np.memmap[Any, Any]):
     _start: int = 0  # the address of the byte at `offset`
 
     def __array_finalize__(self, obj: Any) -> None:
-        """Let views know the file that they look at."""
+        """Let views know the file that they look at; a copy looks at none."""
         super().__array_finalize__(obj)
-        self._path = getattr(obj, "_path", None)
-        self._stamp = getattr(obj, "_stamp", None)
-        self._start = getattr(obj, "_start", 0)
+        if getattr(self, "_mmap", None) is not None:
+            self._path = getattr(obj, "_path", None)
+            self._stamp = getattr(obj, "_stamp", None)
+            self._start = getattr(obj, "_start", 0)
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         """What is calculated from the voxels is an ordinary array or number."""
@@ -47,9 +49,9 @@ class MappedFile(np.memmap[Any, Any]):
         part = super().__getitem__(key)
         if not isinstance(part, MappedFile):
             return part
-        if part._path is None or not np.may_share_memory(part, self):
+        if part._path is None:
             return np.asarray(part)
-        return part if part.nbytes > _READ else _read(part)
+        return part if part.nbytes > READ_AT_ONCE else _read(part)
 
     def check(self) -> None:
         """Raise FileError where the file is not what it was when it was opened."""

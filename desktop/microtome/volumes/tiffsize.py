@@ -19,20 +19,22 @@ _NM_OF_TAG = {2: 2.54e7, 3: 1e7}
 _NO_SCALE = ("", "pixel", "pixels", "voxel", "voxels")
 
 
-def tiff_report(file: tifffile.TiffFile) -> Reported:
-    """All that a file's tags say of its voxel size, the microscope's own words first."""
-    page = file.pages.first
+def tiff_report(file: tifffile.TiffFile, page: tifffile.TiffPage, image: int) -> Reported:
+    """All that the tags of a page, and of the file that holds it as its image number `image`, say of the voxel size.
+
+    The most trusted come first: the microscope's own words.
+    """
     measured = microscope_report(page)
-    general = _general(file, page)
+    general = _general(file, page, image)
     if measured.scales and not general.scales:
         # That ImageJ was never told a scale is of no interest where the microscope gives it.
         general = Reported()
     return measured + general
 
 
-def _general(file: tifffile.TiffFile, page: tifffile.TiffPage) -> Reported:
+def _general(file: tifffile.TiffFile, page: tifffile.TiffPage, image: int) -> Reported:
     if file.is_ome and file.ome_metadata:
-        return ome_report(file.ome_metadata)
+        return ome_report(file.ome_metadata, image)
     pixel = _pixel(page)
     words = _words(file)
     if isinstance(words.get("unit"), str):
@@ -91,15 +93,16 @@ def _described(pixel: tuple[float, float] | None, words: dict[str, Any], source:
     return Reported(scales=(scale,))
 
 
-def ome_report(xml: str) -> Reported:
-    """PhysicalSizeX/Y/Z of the first image; their unit is µm where none is written (OME model, 2016-06)."""
+def ome_report(xml: str, image: int = 0) -> Reported:
+    """PhysicalSizeX/Y/Z of an image (the first: 0); their unit is µm where none is written (OME model, 2016-06)."""
     try:
         root = ElementTree.fromstring(xml)
     except (ElementTree.ParseError, ValueError):
         return Reported(findings=("The OME description of the file is damaged and was ignored.",))
-    pixels = next((e for e in root.iter() if e.tag.endswith("}Pixels") or e.tag == "Pixels"), None)
-    if pixels is None:
+    images = [e for e in root.iter() if e.tag.rpartition("}")[2] == "Pixels"]
+    if image >= len(images):
         return Reported()
+    pixels = images[image]
     sizes: dict[str, float] = {}
     for axis in "ZYX":
         text, unit = pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm")

@@ -1,0 +1,57 @@
+"""TIFF files through tifffile, with whatever its parser and codecs raise on damage made a sentence."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from microtome.errors import FileError, MicrotomeError
+
+if TYPE_CHECKING:
+    import tifffile
+
+DAMAGE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    OSError,
+    EOFError,
+    MemoryError,
+    RuntimeError,  # every codec's own error is one
+    struct.error,
+)
+"""What tifffile and its codecs are known to raise on damaged files."""
+
+# What tifffile says of a damaged file is said in our own sentence; its log lines would only spoil a terminal.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+logging.getLogger("tifffile").propagate = False
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open a TIFF; whatever its parser or a codec raises on damage becomes a FileError with the reason."""
+    import tifffile
+
+    try:
+        # A damaged header makes tifffile divide by zero in numpy: that is an error, not a warning on the terminal.
+        with tifffile.TiffFile(path) as file, np.errstate(all="ignore"):
+            yield file
+    except MicrotomeError:
+        raise
+    except DAMAGE as error:
+        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        raise FileError(f"{path} is damaged and cannot be read ({reason}).", "Copy or export it again.") from error
+
+
+def bits_of(page: tifffile.TiffPage) -> int:
+    """Bits a sample, the most where samples differ."""
+    return page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)

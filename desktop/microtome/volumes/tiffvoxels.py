@@ -1,0 +1,71 @@
+"""The voxels of a TIFF stack: memory-mapped where they lie in one piece, else pages that are decoded when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microtome.errors import FileError
+from microtome.plugin import LazyArray
+from microtome.volumes.grey import GreyRule, to_grey
+from microtome.volumes.lazy import PagedArray, need_memory
+from microtome.volumes.mapped import mapped
+from microtome.volumes.tifflayout import Layout
+from microtome.volumes.tiffparser import opened
+
+if TYPE_CHECKING:
+    import tifffile
+
+
+def tiff_voxels(path: Path, layout: Layout, rule: GreyRule) -> LazyArray:
+    """The grey stack (z, y, x) of a layout, in the file's own dtype (1-bit: uint8 of 0 and 1)."""
+    dtype = np.dtype("uint8") if layout.dtype == bool else layout.dtype.newbyteorder("=")
+    if layout.offset is not None and rule.plain and layout.dtype != bool:
+        return mapped(path, layout.order + layout.dtype.char, shape=layout.shape, offset=layout.offset)
+    read = _by_pages(path, layout, rule) if layout.pages is not None else _as_whole(path, layout, rule)
+    return PagedArray(shape=layout.shape, dtype=dtype, read=read, name=str(path))
+
+
+def _by_pages(path: Path, layout: Layout, rule: GreyRule) -> Any:
+    pages = layout.pages or ()
+
+    def read(indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+        with opened(path) as file:
+            for i in indices:
+                yield _page(path, file, pages[i], layout, rule)
+
+    return read
+
+
+def _page(path: Path, file: tifffile.TiffFile, index: int, layout: Layout, rule: GreyRule) -> NDArray[Any]:
+    """One decoded slice."""
+    page = file.pages[index]
+    need_memory(int(np.prod(page.shape, dtype=np.int64)) * layout.dtype.itemsize, str(path))
+    return _fitting(path, to_grey(page.asarray(), rule), layout.shape[1:])
+
+
+def _as_whole(path: Path, layout: Layout, rule: GreyRule) -> Any:
+    kept: list[NDArray[Any]] = []
+
+    def read(indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+        if not kept:
+            with opened(path) as file:
+                series = file.series[layout.series]
+                need_memory(int(np.prod(series.shape, dtype=np.int64)) * layout.dtype.itemsize, str(path))
+                picked = series.asarray()[layout.pick] if layout.pick else series.asarray()
+            flat = picked.reshape(-1, *picked.shape[-(3 if rule.samples > 1 else 2) :])
+            kept.append(np.stack([_fitting(path, to_grey(page, rule), layout.shape[1:]) for page in flat]))
+        for i in indices:
+            yield kept[0][i]
+
+    return read
+
+
+def _fitting(path: Path, page: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    if page.shape != shape:
+        raise FileError(f"{path} has changed, or is damaged: a slice is {page.shape}, not {shape}.", "Open it again.")
+    return page
