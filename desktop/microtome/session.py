@@ -81,8 +81,11 @@ class OpenProject:
 
     # --- volumes and classes
 
-    def add_volume(self, description: Description, class_name: str = "") -> Change:
-        """Refer to a file or folder that was described in the background; adding it twice changes nothing."""
+    def add_volume(self, description: Description, class_name: str = "", *, name: str = "") -> Change:
+        """Refer to a file or folder that was described in the background; adding it twice changes nothing.
+
+        `name` is what it is called where the file's name would not do (one data set of several).
+        """
         project = self.need_project()
         reference = project.refer(Path(description.path))
         read = _reading(description.options)
@@ -91,7 +94,7 @@ class OpenProject:
         project.put_volume(
             VolumeEntry(
                 id=VolumeEntry.new_id(),
-                name=Path(description.path).name,
+                name=name or description.name,
                 path=reference,
                 options=description.options,
                 shape=description.shape,

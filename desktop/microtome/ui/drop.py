@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, Qt
@@ -69,7 +70,7 @@ class DropZone(QObject):
         else:
             where = tr("Into {name}. The data stay where they are.", name=session.project.name)
         classes = session.classes() if session.project is not None else []
-        card = self.card = DropCard(self._window, where, classes)
+        card = self.card = DropCard(self._desk, self._window, where, classes)
         card.accepted.connect(self._add)
         card.gone.connect(self._forget)
         card.show()
@@ -115,8 +116,8 @@ class DropZone(QObject):
             try:
                 description = understood(made.candidate, made.way.value() if made.candidate.ways else "")
                 answer = made.answer()
-                changed = {"voxel_size": answer.voxel_size, "unit": answer.unit}
-                session.add_volume(type(description)(**{**vars(description), **changed}), made.class_box.currentText().strip())
+                description = replace(description, voxel_size=answer.voxel_size, unit=answer.unit)
+                session.add_volume(description, made.class_box.currentText().strip(), name=made.candidate.name)
             except MicrotomeError as error:
                 self._desk.report(error)
         added = [v.id for v in session.need_project().volumes if v.id not in before]

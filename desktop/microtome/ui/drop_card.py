@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import psutil
 from PySide6.QtCore import Qt, Signal
@@ -10,16 +11,19 @@ from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QWidget
 
 from microtome.errors import InputError
-from microtome.ui.candidates import Candidate, Dropped, Naming
+from microtome.questions import Choice as Answer
+from microtome.ui.candidates import Candidate, Dropped, Naming, answered
+from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.icons import pixmap
 from microtome.ui.numbers import shape, size_of
+from microtome.ui.question_card import QuestionRow
 from microtome.ui.theme import GRID, current
 from microtome.ui.volume_properties import VoxelSizeEdit, class_combo
 from microtome.ui.widgets import Choice, button, column, framed, holding, label, row, scrolling
 from microtome.volumes.read import Description
 
-_WIDTH, _HEIGHT, _ROW = 840, 620, 98
+_WIDTH, _HEIGHT, _ROW = 880, 700, 98
 
 
 class CandidateRow(QFrame):
@@ -35,13 +39,13 @@ class CandidateRow(QFrame):
         self.setProperty("role", "card")
         self.take = QCheckBox()
         self.take.setChecked(True)
-        self.take.setAccessibleName(tr("Add {name}", name=description.name))
+        self.take.setAccessibleName(tr("Add {name}", name=candidate.name))
         self.take.toggled.connect(lambda _: self.changed.emit())
-        name = label(description.name, "heading")
+        name = label(candidate.name, "heading")
         name.setToolTip(description.path)
         self.class_box = class_combo(classes, candidate.class_name(naming))
         self.class_box.setMinimumWidth(150)
-        self.voxel = VoxelSizeEdit(description.voxel_size, description.unit)
+        self.voxel = VoxelSizeEdit(description.voxel_size, description.unit, description.pixel_size)
         self.voxel.setMaximumWidth(330)
         self.same = button(tr("Same for all"), lambda: self.same_for_all.emit(self.voxel), kind="link")
         self.same.setToolTip(tr("Give every item this voxel size"))
@@ -92,10 +96,11 @@ class DropCard(QFrame):
     accepted = Signal(object)
     gone = Signal(object)  # the card itself, when it was answered or cancelled
 
-    def __init__(self, host: QWidget, where: str, classes: list[str]) -> None:
+    def __init__(self, desk: Desk, host: QWidget, where: str, classes: list[str]) -> None:
         super().__init__(host)
-        self._classes, self._host = classes, host
+        self._desk, self._classes, self._host = desk, classes, host
         self.rows: list[CandidateRow] = []
+        self.questions: list[QuestionRow] = []
         self.setProperty("role", "veil")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._head = label(tr("Looking at what was dropped…"), "heading")
@@ -110,7 +115,11 @@ class DropCard(QFrame):
         self.cancel = button(tr("Cancel"), self.close)
         self.add = button(tr("Add"), self._accept, kind="primary", icon_name="add")
         self.add.setEnabled(False)
-        foot = row(self._naming_row, None, self.cancel, self.add)
+        self._open = label("", "warn", wrap=True)
+        self._open.hide()
+        foot = row(self._naming_row, self._open, self.cancel, self.add)
+        foot.insertStretch(2)
+        foot.setStretch(1, 1)
         content = column(self._list, None)
         content.setContentsMargins(0, 0, GRID + 4, 0)
         area = scrolling(holding(content))
@@ -122,21 +131,56 @@ class DropCard(QFrame):
         self.resize_to_host()
 
     def show_dropped(self, found: Dropped) -> None:
-        """Fill the card with what was found; what cannot be used comes first, or it would be overlooked."""
+        """Fill the card: what cannot be used comes first, or it would be overlooked, then what must be asked."""
         for name, sentence in found.problems:
             self._list.addWidget(self._problem_row(name, sentence))
+        self._naming.choose(found.naming)
+        self._insert(found, self._list.count())
+        self._count()
+        (self.add if self.rows and not self.questions else self.cancel).setFocus()
+
+    def _insert(self, found: Dropped, at: int) -> None:
+        """Put rows of questions and candidates into the list."""
+        for asked in found.questions:
+            question = QuestionRow(self._desk, asked)
+            question.answered.connect(partial(self._ask_again, question))
+            self.questions.append(question)
+            self._list.insertWidget(at, question)
+            at += 1
         for candidate in found.candidates:
-            made = CandidateRow(candidate, self._classes, found.naming)
+            made = CandidateRow(candidate, self._classes, self._naming_now())
             made.changed.connect(self._count)
             made.same_for_all.connect(self._spread)
-            made.same.setVisible(len(found.candidates) > 1)
             self.rows.append(made)
-            self._list.addWidget(made)
-        self._naming.choose(found.naming)
-        self._naming_row.setVisible(any(c.folder for c in found.candidates))
-        self._count()
-        (self.add if self.rows else self.cancel).setFocus()
+            self._list.insertWidget(at, made)
+            at += 1
+        for made in self.rows:
+            made.same.setVisible(len(self.rows) > 1)
+        self._naming_row.setVisible(any(r.candidate.folder for r in self.rows))
         self.resize_to_host()
+
+    def _ask_again(self, question: QuestionRow, choices: list[Answer]) -> None:
+        """Read the file's headers once more, under the answers."""
+        asked = question.asked
+        self._desk.tasks.request(
+            question, "answer", lambda: answered(asked, choices), lambda found: self._answered(question, found)
+        )
+
+    def _answered(self, question: QuestionRow, found: Dropped) -> None:
+        """Put what a file is by now in the place of its question; an answer that cannot be is refused."""
+        if found.problems and not found.candidates and not found.questions:
+            question.refuse(" ".join(sentence for _, sentence in found.problems))
+            return
+        at = self._list.indexOf(question)
+        for name, sentence in found.problems:
+            self._list.insertWidget(at, self._problem_row(name, sentence))
+            at += 1
+        self.questions.remove(question)
+        self._list.removeWidget(question)
+        question.hide()
+        question.deleteLater()
+        self._insert(found, at)
+        self._count()
 
     @staticmethod
     def _problem_row(name: str, sentence: str) -> QFrame:
@@ -149,18 +193,25 @@ class DropCard(QFrame):
         return framed(body)
 
     def _count(self) -> None:
-        taken = sum(r.take.isChecked() for r in self.rows)
-        self._head.setText(tr("Nothing here can be used") if not self.rows else tr("Add {n} of {k}", n=taken, k=len(self.rows)))
+        taken, n = sum(r.take.isChecked() for r in self.rows), len(self.questions)
+        head = tr("Add {n} of {k}", n=taken, k=len(self.rows))
+        if not self.rows:
+            head = tr("First a question") if n else tr("Nothing here can be used")
+        self._head.setText(head)
         self.add.setEnabled(taken > 0)
+        self._open.setVisible(n > 0)
+        self._open.setText(tr("Left out until it is answered: {names}.", names=", ".join(q.asked.name for q in self.questions)))
 
     def _spread(self, source: VoxelSizeEdit) -> None:
         for made in self.rows:
             made.voxel.take_from(source)
 
+    def _naming_now(self) -> Naming:
+        return "folder" if self._naming.value() == "folder" else "file"
+
     def _rename(self) -> None:
-        naming: Naming = "folder" if self._naming.value() == "folder" else "file"
         for made in self.rows:
-            made.class_box.setCurrentText(made.candidate.class_name(naming))
+            made.class_box.setCurrentText(made.candidate.class_name(self._naming_now()))
 
     def _accept(self) -> None:
         try:
@@ -174,7 +225,8 @@ class DropCard(QFrame):
     def resize_to_host(self) -> None:
         """Cover the host; the card stays in the middle."""
         self.setGeometry(self._host.rect())
-        height = min(self.height() - 6 * GRID, max(260, min(_HEIGHT, 190 + _ROW * self._list.count())))
+        wanted = 190 + max(_ROW * self._list.count(), self._list.sizeHint().height())
+        height = min(self.height() - 6 * GRID, max(260, min(_HEIGHT, wanted)))
         width = min(self.width() - 6 * GRID, _WIDTH)
         self.card.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
 

@@ -41,10 +41,16 @@ def class_combo(classes: list[str], value: str) -> QComboBox:
 
 
 class VoxelSizeEdit(QWidget):
-    """Three lengths (z, y, x) and their unit; red where they are missing. `value()` is None until all three are there."""
+    """Three lengths (z, y, x) and their unit; each red where it is missing. `value()` is None until all three are there.
 
-    def __init__(self, size: tuple[float, float, float] | None, unit: str) -> None:
+    `pixel` (y, x) in nm is shown where the file knows these two alone: z is then what is asked for.
+    """
+
+    def __init__(self, size: tuple[float, float, float] | None, unit: str, pixel: tuple[float, float] | None = None) -> None:
         super().__init__()
+        # What is shown is rounded for reading; an untouched number keeps all its digits.
+        self._exact: tuple[float | None, ...] = size or (None, *(pixel or (None, None)))
+        self._known = size is not None
         self.lines = [UnitEdit(axis) for axis in ("z", "y", "x")]
         self.unit = Choice([(u, {"um": "µm"}.get(u, u)) for u in UNITS], unit if unit in UNITS else "nm")
         self.unit.setAccessibleName(tr("Unit"))
@@ -55,8 +61,8 @@ class VoxelSizeEdit(QWidget):
             line.setMinimumWidth(52)
             line.setAccessibleName(tr("Voxel size {axis}", axis="zyx"[i]))
             line.setPlaceholderText("?")
-            if size is not None:
-                line.setText(number(size[i]))
+            line.setText(_text(self._exact[i]))
+            line.setCursorPosition(0)
             line.settled.connect(self._mark)
             grid.addWidget(line, 0, i)
         grid.addWidget(self.unit, 0, 3)
@@ -66,12 +72,13 @@ class VoxelSizeEdit(QWidget):
     def value(self) -> tuple[float, float, float] | None:
         """The size; None where nothing is given; InputError where it makes no sense."""
         texts = [line.text().strip() for line in self.lines]
-        if not any(texts):
+        if not any(texts) or (not self._known and texts == [_text(v) for v in self._exact]):
             return None
+        exact = list(self._exact)
         if texts[0] and not texts[1] and not texts[2]:
-            texts = texts[:1] * 3  # one number means a cube
+            texts, exact = texts[:1] * 3, exact[:1] * 3  # one number means a cube
         try:
-            z, y, x = (float(text) for text in texts)
+            z, y, x = (v if v is not None and t == _text(v) else float(t) for t, v in zip(texts, exact, strict=True))
         except ValueError:
             raise InputError(tr("The voxel size needs three numbers (z, y, x).")) from None
         if not all(0 < v < float("inf") for v in (z, y, x)):
@@ -82,6 +89,7 @@ class VoxelSizeEdit(QWidget):
         """Show the size and unit of another one."""
         for mine, theirs in zip(self.lines, other.lines, strict=True):
             mine.setText(theirs.text())
+        self._exact, self._known = other._exact, other._known
         self.unit.choose(other.unit.value())
         self._mark()
 
@@ -90,8 +98,34 @@ class VoxelSizeEdit(QWidget):
             state = "missing" if self.value() is None else "false"
         except InputError:
             state = "true"
+        partly = any(line.text().strip() for line in self.lines[1:])
         for line in self.lines:
-            set_property(line, "wrong", state)
+            mine = state
+            if state != "false" and partly:
+                mine = "missing" if not line.text().strip() else "true" if not _positive(line.text()) else "false"
+            set_property(line, "wrong", mine)
+
+    @property
+    def anisotropy(self) -> str:
+        """How much longer a voxel is than it is wide, in words; "" for cubes and unknown ones."""
+        try:
+            size = self.value()
+        except InputError:
+            return ""
+        if size is None or max(size) <= 1.001 * min(size):
+            return ""
+        return tr("anisotropic, {n} : 1", n=number(max(size) / min(size), 3))
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else number(value)
+
+
+def _positive(text: str) -> bool:
+    try:
+        return 0 < float(text) < float("inf")
+    except ValueError:
+        return False
 
 
 class VolumeProperties(QWidget):
