@@ -23,6 +23,8 @@ from microtome.volumes.units import VOXEL, nanometres
 from microtome.volumes.volume import Volume, extent
 
 Kind = Literal["volume", "image", "images folder", "classes folder", "project"]
+#: A source of a voxel size, and what it says of z, y and x in nm.
+Claim = tuple[str, float | None, float | None, float | None]
 COMMON = ("voxel_size", "unit", "reader", "transforms", "copy")
 _SCAN_AT_ONCE = 2**26  # bytes of floating-point data that a description looks through for NaN
 _MOST_CHILDREN = 500  # looked at in one folder
@@ -46,6 +48,7 @@ class Description:
     dtype: str = ""
     voxel_size: tuple[float, float, float] | None = None  # (z, y, x) in `unit`
     pixel_size: tuple[float, float] | None = None  # (y, x) in nm, also where the distance between slices is not known
+    claims: tuple[Claim, ...] = ()  # what contradicting sources say of the voxel size, the one that was taken first
     unit: str = VOXEL
     file_bytes: int = 0
     memory_bytes: int = 0
@@ -112,6 +115,7 @@ def describe(path: str | Path, **options: Any) -> Description:
         dtype=volume.dtype.name,
         voxel_size=volume.voxel_size,
         pixel_size=volume.metadata.get("pixel_size"),
+        claims=tuple(volume.metadata.get("voxel_claims", ())),
         unit=volume.unit,
         file_bytes=_file_bytes(path),
         memory_bytes=volume.memory_bytes,

@@ -49,8 +49,9 @@ class Weighed:
     """The voxel size (z, y, x) in nm or None, and what goes into a volume's metadata and findings.
 
     metadata: "pixel_size" (y, x) in nm where it is known, also without a distance between slices; "voxel_source" the source of
-    each axis (z, y, x; "" for one that is not known); what microscopes tell beside ("tilt_corrected", "stage_tilt" in degrees,
-    "databar_rows", "microscope").
+    each axis (z, y, x; "" for one that is not known); where sources contradict each other, "voxel_claims": what each says, as
+    (source, z, y, x) in nm with None for what it does not say, the one that was taken first; what microscopes tell beside ("tilt_corrected",
+    "stage_tilt" in degrees, "databar_rows", "microscope").
     """
 
     voxel_size: Size | None
@@ -68,9 +69,12 @@ def weigh(report: Reported, depth: int) -> Weighed:
             findings.append(f"The {scale.source} gives a voxel size that makes no sense ({_words(scale)}); it was ignored.")
         scales.append(known)
     taken = {a: _first(scales, a) for a in "zyx"}
-    findings += _contradictions(scales, depth)
+    contradictions = _contradictions(scales, depth)
+    findings += contradictions
     y, x, z = taken["y"], taken["x"], taken["z"]
     metadata = dict(report.metadata)
+    if contradictions:
+        metadata["voxel_claims"] = tuple((s.source, s.z, s.y, s.x) for s in scales if (s.z, s.y, s.x) != (None, None, None))
     if y is None or x is None:
         return Weighed(voxel_size=None, metadata=metadata, findings=tuple(findings))
     metadata["pixel_size"] = (y[0], x[0])
