@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from microtome.errors import FileError, InputError, MicrotomeError, UnknownNameError, nearest
-from microtome.plugin import Plugin, RawVolume
+from microtome.plugin import Plugin, RawVolume, Structure
 from microtome.registry import registry
 from microtome.store.atomic import explain
 from microtome.volumes.bricks import open_copy, reading_of
@@ -50,6 +50,7 @@ class Description:
     pixel_size: tuple[float, float] | None = None  # (y, x) in nm, also where the distance between slices is not known
     claims: tuple[Claim, ...] = ()  # what contradicting sources say of the voxel size, the one that was taken first
     unit: str = VOXEL
+    particles: dict[str, Any] | None = None  # of a structure: how many, its "box" (z, y, x) in "unit", "periodic" (z, y, x)
     file_bytes: int = 0
     memory_bytes: int = 0
     findings: tuple[str, ...] = ()
@@ -117,11 +118,19 @@ def describe(path: str | Path, **options: Any) -> Description:
         pixel_size=volume.metadata.get("pixel_size"),
         claims=tuple(volume.metadata.get("voxel_claims", ())),
         unit=volume.unit,
+        particles=_particles(volume.structure),
         file_bytes=_file_bytes(path),
         memory_bytes=volume.memory_bytes,
         findings=volume.findings,
         options=kept,
     )
+
+
+def _particles(structure: Structure | None) -> dict[str, Any] | None:
+    if structure is None:
+        return None
+    number, box, wraps = len(structure.radii), list(structure.box), list(structure.wraps)
+    return {"count": number, "box": box, "unit": structure.unit, "periodic": wraps, "names": list(structure.names)}
 
 
 def _existing(path: Path) -> Path:

@@ -50,8 +50,8 @@ class Weighed:
 
     metadata: "pixel_size" (y, x) in nm where it is known, also without a distance between slices; "voxel_source" the source of
     each axis (z, y, x; "" for one that is not known); where sources contradict each other, "voxel_claims": what each says, as
-    (source, z, y, x) in nm with None for what it does not say, the one that was taken first; what microscopes tell beside ("tilt_corrected",
-    "stage_tilt" in degrees, "databar_rows", "microscope").
+    (source, z, y, x) in nm with None for what it does not say, the one that was taken first; what microscopes tell
+    beside ("tilt_corrected", "stage_tilt" in degrees, "databar_rows", "microscope").
     """
 
     voxel_size: Size | None
