@@ -9,7 +9,7 @@ from typing import Any
 
 from microtome.errors import MicrotomeError
 from microtome.questions import Question, QuestionError
-from microtome.volumes.folder import images_in, is_stack
+from microtome.volumes.folder import images_in, is_stack, series_in
 from microtome.volumes.images import is_image
 from microtome.volumes.read import Description, describe
 
@@ -76,6 +76,6 @@ def _gathered(paths: Sequence[Path]) -> list[Path]:
             everything = images_in(folder)
         except MicrotomeError:
             continue
-        if len(mine) > 1 and mine == {p.name for p in everything} and is_stack(everything):
+        if len(mine) > 1 and mine >= {p.name for p in series_in(everything)[0]} and is_stack(everything):
             stacks.add(folder)
     return list(dict.fromkeys(p.parent if p in images and p.parent in stacks else p for p in unique))

@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 from microtome.errors import FileError, InputError
 from microtome.plugin import RawVolume
 from microtome.store.atomic import explain
-from microtome.volumes.images import TIFF, image_size, is_image, read_image
+from microtome.volumes.companions import stack_companions
+from microtome.volumes.images import TIFF, image_report, image_size, is_image, read_image
 from microtome.volumes.lazy import PagedArray
+from microtome.volumes.scale import Reported, Weighed, weigh
 
 _FEWEST_SLICES = 3
+_CLEAR_SERIES = 8  # slices from which on a stray image beside them is told from a second series
+_MOST_NAMED = 6
+_ALIKE = 1e-3
 
 
 def natural(path: Path) -> list[tuple[int, int | str]]:
@@ -55,12 +60,28 @@ def numbering(files: Sequence[Path]) -> list[int] | None:
     return numbers if len(set(numbers)) == len(numbers) else None
 
 
+def series_in(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The slices among the images of a folder, and what lies beside them (an overview, a thumbnail): few to a clear series.
+
+    Where there is no clear series all images are slices.
+    """
+    groups: dict[str, list[Path]] = {}
+    for file in files:
+        groups.setdefault(re.sub(r"\d+", "#", file.name), []).append(file)
+    largest = max(groups.values(), key=len, default=[])
+    beside = [f for f in files if f not in set(largest)]
+    if not beside or len(largest) < _CLEAR_SERIES or len(beside) > max(1, len(largest) // 10) or numbering(largest) is None:
+        return list(files), []
+    return largest, beside
+
+
 def is_stack(files: Sequence[Path]) -> bool:
     """Whether the images of a folder are the slices of one volume: a numbered series of one size, one image a file."""
-    if len(files) < _FEWEST_SLICES or numbering(files) is None or multipage(files[0]):
+    slices, _ = series_in(files)
+    if len(slices) < _FEWEST_SLICES or numbering(slices) is None or multipage(slices[0]):
         return False
     try:
-        return len({image_size(f) for f in files}) == 1
+        return len({image_size(f) for f in slices}) == 1
     except FileError:
         return True  # a damaged slice is said when the stack is opened
 
@@ -82,10 +103,13 @@ def _gaps(numbers: Sequence[int]) -> str:
     present = sorted(numbers)
     steps = np.diff(present)
     usual = int(np.median(steps)) if len(steps) else 1
-    missing = [n for a, b in itertools.pairwise(present) for n in range(a + usual, b, max(1, usual))][:1000]
+    missing = [n for a, b in itertools.pairwise(present) for n in range(a + usual, b, max(1, usual))][:100_000]
     if not missing:
         return ""
-    names = ", ".join(str(n) for n in missing[:5]) + (", …" if len(missing) > 5 else "")
+    breaks = [i for i in range(1, len(missing)) if missing[i] - missing[i - 1] != usual]
+    runs = [missing[i:j] for i, j in itertools.pairwise([0, *breaks, len(missing)])]
+    shown = [str(r[0]) if len(r) == 1 else f"{r[0]} to {r[-1]}" for r in runs[:_MOST_NAMED]]
+    names = ", ".join(shown) + (f", … ({len(missing)} in all)" if len(runs) > _MOST_NAMED else "")
     one = len(missing) == 1
     return f"{'Slice' if one else 'Slices'} {names} {'is' if one else 'are'} missing; their neighbours were joined."
 
@@ -95,7 +119,7 @@ def open_folder(folder: Path) -> RawVolume:
 
     Raises FileError for a folder without images or with a damaged one, InputError where the images differ in size or kind.
     """
-    files = images_in(folder)
+    files, beside = series_in(images_in(folder))
     if not files:
         raise FileError(f"There are no images in {folder}.", "Choose a folder with TIFF, PNG, BMP or JPEG slices.")
     sizes = [image_size(f) for f in files]
@@ -107,11 +131,8 @@ def open_folder(folder: Path) -> RawVolume:
                 "The slices of a volume are of one size: move the others out.",
             )
     first, findings = read_image(files[0])
-    numbers = numbering(files)
-    if numbers is None and len(files) > 1:
-        findings = (*findings, "The names are not one numbered series; the images were stacked in the order of their names.")
-    elif numbers is not None and (gaps := _gaps(numbers)):
-        findings = (*findings, gaps)
+    findings = (*findings, *_order_findings(files, beside))
+    scale = _scale(folder, files, sizes[0][1])
 
     def read(indices: Sequence[int]) -> Iterator[NDArray[Any]]:
         for i in indices:
@@ -123,5 +144,41 @@ def open_folder(folder: Path) -> RawVolume:
                 )
             yield page
 
-    voxels = PagedArray(shape=(len(files), *first.shape), dtype=first.dtype, read=read, name=str(folder))
-    return RawVolume(voxels=voxels, source=str(folder), findings=findings)
+    return RawVolume(
+        voxels=PagedArray(shape=(len(files), *first.shape), dtype=first.dtype, read=read, name=str(folder)),
+        voxel_size=scale.voxel_size,
+        source=str(folder),
+        findings=(*findings, *scale.findings),
+        metadata=scale.metadata,
+    )
+
+
+def _order_findings(files: Sequence[Path], beside: Sequence[Path]) -> tuple[str, ...]:
+    """What is said of the names: gaps, no series, what was left out."""
+    said: list[str] = []
+    numbers = numbering(files)
+    if numbers is None and len(files) > 1:
+        said.append("The names are not one numbered series; the images were stacked in the order of their names.")
+    elif numbers is not None and (gaps := _gaps(numbers)):
+        said.append(gaps)
+    if beside:
+        names = ", ".join(f.name for f in beside[:_MOST_NAMED]) + (", …" if len(beside) > _MOST_NAMED else "")
+        verbs = ("is", "was") if len(beside) == 1 else ("are", "were")
+        said.append(f"{names} {verbs[0]} beside the numbered series and {verbs[1]} left out.")
+    return tuple(said)
+
+
+def _scale(folder: Path, files: Sequence[Path], width: int) -> Weighed:
+    """The voxel size by the first slice's header and the folder's companions; slices that say otherwise are named."""
+    report = image_report(files[0])
+    said: list[str] = []
+    for file in {files[len(files) // 2], files[-1]} - {files[0]}:
+        other = weigh(image_report(file), 1).voxel_size
+        own = weigh(report, 1).voxel_size
+        if own is not None and other is not None and max(abs(a / b - 1) for a, b in zip(own, other, strict=True)) > _ALIKE:
+            said.append(
+                f"The slices were not taken at one scale: the pixel of {files[0].name} is {own[1]:g} × {own[2]:g} nm, "
+                f"that of {file.name} {other[1]:g} × {other[2]:g} nm."
+            )
+    # A stack of one file is a single image, for which the pixel is enough.
+    return weigh(report + stack_companions(folder, width) + Reported(findings=tuple(sorted(said))), len(files))

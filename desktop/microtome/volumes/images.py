@@ -12,13 +12,18 @@ from numpy.typing import NDArray
 from microtome.errors import FileError, InputError
 from microtome.store.atomic import explain
 from microtome.volumes.bmp import decode_bmp
+from microtome.volumes.companions import image_companions
 from microtome.volumes.grey import GreyRule, colour_words, to_grey
 from microtome.volumes.lazy import need_memory
+from microtome.volumes.scale import Reported, Scale
 from microtome.volumes.tiffheader import bones
+from microtome.volumes.tiffsize import PRINT
 
 TIFF = (".tif", ".tiff")
 PLAIN = (".png", ".bmp", ".jpg", ".jpeg")
 IMAGES = (*TIFF, *PLAIN)
+_HEAD = 2**16  # bytes in which the scale of a PNG stands, if it does
+_METRE = 1e9  # nm
 
 
 def is_image(path: Path) -> bool:
@@ -115,7 +120,7 @@ def read_image(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
     if path.suffix.lower() in TIFF:
         from microtome.volumes.tiff import open_tiff
 
-        raw = open_tiff(path)
+        raw = open_tiff(path, scaled=False)
         if raw.voxels.shape[0] != 1:
             raise InputError(f"{path} holds {raw.voxels.shape[0]} pages; a slice is one image.", "Open it as a volume.")
         page = raw.voxels[0]
@@ -127,3 +132,50 @@ def read_image(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
     rule = GreyRule.make(samples=samples, colours=3 if samples >= 3 else 1, planar=False, invert=None, table=None)
     words = (colour_words(image, rule),) if rule.colour else ()
     return to_grey(image, rule), (*words, *rule.findings)
+
+
+def image_report(path: Path) -> Reported:
+    """What the header of an image and the files beside it say of its pixel size; FileError where it cannot be read.
+
+    PNG and BMP count pixels a metre: what is coarser than 10 µm a pixel is a screen's or a printer's, and is not taken.
+    """
+    width = image_size(path)[1]
+    if path.suffix.lower() in TIFF:
+        from microtome.volumes.tiff import tiff_scale
+
+        return tiff_scale(path) + image_companions(path, width)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise explain(error, path, "read") from error
+    density = _png_density(head) if head[:4] == b"\x89PNG" else _bmp_density(head)
+    own = Reported()
+    if density is not None and min(density) > 0 and max(_METRE / n for n in density) <= PRINT:
+        own = Reported(
+            scales=(Scale(source=f"{path.suffix[1:].upper()} header", y=_METRE / density[0], x=_METRE / density[1]),)
+        )
+    return image_companions(path, width) + own
+
+
+def _png_density(head: bytes) -> tuple[int, int] | None:
+    """Pixels a metre (y, x) of the chunk pHYs (PNG specification, section 11.3.5.3), which stands before the first IDAT."""
+    at = 8
+    while at + 12 <= len(head):
+        (length,) = struct.unpack_from(">I", head, at)
+        kind = head[at + 4 : at + 8]
+        if kind == b"pHYs" and length == 9 and at + 17 <= len(head):
+            x, y, unit = struct.unpack_from(">IIB", head, at + 8)
+            return (y, x) if unit == 1 else None
+        if kind == b"IDAT":
+            return None
+        at += 12 + length
+    return None
+
+
+def _bmp_density(head: bytes) -> tuple[int, int] | None:
+    """Pixels a metre (y, x) of a BITMAPINFOHEADER."""
+    if head[:2] != b"BM" or len(head) < 46:
+        return None
+    x, y = struct.unpack_from("<ii", head, 38)
+    return y, x

@@ -298,22 +298,6 @@ def test_no_damage_is_more_than_a_sentence(tmp_path: Path, voxels: Bytes) -> Non
 
 
 @pytest.mark.shared
-def test_odd_tiffs_open_right_or_are_refused(shared: Path) -> None:
-    """Legal but odd files of another project's tests: the values are those that its own name or text gives."""
-    opened = 0
-    for path in sorted((shared / "odd-tiff").rglob("*.tif*")):
-        try:
-            volume = open_volume(path)
-        except InputError as error:
-            assert any(word in str(error) for word in ("SEPARATED", "LOGLUV")), error
-            continue
-        opened += 1
-        assert volume.as_array().shape == volume.shape
-        assert path.stem.split("-")[0] != "seq" or np.unique(volume.as_array()).size > 1
-    assert opened > 100
-
-
-@pytest.mark.shared
 def test_real_stacks_have_the_stated_shapes(shared: Path) -> None:
     """As the data's own description says; none of them has a voxel size."""
     shapes = {"cement": (128,) * 3, "bone": (128,) * 3, "NT": (128,) * 3, "fibers": (150,) * 3, "fly": (150, 256, 256)}
@@ -321,20 +305,3 @@ def test_real_stacks_have_the_stated_shapes(shared: Path) -> None:
         found = describe(path)
         assert found.shape == shapes.get(path.name.split("_")[0], (225, 128, 128))
         assert (found.dtype, found.voxel_size) == ("uint8", None)
-
-
-@pytest.mark.shared
-def test_the_encodings_of_one_volume_are_the_same(shared: Path) -> None:
-    """Raw uint8 and raw uint16 hold one volume; the 1-bit TIFF is unpacked as by hand, its rows padded to whole bytes."""
-    folder = shared / "two-phase"
-    name = "SampleData_2Phase_stack_3d_{}".format
-    shape = [100, 100, 100]
-    bytes_ = open_volume(folder / name("uint8.raw"), shape=shape, dtype="uint8").as_array()
-    np.testing.assert_array_equal(open_volume(folder / name("uint16le.raw"), shape=shape).as_array() > 0, bytes_ > 0)
-    bits = open_volume(folder / name("1bit.tif"))
-    with tifffile.TiffFile(folder / name("1bit.tif")) as file:
-        at = [page.dataoffsets[0] for page in file.pages]
-    whole = np.fromfile(folder / name("1bit.tif"), np.uint8)
-    for z in (0, 50, 99):
-        rows = whole[at[z] : at[z] + 1300].reshape(100, 13)
-        np.testing.assert_array_equal(bits[z], np.unpackbits(rows, axis=1)[:, :100])
