@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, FileError, InputError, QuestionError, RawVolume, reader
+from microtome.volumes.mapped import mapped
 from microtome.volumes.raw import Sample, better_order, file_size, guesses, mapped_bytes, question
 from microtome.volumes.rawname import NameSays, Shape, given_dtype, given_shape, name_says
 from microtome.volumes.sidecar import Sidecar, sidecar
@@ -53,7 +54,7 @@ def raw(
         )
     if needed < size - offset:
         found = (*found, f"{size - offset - needed} bytes behind the last voxel were not read; is the shape right?")
-    voxels = np.memmap(path, kind, "r", offset, dims)
+    voxels = mapped(path, kind, shape=dims, offset=offset)
     return RawVolume(
         voxels=voxels,
         voxel_size=beside.voxel_size if beside else None,
