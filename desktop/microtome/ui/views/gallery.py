@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from microtome.ui.theme import GRID, current
-from microtome.ui.views.slice_view import as_image, grey_levels, levels_of
+from microtome.ui.views.picture import as_image, grey_levels, levels_of
 
 _LEAST_TILE, _LARGEST_TILE = 68, 144
 _GAP = GRID // 2
