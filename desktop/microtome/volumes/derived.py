@@ -40,7 +40,7 @@ class DerivedArray:
         first, rows, columns = _expanded(key)
         (ys, in_rows), (xs, in_columns) = _span(rows, self.shape[1]), _span(columns, self.shape[2])
         if isinstance(first, int | np.integer):
-            return self._read(_index(int(first), self.shape[0]), ys, xs)[in_rows, in_columns]
+            return np.asarray(self._read(_index(int(first), self.shape[0]), ys, xs)[in_rows, in_columns])
         indices = np.arange(self.shape[0])[first]
         extent = (ys.stop - ys.start, xs.stop - xs.start)
         inner = np.empty(extent, dtype=bool)[in_rows, in_columns].shape
@@ -63,7 +63,7 @@ class DerivedArray:
             page = page.view()
             page.flags.writeable = False
             self._keep(z, page)
-        return page[ys, xs]
+        return np.asarray(page[ys, xs])
 
     def _keep(self, z: int, page: NDArray[Any]) -> None:
         with self._lock:
@@ -80,8 +80,8 @@ def _expanded(key: Any) -> tuple[Any, Any, Any]:
         keys = (*keys[:at], *(slice(None) for _ in range(4 - len(keys))), *keys[at + 1 :])
     if len(keys) > 3:
         raise IndexError(f"a volume has three axes, not {len(keys)}")
-    z, y, x = (*keys, *(slice(None) for _ in range(3 - len(keys))))
-    return z, y, x
+    padded = [*keys, *(slice(None) for _ in range(3 - len(keys)))]
+    return padded[0], padded[1], padded[2]
 
 
 def _index(i: int, size: int) -> int:
@@ -103,7 +103,7 @@ def _span(key: Any, size: int) -> tuple[slice, Any]:
     return slice(min(wanted), max(wanted) + 1), slice(None, None, wanted.step)
 
 
-def working(dtype: np.dtype[Any]) -> type[np.float32] | type[np.float64]:
+def working(dtype: np.dtype[Any]) -> type[Any]:
     """The floating-point type that holds every value of `dtype` (8- and 16-bit: float32)."""
     return np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64
 
@@ -113,12 +113,12 @@ def back(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if dtype.kind == "f":
         return values.astype(dtype, copy=False)
     if dtype.kind == "b":
-        return values >= 0.5
+        return np.asarray(values >= 0.5)
     info = np.iinfo(dtype)
     top = np.asarray(info.max, dtype=values.dtype)
     if float(top) > info.max:  # 2**63 - 1 is no float: the next one below it is
         top = np.nextafter(top, values.dtype.type(0))
-    return np.clip(np.rint(values), values.dtype.type(info.min), top).astype(dtype)
+    return np.asarray(np.clip(np.rint(values), values.dtype.type(info.min), top).astype(dtype))
 
 
 def numbers(known: Mapping[str, Any], key: str, count: int, step: str, *, width: int = 1) -> NDArray[np.float64]:
@@ -129,6 +129,7 @@ def numbers(known: Mapping[str, Any], key: str, count: int, step: str, *, width:
         values = np.empty(0)
     if values.shape != ((count,) if width == 1 else (count, width)) or not np.isfinite(values).all():
         raise InputError(
-            f"What was measured for “{step}” does not fit this volume of {count} slices.", "Measure it again, or remove the step."
+            f"What was measured for “{step}” does not fit this volume of {count} slices.",
+            "Measure it again, or remove the step.",
         )
     return values

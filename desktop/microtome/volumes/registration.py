@@ -41,7 +41,7 @@ def binned(page: NDArray[Any], factor: int) -> NDArray[np.float32]:
     if factor == 1:
         return image
     h, w = image.shape[0] // factor, image.shape[1] // factor
-    return image[: h * factor, : w * factor].reshape(h, factor, w, factor).mean(axis=(1, 3))
+    return np.asarray(image[: h * factor, : w * factor].reshape(h, factor, w, factor).mean(axis=(1, 3)))
 
 
 def factor_for(shape: tuple[int, ...], limit: int) -> int:
@@ -124,7 +124,7 @@ def pairs(pages: Iterable[NDArray[Any]], *, reach: int, limit: int) -> Iterator[
 
 
 def positions(found: Sequence[Pair], count: int) -> Floats:
-    """Where each of `count` slices lies (count, 2), from the pairs, by least squares that outvotes pairs that contradict the rest.
+    """Where each of `count` slices lies (count, 2), by least squares; pairs that contradict the rest are outvoted.
 
     Weights are those of correlation coefficients, r²/(1 - r²); pairs of unlike slices hardly count. The first lies at (0, 0).
     """
@@ -138,17 +138,15 @@ def positions(found: Sequence[Pair], count: int) -> Floats:
     trust = np.ones_like(moved)
     for _ in range(_ROUNDS):
         for axis in range(2):
-            place[:, axis] = _solved(first, second, moved[:, axis], weight * trust[:, axis], count)
+            place[:, axis] = chained(first, second, moved[:, axis], weight * trust[:, axis], count)
         left = np.abs(place[second] - place[first] - moved)
         usual = np.maximum(1.4826 * np.median(left, axis=0), _ALWAYS_FINE)
         trust = 1 / (1 + (left / (3 * usual)) ** 2)
-    return place - place[0]
+    return np.asarray(place - place[0])
 
 
-def _solved(
-    first: NDArray[np.int64], second: NDArray[np.int64], moved: Floats, weight: Floats, count: int
-) -> Floats:
-    """Minimise the sum of weight · (p[second] - p[first] - moved)²; neighbours without a pair stay together."""
+def chained(first: NDArray[np.int64], second: NDArray[np.int64], moved: Floats, weight: Floats, count: int) -> Floats:
+    """The positions p (count,) with the least sum of weight · (p[second] - p[first] - moved)²; what no pair binds is at 0."""
     from scipy.linalg import solveh_banded
 
     band = np.zeros((int((second - first).max()) + 1, count))
@@ -166,7 +164,7 @@ Trend = Literal["none", "slant", "bends"]
 
 
 def trend(place: Floats, kind: Trend, *, slow: float) -> Floats:
-    """The part of positions (n, 2) that is taken for the structure's own: none, a steady slant, or bends slower than `slow` slices.
+    """The part of positions (n, 2) that is the structure's own: none, a steady slant, or bends slower than `slow` slices.
 
     Jumps are left out of it: steps that stand out by six deviations belong to the drift.
     """
@@ -186,3 +184,31 @@ def trend(place: Floats, kind: Trend, *, slow: float) -> Floats:
     if kind == "slant":
         return np.asarray(line)
     return np.asarray(line + gaussian_filter1d(walk - line, slow / 2, axis=0, mode="reflect"))
+
+
+def measured_positions(
+    pages: Iterable[NDArray[Any]], count: int, *, reach: int, limit: int, running_mean: bool = False
+) -> Floats:
+    """Where each of `count` slices lies (count, 2) in pixels, against the first.
+
+    Each is compared with the `reach` slices before it, or with their running mean, on pictures reduced to about `limit` pixels.
+    """
+    if running_mean:
+        return _against_mean(pages, count, reach=reach, limit=limit)
+    return positions([pair for _, found in pairs(pages, reach=reach, limit=limit) for pair in found], count)
+
+
+def _against_mean(pages: Iterable[NDArray[Any]], count: int, *, reach: int, limit: int) -> Floats:
+    place = np.zeros((count, 2))
+    before: deque[tuple[int, Reduced]] = deque(maxlen=reach)
+    for z, page in enumerate(pages):
+        here = reduced(page, factor_for(page.shape, limit))
+        if before:
+            last = before[-1][0]
+            spectrum = sum(
+                other.spectrum * ramp(other.spectrum.shape, (place[last] - place[i]) / here.factor) for i, other in before
+            )
+            mean = Reduced(spectrum=np.asarray(spectrum), norm=float(np.linalg.norm(spectrum)), factor=here.factor)
+            place[z] = place[last] + displacement(mean, here)[0]
+        before.append((z, here))
+    return place

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+from numpy.typing import NDArray
 
 from microtome.errors import InputError, PluginError
 from microtome.fields import fill
@@ -46,6 +49,50 @@ def measured(volume: Volume, step: Step, report: Report) -> dict[str, Any]:
     return {**step, "known": _measure(plugin, raw_of(volume), _settings(step), report)}
 
 
+def before_after(volume: Volume, step: Step, z: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Slice z of a volume as it is, and the slice of it after the step that shows the same place, each in the volume's dtype.
+
+    Measures what the step needs where its `known` is missing: a `measured` step is quick. Raises what `transformed` raises.
+    """
+    if not 0 <= z < volume.shape[0]:
+        raise InputError(f"There is no slice {z}.", f"The volume has the slices 0 to {volume.shape[0] - 1}.")
+    if step.get("known") is None:
+        step = measured(volume, step, _go_on)
+    after = transformed(volume, [step])
+    plugin = registry().get("transform", step["name"])
+    place = plugin.extra["place"]
+    there = z if place is None else place(z, step["known"], **_filled(plugin, step))
+    return volume[z], after[min(max(there, 0), after.shape[0] - 1)]
+
+
+def suggested_order(steps: Sequence[Step]) -> list[Step]:
+    """The steps in the usual order: crop, exclude, tilt, align, slice distances, stripes, brightness, noise.
+
+    A step that fits anywhere stays behind the one that it follows.
+    """
+    return sorted(checked(steps), key=_ranks(checked(steps)))
+
+
+def order_remark(steps: Sequence[Step]) -> str:
+    """A sentence on the first two steps that stand in an unusual order, "" where there are none."""
+    given = [step for step in checked(steps) if _order(step) is not None]
+    for earlier, later in itertools.pairwise(given):
+        if (_order(earlier) or 0) > (_order(later) or 0):
+            first, second = (registry().get("transform", s["name"]).label for s in (earlier, later))
+            return f"“{first}” usually comes after “{second}”: what it measures or mixes would else be spoiled."
+    return ""
+
+
+def describe_steps(steps: Sequence[Step]) -> list[str]:
+    """What the steps do, a phrase each, for a report: "slices aligned with their neighbours …"."""
+    phrases = []
+    for step in checked(steps):
+        plugin = registry().get("transform", step["name"])
+        words = plugin.extra["words"]
+        phrases.append(words(step.get("known") or {}, **_filled(plugin, step)) if words else f"{plugin.label} applied")
+    return phrases
+
+
 def checked(steps: Any) -> list[Step]:
     """The steps as a list; InputError where they are no list of tables with a name."""
     if not isinstance(steps, Sequence) or isinstance(steps, str | bytes):
@@ -80,6 +127,25 @@ def _measure(plugin: Plugin, raw: RawVolume, settings: dict[str, Any], report: R
         return {}
     known: dict[str, Any] = measure(raw, report, **fill(plugin.fields, settings, f"transform {plugin.name}"))
     return known
+
+
+def _filled(plugin: Plugin, step: Step) -> dict[str, Any]:
+    return fill(plugin.fields, _settings(step), f"transform {plugin.name}")
+
+
+def _order(step: Step) -> int | None:
+    order: int | None = registry().get("transform", step["name"]).extra["order"]
+    return order
+
+
+def _ranks(steps: Sequence[Step]) -> Callable[[Step], int]:
+    """The place of each step, by identity: its own, or that of the step before it."""
+    ranks: dict[int, int] = {}
+    last = 0
+    for step in steps:
+        last = _order(step) or last
+        ranks[id(step)] = last
+    return lambda step: ranks[id(step)]
 
 
 def _go_on(_share: float) -> bool:
