@@ -56,7 +56,7 @@ def _companion(path: Path, width: int) -> Reported:
     if path.suffix.lower() == ".json":
         return _json(text, name)
     if path.suffix.lower() == ".xml" and "PhysicalSizeX" in text:
-        return ome_report(text)
+        return ome_report(text, source=f"OME file {name}")
     return Reported()
 
 

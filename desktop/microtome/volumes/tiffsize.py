@@ -93,7 +93,7 @@ def _described(pixel: tuple[float, float] | None, words: dict[str, Any], source:
     return Reported(scales=(scale,))
 
 
-def ome_report(xml: str, image: int = 0) -> Reported:
+def ome_report(xml: str, image: int = 0, *, source: str = "OME header") -> Reported:
     """PhysicalSizeX/Y/Z of an image (the first: 0); their unit is µm where none is written (OME model, 2016-06)."""
     try:
         root = ElementTree.fromstring(xml)
@@ -117,4 +117,4 @@ def ome_report(xml: str, image: int = 0) -> Reported:
             return Reported(findings=(f"The file's pixel size “{text}” is no number; it was ignored.",))
     if "X" not in sizes or "Y" not in sizes:
         return Reported()
-    return Reported(scales=(Scale(source="OME header", z=sizes.get("Z"), y=sizes["Y"], x=sizes["X"]),))
+    return Reported(scales=(Scale(source=source, z=sizes.get("Z"), y=sizes["Y"], x=sizes["X"]),))
