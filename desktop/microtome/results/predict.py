@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from microtome.errors import InputError
 from microtome.intervals import wilson
 from microtome.results.export import write_csv as write_table
-from microtome.slices.cut import readable, sample
+from microtome.slices.cut import sample
 from microtome.slices.geometry import Grid, random_axes
 from microtome.slices.grey import Grey, grey_of, normalise
 from microtome.slices.plan import SlicePlan
@@ -106,8 +106,7 @@ def predict_volume(model: Model, volume: Volume, *, slices: int = 100, seed: int
     """
     name = name or volume.source or "the volume"
     card = model.card
-    array = readable(volume.as_array())
-    grey = grey_of(array, name=name)
+    grey = grey_of(volume, name=name)
     plan, cut = _as_learned(card, volume)
     grid = grid_of(cut, plan, name=name)
     box = whole(cut.shape, grid, plan, "evaluation", name=name).boxes["evaluation"]
@@ -116,7 +115,7 @@ def predict_volume(model: Model, volume: Volume, *, slices: int = 100, seed: int
     size = max(1, _CHUNK_BYTES // (4 * grid.size**2))
     for start in range(0, len(centres), size):
         part = slice(start, start + size)
-        images = grid.average(sample(array, centres[part], grid.steps(axes[part]), size=grid.size))
+        images = grid.average(sample(volume, centres[part], grid.steps(axes[part]), size=grid.size))
         good = np.isfinite(images).all(axis=(1, 2))
         left_out += int((~good).sum())
         parts.append(model.predict(normalise(images[good], plan.normalisation, grey)))

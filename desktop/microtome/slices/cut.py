@@ -1,15 +1,16 @@
-"""Cut oblique slices out of a volume by trilinear interpolation, on several threads, the same to the bit for any number."""
+"""Cut oblique slices out of a volume of any size by trilinear interpolation, the same to the bit for any number of threads."""
 
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from microtome.errors import InputError
+from microtome.slices.access import Job, fill
+from microtome.volumes.volume import Volume
 
 Outside = Literal["nan", "nearest", "wrap"]
 _MODES: dict[str, int] = {"nan": 0, "nearest": 1, "wrap": 2}
@@ -46,11 +47,11 @@ def cut(
         raise InputError(f"axes must be unit vectors; one has length {worst:.4g}.", "Divide each by its length.")
     if isinstance(step, bool) or not isinstance(step, int | float | np.number) or not 0 < float(step) < np.inf:
         raise InputError(f"step must be a positive number of voxels a pixel, not {step!r}.")
-    return sample(voxels_of(volume), places, directions * float(step), size=size, threads=threads, outside=outside)
+    return sample(volume, places, directions * float(step), size=size, threads=threads, outside=outside)
 
 
 def sample(
-    volume: NDArray[Any],
+    volume: NDArray[Any] | HasArray,
     centres: NDArray[np.float64],
     steps: NDArray[np.float64],
     *,
@@ -58,65 +59,41 @@ def sample(
     threads: int | None = None,
     outside: Outside = "nan",
 ) -> NDArray[np.float32]:
-    """`cut` with voxel vectors from pixel to pixel, steps (n, 2, 3), in place of unit vectors: for voxels that are no cubes."""
+    """`cut` with voxel vectors from pixel to pixel, steps (n, 2, 3), in place of unit vectors: for voxels that are no cubes.
+
+    A Volume that is larger than memory is cut where it lies: the result is the same to the bit, only time differs.
+    """
     places, vectors = _poses(centres, steps)
-    array = readable(volume)
     h, w = _size(size)
     if outside not in _MODES:
         raise InputError(f"outside cannot be {outside!r}.", "Known: nan, nearest, wrap.")
     workers = _threads(threads)
+    voxels = voxels_of(volume)
     out = np.empty((len(places), h, w), np.float32)
-    if out.size == 0:
-        return out
-    # Compiled code is loaded when first needed: it costs the start of a program half a second.
-    from microtome.slices import kernel
-
-    # A few ranges a thread level out unequal slices; each slice depends on nothing but its pose.
-    bounds = np.linspace(0, len(out), min(len(out), 4 * workers if workers > 1 else 1) + 1).astype(int)
-
-    def part(i: int) -> None:
-        kernel.slices(array, places, vectors, out, bounds[i], bounds[i + 1], _MODES[outside])
-
-    if len(bounds) == 2:
-        part(0)
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(part, range(len(bounds) - 1)))
+    if out.size:
+        fill(voxels, Job(centres=places, steps=vectors, out=out, outside=_MODES[outside]), workers)
     return out
 
 
-def voxels_of(volume: NDArray[Any] | HasArray) -> NDArray[Any]:
-    """The voxels of an array or a Volume, unread where they are memory-mapped."""
-    if isinstance(volume, np.ndarray):
-        return volume
-    if hasattr(volume, "as_array"):
-        return np.asarray(volume.as_array())
-    raise InputError(f"A volume is an array (z, y, x) or an opened volume, not {type(volume).__name__}.")
+def voxels_of(volume: NDArray[Any] | HasArray) -> NDArray[Any] | Volume:
+    """The array or the volume that is cut, checked; nothing is read.
 
-
-def readable(volume: NDArray[Any]) -> NDArray[Any]:
-    """The voxels as the compiled code reads them: native numbers, a read-only view; a copy only where there is no other way.
-
-    Raises InputError where the array is not three-dimensional, is empty or holds no real numbers.
+    Raises InputError where it is not three-dimensional, is empty or holds no real numbers.
     """
-    array = np.asarray(volume)
-    if array.ndim != 3:
-        raise InputError(f"A volume has three axes (z, y, x), not {array.ndim}.")
-    if array.size == 0:
-        raise InputError(f"The volume is empty: its shape is {array.shape}.")
-    if array.dtype.kind == "b":
-        array = array.view(np.uint8)
-    if array.dtype.kind not in "iuf":
-        raise InputError(f"A volume holds integers or floating-point numbers, not {array.dtype}.")
-    if array.dtype.itemsize == 2 and array.dtype.kind == "f":
-        array = array.astype(np.float32)
-    elif array.dtype.itemsize > 8:
-        array = array.astype(np.float64)
-    elif not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    array = array.view()
-    array.flags.writeable = False  # one compiled version for files and for arrays in memory
-    return array
+    found: NDArray[Any] | Volume
+    if isinstance(volume, np.ndarray | Volume):
+        found = volume
+    else:
+        if not hasattr(volume, "as_array"):
+            raise InputError(f"A volume is an array (z, y, x) or an opened volume, not {type(volume).__name__}.")
+        found = np.asarray(volume.as_array())
+    if len(found.shape) != 3:
+        raise InputError(f"A volume has three axes (z, y, x), not {len(found.shape)}.")
+    if 0 in found.shape:
+        raise InputError(f"The volume is empty: its shape is {found.shape}.")
+    if found.dtype.kind not in "biuf":
+        raise InputError(f"A volume holds integers or floating-point numbers, not {found.dtype}.")
+    return found
 
 
 def _poses(centres: ArrayLike, axes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.errors import InputError
+from microtome.plugin import LazyArray
 
 _SAMPLE = 1_000_000  # voxels: the mean is then good to a thousandth of the deviation
 
@@ -22,17 +23,17 @@ class Grey:
     deviation: float
 
 
-def grey_of(array: NDArray[Any], *, name: str = "the volume") -> Grey:
+def grey_of(voxels: LazyArray, *, name: str = "the volume") -> Grey:
     """Mean and deviation of about a million voxels on a regular sub-grid, leaving out what is not finite.
 
     Raises InputError where nothing is finite.
     """
-    stride = max(1, math.ceil((array.size / _SAMPLE) ** (1 / array.ndim)))
-    sample = np.asarray(array[(slice(None, None, stride),) * array.ndim], dtype=np.float64).ravel()
+    stride = max(1, math.ceil((math.prod(voxels.shape) / _SAMPLE) ** (1 / len(voxels.shape))))
+    sample = np.asarray(voxels[(slice(None, None, stride),) * len(voxels.shape)], dtype=np.float64).ravel()
     sample = sample[np.isfinite(sample)]
     if sample.size == 0 and stride > 1:
-        whole = np.asarray(array, dtype=np.float64).ravel()
-        sample = whole[np.isfinite(whole)]
+        planes = (np.asarray(voxels[i], dtype=np.float64).ravel() for i in range(voxels.shape[0]))
+        sample = np.concatenate([plane[np.isfinite(plane)] for plane in planes])
     if sample.size == 0:
         raise InputError(f"{name} holds no numbers: every voxel is NaN or infinite.", "Choose another file.")
     return Grey(float(sample.mean()), float(sample.std()))

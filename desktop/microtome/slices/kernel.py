@@ -1,4 +1,9 @@
-"""The compiled loops of cutting: trilinear interpolation on planes, one call a range of slices, without Python's lock."""
+"""The compiled loops of cutting: trilinear interpolation on planes, a tile of slices a call, without Python's lock.
+
+The voxels may lie as an array (z, y, x), as one of the other byte order (a pair of its bits and an example of what they mean),
+or in bricks (bz, by, bx, 64, 64, 64); an array may be a part of the volume that begins at `origin`. The arithmetic is the same
+for all, so that the results are, to the bit.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,59 @@ import math
 from typing import Any
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from microtome.volumes.compiled import compiled, inlined
 
 NAN, NEAREST, WRAP = 0, 1, 2
 #: A point within so many voxels outside the volume's outermost voxel centres is on them: rounding of the caller's poses.
 TOLERANCE = 1e-9
+
+
+def _voxel(volume: Any, z: Any, y: Any, x: Any) -> Any:
+    """The voxel at whole-numbered places, as float64."""
+    raise NotImplementedError("a piece of compiled code")
+
+
+def _of_array(volume: Any, z: Any, y: Any, x: Any) -> Any:
+    return np.float64(volume[z, y, x])
+
+
+def _of_bricks(volume: Any, z: Any, y: Any, x: Any) -> Any:
+    six, low = np.uintp(6), np.uintp(63)
+    return np.float64(volume[z >> six, y >> six, x >> six, z & low, y & low, x & low])
+
+
+def _of_two(volume: Any, z: Any, y: Any, x: Any) -> Any:
+    raw = volume[0][z, y, x]
+    turned = np.uint16((raw >> np.uint16(8)) | (raw << np.uint16(8)))
+    return np.float64(turned.view(volume[1].dtype))
+
+
+def _of_four(volume: Any, z: Any, y: Any, x: Any) -> Any:
+    raw = volume[0][z, y, x]
+    pairs = np.uint32(((raw >> np.uint32(8)) & np.uint32(0x00FF00FF)) | ((raw & np.uint32(0x00FF00FF)) << np.uint32(8)))
+    turned = np.uint32((pairs >> np.uint32(16)) | (pairs << np.uint32(16)))
+    return np.float64(turned.view(volume[1].dtype))
+
+
+def _of_eight(volume: Any, z: Any, y: Any, x: Any) -> Any:
+    raw = volume[0][z, y, x]
+    ones, twos = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
+    pairs = ((raw >> np.uint64(8)) & ones) | ((raw & ones) << np.uint64(8))
+    fours = ((pairs >> np.uint64(16)) & twos) | ((pairs & twos) << np.uint64(16))
+    turned = np.uint64((fours >> np.uint64(32)) | (fours << np.uint64(32)))
+    return np.float64(turned.view(volume[1].dtype))
+
+
+def _choose(volume: Any, z: Any, y: Any, x: Any) -> Any:
+    if isinstance(volume, types.BaseTuple):
+        return {16: _of_two, 32: _of_four, 64: _of_eight}[volume[0].dtype.bitwidth]
+    return _of_bricks if volume.ndim == 6 else _of_array
+
+
+overload(_voxel, inline="always")(_choose)
 
 
 @inlined
@@ -45,74 +97,90 @@ def _wrapped(value: float, period: float) -> float:
 
 
 @inlined
-def _blend(volume: Any, z0: int, z1: int, y0: int, y1: int, x0: int, x1: int, fz: float, fy: float, fx: float) -> float:
+def _blend(volume: Any, z0: int, z1: int, y0: int, y1: int, x0: int, x1: int, fz: float, fy: float, fx: float) -> Any:
     """Interpolate between eight voxels."""
-    a = np.float64(volume[z0, y0, x0])
-    a += fx * (np.float64(volume[z0, y0, x1]) - a)
-    b = np.float64(volume[z0, y1, x0])
-    b += fx * (np.float64(volume[z0, y1, x1]) - b)
-    c = np.float64(volume[z1, y0, x0])
-    c += fx * (np.float64(volume[z1, y0, x1]) - c)
-    d = np.float64(volume[z1, y1, x0])
-    d += fx * (np.float64(volume[z1, y1, x1]) - d)
+    a = _voxel(volume, z0, y0, x0)
+    a += fx * (_voxel(volume, z0, y0, x1) - a)
+    b = _voxel(volume, z0, y1, x0)
+    b += fx * (_voxel(volume, z0, y1, x1) - b)
+    c = _voxel(volume, z1, y0, x0)
+    c += fx * (_voxel(volume, z1, y0, x1) - c)
+    d = _voxel(volume, z1, y1, x0)
+    d += fx * (_voxel(volume, z1, y1, x1) - d)
     a += fy * (b - a)
     c += fy * (d - c)
     return a + fz * (c - a)
 
 
 @inlined
-def _value(volume: Any, z: float, y: float, x: float) -> Any:
+def _value(volume: Any, origin: Any, z: float, y: float, x: float) -> Any:
     """The value at a point inside the volume. A neighbour of weight zero is not touched: it may be NaN or outside."""
     z0, y0, x0 = np.uintp(z), np.uintp(y), np.uintp(x)
     fz, fy, fx = z - z0, y - y0, x - x0
+    z0, y0, x0 = z0 - np.uintp(origin[0]), y0 - np.uintp(origin[1]), x0 - np.uintp(origin[2])
     return _blend(volume, z0, z0 + np.uintp(fz > 0.0), y0, y0 + np.uintp(fy > 0.0), x0, x0 + np.uintp(fx > 0.0), fz, fy, fx)
 
 
 @inlined
-def _periodic(volume: Any, z: float, y: float, x: float) -> Any:
+def _periodic(volume: Any, shape: Any, origin: Any, z: float, y: float, x: float) -> Any:
     """The value at a point of the periodically continued volume: voxel n is voxel 0."""
-    n_z, n_y, n_x = volume.shape
+    n_z, n_y, n_x = shape
     z, y, x = _wrapped(z, n_z), _wrapped(y, n_y), _wrapped(x, n_x)
-    z0, y0, x0 = np.uintp(z), np.uintp(y), np.uintp(x)
-    z1 = np.uintp((z0 + 1) % n_z)
-    y1 = np.uintp((y0 + 1) % n_y)
-    x1 = np.uintp((x0 + 1) % n_x)
+    z0, y0, x0 = np.int64(z), np.int64(y), np.int64(x)
     fz, fy, fx = z - z0, y - y0, x - x0
-    return _blend(volume, z0, z1 if fz > 0.0 else z0, y0, y1 if fy > 0.0 else y0, x0, x1 if fx > 0.0 else x0, fz, fy, fx)
+    # A part of the volume that begins at `origin` goes on at the volume's beginning, beyond its end.
+    a = (z0 - np.int64(origin[0]) + n_z) % n_z
+    b = (y0 - np.int64(origin[1]) + n_y) % n_y
+    c = (x0 - np.int64(origin[2]) + n_x) % n_x
+    z1 = (a + 1) % n_z if fz > 0.0 else a
+    y1 = (b + 1) % n_y if fy > 0.0 else b
+    x1 = (c + 1) % n_x if fx > 0.0 else c
+    return _blend(volume, np.uintp(a), np.uintp(z1), np.uintp(b), np.uintp(y1), np.uintp(c), np.uintp(x1), fz, fy, fx)
 
 
 @compiled
-def slices(volume: Any, centres: Any, steps: Any, out: Any, first: int, end: int, outside: int) -> None:
-    """Fill out[first:end] (n, h, w) with slices of `volume` (z, y, x).
+def slices(
+    volume: Any, shape: Any, origin: Any, centres: Any, steps: Any, out: Any, tile: Any, planes: Any, outside: int
+) -> None:
+    """Fill a tile of out (n, h, w) with slices of a volume of `shape` (z, y, x) voxels.
 
     centres (n, 3) are voxel coordinates, steps (n, 2, 3) the voxel vectors from a pixel to the one below and to its right.
-    Coordinates and weights are float64, results float32.
+    tile: the slices, rows and columns (first, end, top, bottom, left, right) to fill; where `planes` (low, high) are not
+    all, only the pixels whose voxels begin in these planes are. Coordinates and weights are float64, results float32.
     """
     h, w = out.shape[1], out.shape[2]
-    last_z, last_y, last_x = volume.shape[0] - 1.0, volume.shape[1] - 1.0, volume.shape[2] - 1.0
+    first, end, top, bottom, left_end, right_end = tile
+    n_z, n_y, n_x = shape
+    last_z, last_y, last_x = n_z - 1.0, n_y - 1.0, n_x - 1.0
+    some = planes[0] > 0 or planes[1] < n_z
     for k in range(first, end):
         dz, dy, dx = steps[k, 1, 0], steps[k, 1, 1], steps[k, 1, 2]
-        for i in range(h):
+        for i in range(top, bottom):
             up, left = i - 0.5 * (h - 1), -0.5 * (w - 1)
             z = centres[k, 0] + up * steps[k, 0, 0] + left * dz
             y = centres[k, 1] + up * steps[k, 0, 1] + left * dy
             x = centres[k, 2] + up * steps[k, 0, 2] + left * dx
             row = out[k, i]
             if outside == WRAP:
-                for j in range(w):
-                    row[j] = _periodic(volume, z + j * dz, y + j * dy, x + j * dx)
+                for j in range(left_end, right_end):
+                    if some and not planes[0] <= _wrapped(z + j * dz, n_z) < planes[1]:
+                        continue
+                    row[j] = _periodic(volume, shape, origin, z + j * dz, y + j * dy, x + j * dx)
                 continue
-            low, high = _range(z, dz, last_z, 0, w)
-            low, high = _range(y, dy, last_y, low, high)
-            low, high = _range(x, dx, last_x, low, high)
-            if outside == NEAREST:
-                low, high = 0, w
-            elif low >= high:
-                low = high = w
-            for j in range(low):
+            low, high = left_end, right_end
+            if outside == NAN:
+                low, high = _range(z, dz, last_z, low, high)
+                low, high = _range(y, dy, last_y, low, high)
+                low, high = _range(x, dx, last_x, low, high)
+                if low >= high:
+                    low = high = right_end
+            for j in range(left_end, low):
                 row[j] = np.nan
             for j in range(low, high):
                 at_z, at_y, at_x = z + j * dz, y + j * dy, x + j * dx
-                row[j] = _value(volume, _clamped(at_z, last_z), _clamped(at_y, last_y), _clamped(at_x, last_x))
-            for j in range(high, w):
+                at_z = _clamped(at_z, last_z)
+                if some and not planes[0] <= at_z < planes[1]:
+                    continue
+                row[j] = _value(volume, origin, at_z, _clamped(at_y, last_y), _clamped(at_x, last_x))
+            for j in range(high, right_end):
                 row[j] = np.nan

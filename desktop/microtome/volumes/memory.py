@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from microtome import settings
 from microtome.errors import FileError, InputError
+from microtome.volumes.mapped import MappedFile, checked
 
 VARIABLE = "MICROTOME_MEMORY"
 SETTING = "memory_limit"
@@ -27,6 +28,8 @@ _WHOLE = 1 / 8  # of the cap: a volume up to this is read as a whole where that 
 _KEPT = 1 / 2  # of the cap: what volumes that were read as a whole may take together
 _MAPPED = 1 / 8  # of the cap: pages of maps that may stay between two times of giving back …
 _MOST_MAPPED = 128 * 2**20  # … and no more than this: pages that are needed again come back from the system's cache
+_SMALL = 2**24  # bytes that are granted under any cap: the one piece that work needs to go on
+_READ_AT_ONCE = 2**25  # bytes that are read from a watched map's file, not through the map
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _UNITS |= {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
@@ -72,7 +75,7 @@ def memory_used() -> int:
 def need_memory(size: int, what: str) -> None:
     """Raise FileError where `size` bytes more do not fit under the cap, or into the memory that is free now."""
     limit = memory_limit()
-    left = limit if size <= 2**20 else limit - memory_used()
+    left = limit if size <= _SMALL else limit - memory_used()
     if size > left:
         raise FileError(
             f"{what} needs {_gib(size)} of memory; {_gib(max(0, left))} of the {_gib(limit)} that Microtome may take are left.",
@@ -94,7 +97,7 @@ def fits_whole(size: int) -> bool:
     """Whether a volume of `size` bytes is small enough to be read as a whole when that makes work on it quick."""
     if size > _WHOLE * memory_limit():
         return False
-    return size <= 2**24 or size <= min(_SPARE * psutil.virtual_memory().available, memory_limit() - memory_used())
+    return size <= _SMALL or size <= min(_SPARE * psutil.virtual_memory().available, memory_limit() - memory_used())
 
 
 def working_bytes() -> int:
@@ -193,8 +196,12 @@ def read_mapped(array: NDArray[Any], key: tuple[Any, ...]) -> NDArray[Any]:
 
     Raises FileError where the copy does not fit into memory.
     """
-    source = array[key]
+    watched = isinstance(array, MappedFile)
+    source = checked(array).view(np.ndarray)[key]
     need_memory(source.nbytes, str(getattr(array, "filename", None) or "The part of the volume"))
+    if watched and source.flags.c_contiguous and 0 < source.nbytes <= _READ_AT_ONCE:
+        part = np.asarray(array[key])  # by an ordinary read
+        return part.astype(part.dtype.newbyteorder("="), copy=False)
     out = np.empty(source.shape, source.dtype.newbyteorder("="))
     file = map_of(array)
     if file is None or source.ndim == 0:
