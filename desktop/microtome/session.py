@@ -27,6 +27,7 @@ from microtome.store.run import Order, RunFolder, RunLock
 from microtome.training.spec import TrainingSpec
 from microtome.volumes.read import Description
 from microtome.volumes.transforms import Step, checked
+from microtome.volumes.units import nanometres
 from microtome.volumes.volume import Volume
 
 SECTIONS: dict[str, type] = {"slices": SlicePlan, "training": TrainingSpec, "search": SearchSpec}
@@ -102,7 +103,8 @@ class OpenProject:
                 size=description.file_bytes,
                 voxel_size=description.voxel_size,
                 unit=description.unit,
-                pixel_size=description.pixel_size,
+                pixel_size=description.pixel_size if description.voxel_size is None else None,
+                claims=description.claims,
                 class_name=class_name,
                 findings=description.findings,
                 images=description.kind in ("image", "images folder"),
@@ -155,8 +157,11 @@ class OpenProject:
         return self.note_corrected(entry_id, result) if result is not None else Change.VOLUMES
 
     def note_corrected(self, entry_id: str, result: Description | Volume) -> Change:
-        """Keep the shape and the voxel size that a volume has after its corrections."""
-        return self.change_volume(entry_id, corrected_shape=result.shape, corrected_voxel_size=result.voxel_size)
+        """Keep the shape and the voxel size (in the entry's own unit) that a volume has after its corrections."""
+        factor = nanometres(self.volume(entry_id).unit) or 1.0
+        size = result.voxel_size
+        edges = None if size is None else (size[0] / factor, size[1] / factor, size[2] / factor)
+        return self.change_volume(entry_id, corrected_shape=result.shape, corrected_voxel_size=edges)
 
     def use_copy(self, entry_id: str, folder: Path | None) -> Change:
         """Read a volume from the fast copy in `folder` from now on; None: from its source again."""

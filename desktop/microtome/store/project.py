@@ -40,6 +40,7 @@ class VolumeEntry:
     voxel_size: tuple[float, float, float] | None = None  # of the source, (z, y, x) in `unit`; None: not known
     pixel_size: tuple[float, float] | None = None  # (y, x) in nm, where the file knows these two alone
     unit: str = "nm"
+    claims: tuple[tuple[str, float | None, float | None, float | None], ...] = ()  # contradicting sources: name, z, y, x in nm
     class_name: str = ""  # "": not assigned
     findings: tuple[str, ...] = ()
     images: bool = False  # a 2-D image, or a folder of them, not a volume
@@ -77,6 +78,7 @@ class VolumeEntry:
             known[key] = tuple(known[key]) if known.get(key) else None
         for key in ("findings", "aside"):
             known[key] = tuple(known.get(key, ()))
+        known["claims"] = tuple(tuple(claim) for claim in known.get("claims", ()))
         return cls(**known, rest={k: v for k, v in data.items() if k not in names and k != FORMAT})
 
     def to_json(self) -> dict[str, Any]:

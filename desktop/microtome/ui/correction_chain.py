@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -45,6 +46,14 @@ class Link:
     def waits(self) -> bool:
         """Whether it is in force but was not measured yet."""
         return self.on and self.measures and self.known is None
+
+    @property
+    def measured_by(self) -> set[str]:
+        """The settings that its measuring looks at; the others may change without measuring again."""
+        if self.plugin is None or not self.measures:
+            return set()
+        parameters = inspect.signature(self.plugin.extra["measure"]).parameters.values()
+        return {p.name for p in parameters} & self.plugin.fields.keys()
 
     def usually_after(self, other: Link) -> bool:
         """Whether it usually stands behind another correction."""
@@ -123,7 +132,7 @@ class Chain:
         settings = {k: v for k, v in link.settings.items() if k != name}
         if spec is None or value != spec.default:
             settings[name] = value
-        changed = replace(link, settings=settings, known=None if link.measures else link.known)
+        changed = replace(link, settings=settings, known=None if name in link.measured_by else link.known)
         links = (*self.links[:index], changed, *self.links[index + 1 :])
         self._become(links, index + 1 if link.on else len(links))
 
@@ -147,6 +156,11 @@ class Chain:
     def ready(self) -> int:
         """How many links from the start can be applied now."""
         return next(iter(self.waiting()), len(self.links))
+
+    def unusual(self) -> list[tuple[Link, Link]]:
+        """Pairs in force that stand in another order than is usual: (the earlier, the later)."""
+        on = [link for link in self.links if link.on]
+        return [(a, b) for i, a in enumerate(on) for b in on[i + 1 :] if a.usually_after(b)]
 
     def _become(self, links: tuple[Link, ...], stale_from: int) -> None:
         self._before = [*self._before[-_UNDO:], self.links]

@@ -11,6 +11,7 @@ from microtome.errors import MicrotomeError
 from microtome.session import Change, Session
 from microtome.ui import opened
 from microtome.ui.actions import perform
+from microtome.ui.importing import Imports
 from microtome.ui.messages import Message
 from microtome.ui.tail import Tails
 from microtome.ui.tasks import Tasks
@@ -33,6 +34,7 @@ class Desk(QObject):
         self.session = session
         self.tails = Tails(session, self)
         self.tasks = Tasks(self, self.report)
+        self.imports = Imports(self)
         self.messages: list[Message] = []
         self.selection = ""
         self._milestones: dict[str, tuple[bool, bool, bool]] = {}

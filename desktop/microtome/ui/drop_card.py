@@ -19,11 +19,12 @@ from microtome.ui.icons import pixmap
 from microtome.ui.numbers import shape, size_of
 from microtome.ui.question_card import QuestionRow
 from microtome.ui.theme import GRID, current
-from microtome.ui.volume_properties import VoxelSizeEdit, class_combo
-from microtome.ui.widgets import Choice, button, column, framed, holding, label, row, scrolling
+from microtome.ui.volume_properties import ClaimsRow, VoxelSizeEdit, class_combo, particles_words
+from microtome.ui.widgets import Choice, button, column, framed, holding, label, row, scrolling, set_property
 from microtome.volumes.read import Description
 
 _WIDTH, _HEIGHT, _ROW = 880, 700, 98
+_INDENT = 26
 
 
 class CandidateRow(QFrame):
@@ -60,18 +61,36 @@ class CandidateRow(QFrame):
         need = description.memory_bytes
         if need > psutil.virtual_memory().available:
             head.insertWidget(3, label(tr("more than the free memory"), "warn"))
-        missing = label(tr("Voxel size") if description.voxel_size is not None else tr("Voxel size?"))
-        missing.setProperty("role", "muted" if description.voxel_size is not None else "problem")
-        edits = row(label(tr("Class"), "muted"), self.class_box, GRID, missing, self.voxel, self.same, None, gap=6)
-        edits.setContentsMargins(26, 0, 0, 0)
+        self.missing, self.stretch = label(), label("", "muted")
+        self.voxel.changed.connect(self._show_missing)
+        edits = row(label(tr("Class"), "muted"), self.class_box, GRID, self.missing, self.voxel, self.stretch, self.same, None)
+        edits.setSpacing(6)
+        edits.setContentsMargins(_INDENT, 0, 0, 0)
         parts: list[QWidget | int] = [holding(head), holding(edits)]
-        for finding in description.findings:
-            words = label(finding, "warn", wrap=True)
-            words.setContentsMargins(26, 0, 0, 0)
-            parts.append(words)
-        body = column(*parts, gap=GRID // 2)
+        below: list[QWidget] = []
+        if description.particles is not None:
+            below.append(label(particles_words(description.particles), "muted", wrap=True))
+        if description.claims:
+            below.append(ClaimsRow(description.claims, self.voxel))
+        contradicts = bool(description.claims)
+        below += [label(f, "warn", wrap=True) for f in description.findings if not (contradicts and "contradict" in f)]
+        for words in below:
+            words.setContentsMargins(_INDENT, 0, 0, 0)
+        body = column(*parts, *below, gap=GRID // 2)
         body.setContentsMargins(GRID + 4, GRID, GRID + 4, GRID)
         self.setLayout(body)
+        self._show_missing()
+
+    def _show_missing(self) -> None:
+        """Name the voxel size, red where it is missing, and say where voxels are no cubes."""
+        try:
+            missing = self.voxel.value() is None
+        except InputError:
+            missing = True
+        words = tr("Drawn at") if self.candidate.description.particles is not None else tr("Voxel size")
+        self.missing.setText(f"{words}?" if missing else words)
+        set_property(self.missing, "role", "problem" if missing else "muted")
+        self.stretch.setText(self.voxel.anisotropy)
 
     @staticmethod
     def _facts(description: Description) -> str:

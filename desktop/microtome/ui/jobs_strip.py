@@ -10,6 +10,7 @@ from microtome.store.run import Order
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon, pixmap
+from microtome.ui.import_card import ImportRow
 from microtome.ui.numbers import between, percent, span
 from microtome.ui.tail import RunTail
 from microtome.ui.theme import GRID
@@ -114,6 +115,7 @@ class JobsStrip(QFrame):
         self.desk = desk
         self.setProperty("role", "strip")
         self._rows: dict[str, JobRow] = {}
+        self._imports: dict[str, ImportRow] = {}
         self._list = column(gap=0)
         self._area = scrolling(holding(self._list))
         self._quiet = label("", "muted")
@@ -127,6 +129,7 @@ class JobsStrip(QFrame):
         self._redraw.timeout.connect(self._show_rows)
         desk.tails.changed.connect(self._run_changed)
         desk.changed.connect(self._changed)
+        desk.imports.changed.connect(self._run_changed)
         self._show_rows()
 
     def rows(self) -> list[JobRow]:
@@ -143,18 +146,25 @@ class JobsStrip(QFrame):
 
     def _show_rows(self) -> None:
         shown = [t for t in self.desk.tails.all() if self._wanted(t)]
-        names = [t.run.name for t in reversed(shown)]
-        if names != list(self._rows) or any(self._rows[t.run.name].tail is not t for t in shown):
+        names, imports = [t.run.name for t in reversed(shown)], list(self.desk.imports.all.values())
+        anew = names != list(self._rows) or any(self._rows[t.run.name].tail is not t for t in shown)
+        if anew or [i.entry_id for i in imports] != list(self._imports):
             clear(self._list)
             self._rows = {}
+            self._imports = {i.entry_id: ImportRow(self.desk, i.entry_id) for i in imports}
+            for importing in self._imports.values():
+                self._list.addWidget(importing)
             for tail in reversed(shown):
                 self._rows[tail.run.name] = JobRow(self.desk, tail)
                 self._list.addWidget(self._rows[tail.run.name])
+        for importing in self._imports.values():
+            importing.show_now()
         for made in self._rows.values():
             made.show_now()
-        self._area.setVisible(bool(names))
-        self._area.setFixedHeight(_ROW * min(3, max(1, len(names))))
-        self._quiet_row.setVisible(not names)
+        count = len(names) + len(imports)
+        self._area.setVisible(count > 0)
+        self._area.setFixedHeight(_ROW * min(3, max(1, count)))
+        self._quiet_row.setVisible(count == 0)
         self._quiet.setText(self._quiet_words())
 
     @staticmethod

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFileDialog, QGridLayout, QSizePolicy, QWidget
 
 from microtome.errors import InputError
 from microtome.store.project import VolumeEntry
+from microtome.ui.correction_chain import links_of
 from microtome.ui.editors import UnitEdit
 from microtome.ui.i18n import tr
-from microtome.ui.numbers import length, number, shape, size_of
+from microtome.ui.import_card import ImportPart
+from microtome.ui.numbers import length, number, shape, size_of, unit_word, with_commas
 from microtome.ui.theme import GRID
-from microtome.ui.widgets import Choice, button, column, facts, label, note, set_property
+from microtome.ui.widgets import Choice, button, column, facts, label, note, row, set_property
+from microtome.volumes.read import Claim
 
 if TYPE_CHECKING:
     from microtome.ui.desk import Desk
@@ -46,6 +52,8 @@ class VoxelSizeEdit(QWidget):
     `pixel` (y, x) in nm is shown where the file knows these two alone: z is then what is asked for.
     """
 
+    changed = Signal()  # something was entered; it may make no sense
+
     def __init__(self, size: tuple[float, float, float] | None, unit: str, pixel: tuple[float, float] | None = None) -> None:
         super().__init__()
         # What is shown is rounded for reading; an untouched number keeps all its digits.
@@ -63,7 +71,7 @@ class VoxelSizeEdit(QWidget):
             line.setPlaceholderText("?")
             line.setText(_text(self._exact[i]))
             line.setCursorPosition(0)
-            line.settled.connect(self._mark)
+            line.settled.connect(self._settled)
             grid.addWidget(line, 0, i)
         grid.addWidget(self.unit, 0, 3)
         self.setLayout(grid)
@@ -91,7 +99,22 @@ class VoxelSizeEdit(QWidget):
             mine.setText(theirs.text())
         self._exact, self._known = other._exact, other._known
         self.unit.choose(other.unit.value())
+        self._settled()
+
+    def show_nm(self, edges: Sequence[float | None]) -> None:
+        """Show lengths in nm, one an axis (z, y, x); None leaves what is there."""
+        self.unit.choose("nm")
+        self._exact = tuple(given if given is not None else old for given, old in zip(edges, self._exact, strict=True))
+        for line, given in zip(self.lines, edges, strict=True):
+            if given is not None:
+                line.setText(number(given))
+                line.setCursorPosition(0)
+        self._known = all(v is not None for v in self._exact)
+        self._settled()
+
+    def _settled(self) -> None:
         self._mark()
+        self.changed.emit()
 
     def _mark(self) -> None:
         try:
@@ -117,6 +140,34 @@ class VoxelSizeEdit(QWidget):
         return tr("anisotropic, {n} : 1", n=number(max(size) / min(size), 3))
 
 
+class ClaimsRow(QWidget):
+    """What contradicting sources say of the voxel size, each with a button that takes it."""
+
+    def __init__(self, claims: Sequence[Claim], edit: VoxelSizeEdit) -> None:
+        super().__init__()
+        self.buttons = [
+            button(f"{source}: {_claimed(edges)}", partial(edit.show_nm, edges), kind="small") for source, *edges in claims
+        ]
+        for made in self.buttons:
+            made.setToolTip(tr("Use this voxel size"))
+        said = label(tr("The sources contradict each other; use"), "warn", wrap=True)
+        self.setLayout(column(said, *(row(made, None) for made in self.buttons), gap=GRID // 2))
+        self.setVisible(bool(claims))
+
+
+def particles_words(particles: Mapping[str, Any]) -> str:
+    """A structure in a line: how many particles, their box, where it is periodic."""
+    box, unit, wraps = particles["box"], str(particles["unit"]), [bool(w) for w in particles["periodic"]]
+    edges = " × ".join(number(v, 4) for v in box) + (f" {unit_word(unit)}" if unit else "")
+    axes = ", ".join(axis for axis, wrap in zip("zyx", wraps, strict=True) if wrap)
+    how = tr("periodic") if all(wraps) else tr("periodic along {axes}", axes=axes) if axes else tr("not periodic")
+    return tr("{n} particles, box {edges}, {how}", n=with_commas(int(particles["count"])), edges=edges, how=how)
+
+
+def _claimed(edges: Sequence[float | None]) -> str:
+    return " × ".join("?" if v is None else number(v, 5) for v in edges) + " nm"
+
+
 def _text(value: float | None) -> str:
     return "" if value is None else number(value)
 
@@ -139,7 +190,7 @@ class VolumeProperties(QWidget):
         line = self.class_box.lineEdit()
         assert line is not None
         line.editingFinished.connect(self._set_class)
-        self.voxel = VoxelSizeEdit(entry.voxel_size, entry.unit)
+        self.voxel = VoxelSizeEdit(entry.voxel_size, entry.unit, entry.pixel_size)
         parts: list[QWidget] = [label(tr("VOLUME"), "section"), label(entry.name, "heading", wrap=True, selectable=True)]
         parts += [label(tr("Class"), "muted"), self.class_box]
         if entry.simulate is None:
@@ -149,13 +200,26 @@ class VolumeProperties(QWidget):
             for edit in self.voxel.lines:
                 edit.editingFinished.connect(self._set_voxel)
             self.voxel.unit.activated.connect(lambda _: self._set_voxel())
+            if entry.claims:
+                claims = ClaimsRow(entry.claims, self.voxel)
+                self.voxel.changed.connect(self._set_voxel)
+                parts.append(claims)
             if entry.voxel_size is None:
-                parts.append(label(tr("Missing: lengths are then counted in voxels."), "problem", wrap=True))
+                parts.append(label(self._missing_words(), "problem", wrap=True))
+            elif self.voxel.anisotropy:
+                parts.append(label(self.voxel.anisotropy, "muted"))
         parts.append(self._facts())
         parts += [note(finding) for finding in entry.findings]
+        if entry.simulate is None and not entry.images:
+            parts.append(ImportPart(desk, entry))
         parts += self._place()
         parts.append(button(tr("Remove from the project"), self._remove, icon_name="trash"))
         self.setLayout(column(*parts))
+
+    def _missing_words(self) -> str:
+        if self.entry.pixel_size is not None:
+            return tr("The distance between slices (z) is missing: lengths are counted in voxels until it is entered.")
+        return tr("Missing: lengths are then counted in voxels.")
 
     def _facts(self) -> QWidget:
         entry, pairs = self.entry, []
@@ -175,7 +239,20 @@ class VolumeProperties(QWidget):
             if entry.shape and entry.dtype:
                 count = float(np.prod(entry.shape)) * np.dtype(entry.dtype).itemsize
                 pairs.append((tr("In memory"), size_of(count)))
+            pairs += self._corrections()
         return facts(pairs)
+
+    def _corrections(self) -> list[tuple[str, str]]:
+        entry = self.entry
+        if not entry.transforms:
+            return []
+        pairs = [(tr("Corrections"), ", ".join(tr(link.title) for link in links_of(entry) if link.on))]
+        if entry.corrected_shape is not None:
+            pairs.append((tr("Corrected"), shape(entry.corrected_shape)))
+        if entry.corrected_voxel_size is not None and entry.corrected_voxel_size != entry.voxel_size:
+            edges = " × ".join(number(v, 4) for v in entry.corrected_voxel_size)
+            pairs.append((tr("Voxel size then"), f"{edges} {unit_word(entry.unit)}"))
+        return pairs
 
     def _place(self) -> list[QWidget]:
         if self.entry.simulate is not None:

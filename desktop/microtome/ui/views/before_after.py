@@ -13,6 +13,7 @@ from microtome.ui.views.picture import Picture
 _MOST_ZOOM = 64.0
 _GRIP = 9  # pixels about the divider that take hold of it
 _GAP = 2
+_ALIKE = 0.002
 
 
 class BeforeAfter(QWidget):
@@ -27,7 +28,7 @@ class BeforeAfter(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(tr("Before and after"))
-        self.beside = False
+        self.asked_beside = False
         self.split = 0.5  # of the width, where the divider is
         self.busy = ""
         self._pictures: tuple[Picture, Picture] | None = None
@@ -53,8 +54,16 @@ class BeforeAfter(QWidget):
 
     def set_beside(self, on: bool) -> None:
         """Beside each other, or under a divider."""
-        self.beside = on
+        self.asked_beside = on
         self.update()
+
+    @property
+    def beside(self) -> bool:
+        """Whether they are seen beside each other: as asked, and where a divider would part pictures of unlike extent."""
+        if self.asked_beside or self._pictures is None:
+            return self.asked_beside
+        (h, w), (height, width) = (p.extent for p in self._pictures)
+        return abs(h - height) > _ALIKE * h or abs(w - width) > _ALIKE * w
 
     def fit(self) -> None:
         """Show all of both."""

@@ -33,7 +33,7 @@ class CorrectionsPanel(QWidget):
         super().__init__()
         self.desk = desk
         self.entry: VolumeEntry | None = None
-        self._result: Volume | None = None
+        self._seen: Compared | None = None  # of the chain as it is now
         self._pass = Pass(self, self._measuring_failed)
         self._pass.progressed.connect(self._show_progress)
         self._pass.ended.connect(self._pass_ended)
@@ -84,7 +84,7 @@ class CorrectionsPanel(QWidget):
                 self._compare()
             return
         self._pass.stop()
-        self._result = None
+        self._seen = None
         self.editor.show_links(links_of(entry) if entry is not None and usable else ())
         self._show_state()
         self._compare()
@@ -107,7 +107,7 @@ class CorrectionsPanel(QWidget):
 
     def _edited(self) -> None:
         self._pass.stop()
-        self._result = None
+        self._seen = None
         self._show_state()
         self._compare()
         shape = self.entry.shape if self.entry is not None else None
@@ -130,21 +130,26 @@ class CorrectionsPanel(QWidget):
         self.stop.setVisible(running)
         self.keep.setEnabled(self.changed and not waiting and not self.editor.wrong)
         self.discard.setVisible(self.changed)
-        self.order.hide()
+        self.order.setText(
+            "\n".join(
+                tr("“{first}” usually comes after “{second}”.", first=tr(a.title), second=tr(b.title))
+                for a, b in chain.unusual()
+            )
+        )
+        self.order.setVisible(bool(self.order.text()))
         self._show_leaves()
 
     def _show_leaves(self) -> None:
         words = ""
-        if self._result is not None and self.entry is not None:
-            before = _facts(self.entry.shape, self.entry.voxel_size, self.entry.unit)
-            after = _facts(self._result.shape, self._result.voxel_size, self._result.unit)
+        if self._seen is not None:
+            before, after = _facts(self._seen.source), _facts(self._seen.result)
             words = before if before == after else f"{before}  →  {after}"
         self.leaves.setText(words)
         self.leaves.setVisible(bool(words))
 
     def keep_now(self) -> None:
         """Keep the chain with the volume; every page then reads the corrected voxels."""
-        entry, chain, result = self.entry, self.editor.chain, self._result
+        entry, chain, result = self.entry, self.editor.chain, self._seen.result if self._seen is not None else None
         if entry is not None:
             steps, aside = chain.steps(), chain.aside()
             self.desk.perform(lambda: self.desk.session.set_transforms(entry.id, steps, aside=aside, result=result))
@@ -190,22 +195,21 @@ class CorrectionsPanel(QWidget):
     def _compared(self, found: Compared) -> None:
         for place in range(len(self.editor.cards)):
             self.editor.say(place, "")
-        entry, result = self.entry, found.result
-        self._result = result
-        noted = entry is None or (entry.corrected_shape, entry.corrected_voxel_size) == (result.shape, result.voxel_size)
-        if entry is not None and entry.transforms and not noted and not self.changed and not self.editor.chain.waiting():
+        self._seen, entry = found, self.entry
+        kept = entry is not None and entry.transforms and not self.changed and not self.editor.chain.waiting()
+        if kept and entry is not None and entry.corrected_shape is None:
             # What the kept corrections leave is part of what is known of the volume.
-            self.desk.perform(lambda: self.desk.session.note_corrected(entry.id, result))
+            self.desk.perform(lambda: self.desk.session.note_corrected(entry.id, found.result))
         self._show_state()
 
     def _failed(self, error: MicrotomeError) -> None:
         self.editor.say(self.editor.chosen, str(error))
-        self._result = None
+        self._seen = None
         self._show_state()
 
 
-def _facts(sizes: tuple[int, int, int] | None, voxel_size: tuple[float, float, float] | None, unit: str) -> str:
-    if voxel_size is None:
-        return tr("{shape} voxels", shape=shape(sizes))
-    size = " × ".join(number(v, 4) for v in voxel_size[:2]) + f" × {length(voxel_size[2], unit)}"
-    return tr("{shape} voxels of {size}", shape=shape(sizes), size=size)
+def _facts(volume: Volume) -> str:
+    if volume.voxel_size is None:
+        return tr("{shape} voxels", shape=shape(volume.shape))
+    size = " × ".join(number(v, 4) for v in volume.voxel_size[:2]) + f" × {length(volume.voxel_size[2], volume.unit)}"
+    return tr("{shape} voxels of {size}", shape=shape(volume.shape), size=size)

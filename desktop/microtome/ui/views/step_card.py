@@ -6,17 +6,18 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QCheckBox, QFormLayout, QFrame, QProgressBar, QWidget
+from PySide6.QtWidgets import QCheckBox, QFormLayout, QFrame, QProgressBar, QToolButton, QWidget
 
 from microtome.fields import FieldSpec
 from microtome.ui.correction_chain import Link
 from microtome.ui.editors import ValueEditor
 from microtome.ui.i18n import tr
+from microtome.ui.icons import icon
 from microtome.ui.numbers import between, number, percent, unit_word
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import button, column, holding, label, row, set_property, tool
 
-_INDENT = 22
+_INDENT, _LABEL = 22, 104
 
 
 class StepCard(QFrame):
@@ -61,15 +62,37 @@ class StepCard(QFrame):
         self.show_link(link)
 
     def _form(self) -> QWidget:
+        fields = list(self.link.plugin.fields.values()) if self.link.plugin is not None else []
+        plain, advanced = self._grid(fields, advanced=False), self._grid(fields, advanced=True)
+        fold = QToolButton()
+        fold.setText(tr("Advanced"))
+        fold.setProperty("kind", "section")
+        fold.setCheckable(True)
+        fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        fold.setVisible(any(f.advanced for f in fields))
+
+        def toggle(on: bool) -> None:
+            advanced.setVisible(on)
+            fold.setIcon(icon("chevron-down" if on else "chevron-right"))
+
+        fold.toggled.connect(toggle)
+        changed = any(f.advanced and f.name in self.link.settings for f in fields)
+        toggle(changed)
+        fold.setChecked(changed)
+        return holding(column(plain, row(fold, None), advanced, gap=GRID // 2))
+
+    def _grid(self, fields: list[FieldSpec], *, advanced: bool) -> QWidget:
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.setHorizontalSpacing(GRID)
         form.setVerticalSpacing(GRID // 2)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        if self.link.plugin is not None:
-            for spec in self.link.plugin.fields.values():
+        for spec in fields:
+            if spec.advanced == advanced:
                 words = label(tr(spec.title), "muted")
                 words.setToolTip(tr(spec.help) if spec.help else "")
+                words.setFixedWidth(_LABEL)
                 form.addRow(words, self._editor(spec))
         return holding(form)
 

@@ -62,9 +62,10 @@ class VolumeTable(QTableWidget):
         if entry.simulate is not None:
             return (tr("simulated"), "uint8", tr("its own"), "–")
         size = tr("missing")
-        if entry.voxel_size is not None:
-            size = " × ".join(number(v, 4) for v in entry.voxel_size) + f" {unit_word(entry.unit)}"
-        return (shape(entry.shape), entry.dtype, size, size_of(entry.size))
+        edges = entry.shown_voxel_size
+        if edges is not None:
+            size = " × ".join(number(v, 4) for v in edges) + f" {unit_word(entry.unit)}"
+        return (shape(entry.shown_shape), entry.dtype, size, size_of(entry.size))
 
     def mark(self, index: int) -> None:
         """Show a row as selected (-1: none) without saying so."""
