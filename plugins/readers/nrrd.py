@@ -185,7 +185,7 @@ def _voxels(path: Path, words: dict[str, str], behind: int, found: Found, picked
         if offset < 0:
             raise FileError(f"{file} is incomplete: {size} bytes are promised.", "Copy or export it again.")
         array = mapped(file, found.dtype, shape=found.shape, offset=offset + skip)
-        return _lazy(array, picked, str(path))
+        return BoxArray.of(array, picked, str(path))
     if encoding in _TEXT:
         return WholeArray(
             shape=picked.shape, dtype=dtype, name=str(path), load=lambda: _cut(_text(file, offset, found), picked)
@@ -205,17 +205,6 @@ def _voxels(path: Path, words: dict[str, str], behind: int, found: Found, picked
 def _cut(array: NDArray[Any], picked: Picked) -> NDArray[Any]:
     everything = tuple(slice(0, n, 1) for n in picked.shape)
     return picked.arranged(array[picked.key((everything[0], everything[1], everything[2]))])
-
-
-def _lazy(array: NDArray[Any], picked: Picked, name: str) -> LazyArray:
-    if array.ndim == 3 and picked.spatial == (0, 1, 2):
-        return array
-    return BoxArray(
-        shape=picked.shape,
-        dtype=array.dtype.newbyteorder("="),
-        read=lambda box: picked.arranged(np.asarray(array[picked.key(box)])),
-        name=name,
-    )
 
 
 def _data_file(path: Path, words: dict[str, str]) -> Path:

@@ -38,6 +38,15 @@ class BoxArray:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _slab: tuple[int, NDArray[Any]] | None = field(default=None, repr=False)
 
+    @staticmethod
+    def of(array: NDArray[Any], picked: Picked, name: str) -> NDArray[Any] | BoxArray:
+        """What was picked of an array that is mapped: the array itself where that is all of it."""
+        if array.ndim == 3 and picked.spatial == (0, 1, 2):
+            return array
+        dtype = array.dtype.newbyteorder("=")
+        read = lambda box: picked.arranged(np.asarray(array[picked.key(box)]))  # noqa: E731
+        return BoxArray(shape=picked.shape, dtype=dtype, read=read, name=name)
+
     def __getitem__(self, key: Any) -> NDArray[Any]:
         bounded = [_bounded(k, n) for k, n in zip(expanded(key), self.shape, strict=True)]
         boxes: Box = (bounded[0][0], bounded[1][0], bounded[2][0])
@@ -211,11 +220,20 @@ class Picked:
         return (found[0], found[1], found[2]) if len(found) == 3 else (fill, found[0], found[1])
 
 
-def pick(found: Found, path: object, *, channel: int = -1, time: int = -1, index: str = "", given: dict[str, Any]) -> Picked:
+def pick(
+    found: Found,
+    path: object,
+    *,
+    channel: int = -1,
+    time: int = -1,
+    index: str = "",
+    given: dict[str, Any],
+    channels: Sequence[str] = (),
+) -> Picked:
     """Which axes are z, y, x, and where the further ones are cut; QuestionError where one must be chosen.
 
     Axes named z, y, x, c, t are these; without names the last three are z, y, x (a short last axis behind them: samples of
-    a pixel). `given` are options that every choice carries on. Axes of length 1 need no choice.
+    a pixel). `given` are options that every choice carries on, `channels` their names. Axes of length 1 need no choice.
     """
     axes = found.axes or _unnamed(found.shape)
     spatial = tuple(axes.index(a) for a in "zyx" if a in axes)
@@ -229,7 +247,7 @@ def pick(found: Found, path: object, *, channel: int = -1, time: int = -1, index
         option = {"c": "channel", "t": "time"}.get(letter, "index")
         at = channel if letter == "c" else time if letter == "t" else (places.pop(0) if i in asked and places else -1)
         if at < 0 and count > 1:
-            raise _ask_axis(found, path, option, count, taken, letter)
+            raise _ask_axis(found, path, option, taken, letter, channels if letter == "c" else ())
         if at >= count:
             raise InputError(
                 f"{path} has {count} along that axis; there is no number {at}.", f"Give {option} = 0 to {count - 1}."
@@ -244,13 +262,19 @@ def pick(found: Found, path: object, *, channel: int = -1, time: int = -1, index
     return Picked(index=tuple(chosen), spatial=spatial, shape=full, options=taken)
 
 
-def _ask_axis(found: Found, path: object, option: str, count: int, taken: dict[str, Any], letter: str) -> QuestionError:
+def _ask_axis(
+    found: Found, path: object, option: str, taken: dict[str, Any], letter: str, names: Sequence[str]
+) -> QuestionError:
+    count = found.shape[(found.axes or _unnamed(found.shape)).index(letter)]
     many, one = {"channel": ("channels", "channel"), "time": ("points in time", "point in time")}.get(
         option, (f"entries along the axis “{letter}”" if letter.islower() else "volumes in one array", "entry")
     )
     before = f"{taken['index']}x" if option == "index" and "index" in taken else ""
     choices = tuple(
-        Choice(options={**taken, option: f"{before}{i}" if option == "index" else i}, label=f"{one} {i}")
+        Choice(
+            options={**taken, option: f"{before}{i}" if option == "index" else i},
+            label=f"{one} {i}{f' · {names[i]}' if i < len(names) and names[i] else ''}",
+        )
         for i in range(min(count, _MOST_CHOICES))
     )
     where = f" ({found.name})" if found.name.strip("/") else ""

@@ -54,6 +54,7 @@ class _Seen:
     found: Found
     scale: tuple[float, ...] | None = None
     units: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
 
 def is_zarr(path: Path) -> bool:
@@ -100,7 +101,7 @@ def open_zarr(path: Path, *, dataset: str = "", channel: int = -1, time: int = -
             chosen = one_of([s.found for s in seen], dataset, path, what="array")
             one = next(s for s in seen if s.found is chosen)
         given = {"dataset": one.found.name} if dataset or len(seen) > 1 else {}
-        picked = pick(one.found, path, channel=channel, time=time, index=index, given=given)
+        picked = pick(one.found, path, channel=channel, time=time, index=index, given=given, channels=one.channels)
         array = _at(root, one.found.name)
         chunks = tuple(int(n) for n in array.chunks)
         block = math.prod(chunks) * one.found.dtype.itemsize
@@ -205,7 +206,16 @@ def _level(node: Any, name: str, scales: Mapping[str, Any], level: Any) -> _Seen
         found=with_axes(one.found, letters),
         scale=tuple(scale) if given else None,
         units=units if len(units) == rank else ("",) * rank,
+        channels=_channels(node),
     )
+
+
+def _channels(node: Any) -> tuple[str, ...]:
+    """The channels' names for a viewer (omero), where they are."""
+    attributes = node.attrs.asdict()
+    omero = attributes.get("ome", attributes).get("omero")
+    channels = omero.get("channels") if isinstance(omero, Mapping) else None
+    return tuple(str(c.get("label", "")) if isinstance(c, Mapping) else "" for c in channels or [])
 
 
 def _named_level(root: Any, dataset: str) -> _Seen | None:
