@@ -16,6 +16,7 @@ from microtome.ui.views.space_scene import Triple
 FIELD = 28.0  # degrees across the shorter edge of the view
 NEAR = 1e-3  # of the distance; what is nearer is not drawn
 _STEEPEST = 90.0
+_MARGIN = 0.8  # of the view's shorter edge that the box takes
 _NEAREST, _FARTHEST = 0.02, 12.0  # of the fitting distance
 
 #: Standard views: (azimuth, elevation) in degrees.
@@ -33,18 +34,22 @@ class Camera:
 
     target: Triple
     distance: float
-    fitting: float  # the distance at which the box just fits
+    fitting: float  # the distance from which the sphere around the box just fits: the measure of near and far
     azimuth: float = VIEWS["corner"][0]
     elevation: float = VIEWS["corner"][1]
 
     @classmethod
     def fitted(cls, box: Triple, *, view: str = "corner") -> Camera:
-        """The whole box in sight whatever its turn."""
-        radius = float(np.linalg.norm(box)) / 2
-        away = 1.02 * radius / np.sin(np.radians(FIELD / 2))
+        """The whole box in sight from a standard direction, with room for words around it."""
         azimuth, elevation = VIEWS[view]
         middle = (box[0] / 2, box[1] / 2, box[2] / 2)
-        return cls(target=middle, distance=float(away), fitting=float(away), azimuth=azimuth, elevation=elevation)
+        at = cls(target=middle, distance=0.0, fitting=1.0, azimuth=azimuth, elevation=elevation)
+        corners = np.array([[z, y, x] for z in (0, box[0]) for y in (0, box[1]) for x in (0, box[2])], dtype=np.float64)
+        seen = (corners - middle) @ at.axes().T
+        # Each corner is within the margin at the distance where |sideways| / (distance + depth) is its tangent.
+        reach = np.abs(seen[:, :2]).max(axis=1) / (_MARGIN * np.tan(np.radians(FIELD / 2))) - seen[:, 2]
+        around = float(np.linalg.norm(box)) / 2 / np.sin(np.radians(FIELD / 2))
+        return replace(at, distance=float(reach.max()), fitting=around)
 
     def axes(self) -> NDArray[np.float64]:
         """(3, 3): the rows right, down and forward as (z, y, x) unit vectors; right × down = forward."""

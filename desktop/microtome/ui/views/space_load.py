@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from microtome.volumes.volume import Volume
 
 _MOST_PIXELS = 512  # of a plane's picture, along an edge
+_OBLIQUE_PIXELS = 320
 _READ_FULLY = 2**28  # bytes; the planes along z of a larger volume are taken from its overview
 #: The corner that is cut away to show the planes: the one that the first view looks at (z up, y and x towards the viewer).
-_CORNER: Triple = (-1.0, 1.0, 1.0)
+_CORNER: tuple[Triple, ...] = ((-1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +74,8 @@ def with_planes(volume: Volume, loaded: Loaded, place: Triple) -> Loaded:
         at.append((index + 0.5) / volume.shape[axis] * box[axis])
         picture = _grey(_plane(volume, loaded.view, axis, index), loaded.levels)
         panels.append(axis_plane(box, axis, at[-1], picture, "line"))
-    scene = replace(loaded.scene, planes=tuple(panels), away=((at[0], at[1], at[2]), _CORNER))
+    crossing = (at[0], at[1], at[2])
+    scene = replace(loaded.scene, planes=tuple(panels), away=tuple((crossing, side) for side in _CORNER))
     return replace(loaded, scene=scene, place=place)
 
 
@@ -89,11 +91,11 @@ def with_surface(loaded: Loaded, level: float | None) -> Loaded:
 
 def oblique_panel(view: Overview, levels: tuple[float, float], centre: NDArray[Any], axes: NDArray[Any]) -> Panel:
     """The free plane through `centre` along `axes` (2, 3: unit vectors down and right; lengths as in the scene), as large
-    as the box is wide, cut from the overview; what lies outside the volume is dark."""
+    as the box is wide, cut from the overview; what lies outside the volume is left out."""
     from scipy.ndimage import map_coordinates
 
     edge = 0.7 * float(np.linalg.norm(view.box))
-    pixels = 2 * max(view.voxels.shape)
+    pixels = _OBLIQUE_PIXELS
     share = (np.arange(pixels) + 0.5) / pixels - 0.5
     points = centre + edge * (share[:, None, None] * axes[0] + share[None, :, None] * axes[1])
     at = np.moveaxis(points / view.pitch - 0.5, -1, 0)
@@ -109,6 +111,7 @@ def oblique_panel(view: Overview, levels: tuple[float, float], centre: NDArray[A
         picture=picture,
         colour="accent",
         border=2.0,
+        masked=True,
         name="oblique",
     )
 

@@ -20,12 +20,16 @@ Array = NDArray[Any]
 SAMPLES = 16  # of soft shadows, a pixel
 _BINS = 4096
 _MOST_THREADS = 8
-_NO_CLIP = np.zeros((0, 4), dtype=np.float64)
 
 
-@lru_cache(maxsize=1)
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="microtome-3d")
+def _threads() -> int:
+    return min(_MOST_THREADS, os.cpu_count() or 1)
+
+
+@lru_cache(maxsize=2)
+def _pool(fine: bool) -> ThreadPoolExecutor:
+    # Two pools: a quick picture must not queue behind a fine one that is no longer wanted.
+    return ThreadPoolExecutor(max_workers=_threads(), thread_name_prefix=f"microtome-3d-{'fine' if fine else 'quick'}")
 
 
 @dataclass(frozen=True)
@@ -64,15 +68,12 @@ def frame_shares(panel: Panel, camera: Camera, width: int, height: int, scale: f
 
 
 def clip_planes(scene: SpaceScene, camera: Camera) -> Array:
-    """(3, 4) or (0, 4): the half spaces, in the camera's frame, whose common part is cut away."""
-    if scene.away is None:
-        return _NO_CLIP
-    point, signs = scene.away
+    """(n, 4): the half spaces, in the camera's frame, whose common part is cut away."""
     axes, eye = camera.axes(), camera.eye()
-    made = np.zeros((3, 4))
-    for k in range(3):
-        made[k, :3] = signs[k] * axes[:, k]
-        made[k, 3] = signs[k] * (eye[k] - point[k])
+    made = np.zeros((len(scene.away), 4))
+    for k, (point, direction) in enumerate(scene.away):
+        made[k, :3] = axes @ np.asarray(direction)
+        made[k, 3] = (eye - np.asarray(point)) @ np.asarray(direction)
     return made
 
 
@@ -125,10 +126,14 @@ class _Buffers:
         )
 
 
-def draw(frame: Frame) -> NDArray[np.uint8]:
+def _never() -> bool:
+    return False
+
+
+def draw(frame: Frame, superseded: Callable[[], bool] = _never) -> NDArray[np.uint8] | None:
     """The picture (height, width, 4): red, green, blue, opacity, premultiplied; where nothing is it is clear.
 
-    A fine one is drawn at twice the size with soft shadows; a quick one as it is, without.
+    A fine one is drawn at twice the size with soft shadows; a quick one as it is, without. None where it was `superseded`.
     """
     from microtome.ui.views.space_light import halved
 
@@ -136,12 +141,12 @@ def draw(frame: Frame) -> NDArray[np.uint8]:
     width, height = frame.width * scale, frame.height * scale
     buffers = _Buffers.of(width, height)
     steps = _steps(frame, width, height, scale)
-    pool = _pool()
-    workers = min(_MOST_THREADS, os.cpu_count() or 1)
-    # Rows of unlike cost are shared out in twice as many bands as there are threads.
-    edges = np.linspace(0, height, 2 * workers + 1).astype(int)
+    # Rows of unlike cost are shared out in more bands than there are threads; a fine picture is given up between two.
+    edges = np.linspace(0, height, (6 if frame.fine else 2) * _threads() + 1).astype(int)
     for step in steps:
-        list(pool.map(partial(_band, step, buffers), pairwise(edges)))
+        list(_pool(frame.fine).map(partial(_band, step, buffers, superseded), pairwise(edges)))
+        if superseded():
+            return None
     if scale == 1:
         return buffers.out
     small = np.empty((frame.height, frame.width, 4), np.uint8)
@@ -152,8 +157,9 @@ def draw(frame: Frame) -> NDArray[np.uint8]:
 _Step = Callable[[_Buffers, int, int], None]
 
 
-def _band(step: _Step, buffers: _Buffers, edges: tuple[int, int]) -> None:
-    step(buffers, int(edges[0]), int(edges[1]))
+def _band(step: _Step, buffers: _Buffers, superseded: Callable[[], bool], edges: tuple[int, int]) -> None:
+    if not superseded():
+        step(buffers, int(edges[0]), int(edges[1]))
 
 
 def _steps(frame: Frame, width: int, height: int, scale: int) -> list[_Step]:
@@ -216,7 +222,7 @@ def _pictures(frame: Frame, width: int, height: int, scale: int) -> list[_Shape]
         picture = np.ascontiguousarray(panel.picture)
 
         def drawn(view: Array, depth: Array, _normal: Array, colour: Array) -> None:
-            draw_picture(picture, plane, border, rgb, view, bounds, depth, colour)
+            draw_picture(picture, panel.masked, plane, border, rgb, view, bounds, depth, colour)
 
         return drawn
 

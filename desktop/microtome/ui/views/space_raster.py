@@ -233,22 +233,27 @@ def _texel(picture: Any, v: float, u: float) -> float:
 
 @compiled
 def draw_picture(
-    picture: Array, plane: Array, frame: Array, rgb: Array, view: Array, bounds: Array, depth: Array, colour: Array
-) -> None:
+    picture: Array, masked: bool, plane: Array, frame: Array, rgb: Array, view: Array, bounds: Array,
+    depth: Array, colour: Array,
+) -> None:  # fmt: skip
     """Draw an opaque panel with its picture, in perspective.
 
     `plane` (3, 4): the normal and its product with a corner; then the rows that give the shares along down and right.
-    `frame`: the width of the border as such shares; `bounds`: the rows and columns of the whole picture to look at.
+    `frame`: the width of the border as such shares; `masked`: the level 0 is left out; `bounds`: the rows and columns of
+    the whole picture to look at.
     """
     focal, middle_x, middle_y, first, near = view[0], view[1], view[2], view[3], view[4]
     for row in range(max(0, bounds[0] - int(first)), min(depth.shape[0], bounds[1] - int(first))):
         dy = (row + first + 0.5 - middle_y) / focal
         for column in range(max(0, bounds[2]), min(depth.shape[1], bounds[3])):
             t, v, u = _meets(plane, (column + 0.5 - middle_x) / focal, dy)
-            if t <= near or t >= depth[row, column] or v < 0.0 or u < 0.0 or v > 1.0 or u > 1.0:
+            if t <= near or t >= depth[row, column] or v < 0.0 or u < 0.0 or v >= 1.0 or u >= 1.0:
+                continue
+            edge = min(v, 1.0 - v) < frame[0] or min(u, 1.0 - u) < frame[1]
+            if masked and not edge and picture[int(v * picture.shape[0]), int(u * picture.shape[1])] == 0:
                 continue
             depth[row, column] = t
-            if min(v, 1.0 - v) < frame[0] or min(u, 1.0 - u) < frame[1]:
+            if edge:
                 colour[row, column, 0], colour[row, column, 1], colour[row, column, 2] = rgb[0], rgb[1], rgb[2]
             else:
                 grey = np.uint8(_texel(picture, v, u) + 0.5)

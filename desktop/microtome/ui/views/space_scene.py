@@ -46,6 +46,7 @@ class Panel:
     colour: Colour = "line"
     fill: float = 0.15
     border: float = 1.5
+    masked: bool = False  # pixels of the level 0 are left out
     name: str = ""
 
     @property
@@ -67,8 +68,8 @@ class Panel:
 class SpaceScene:
     """All that is seen at once, in lengths of `unit` from the box's corner (0, 0, 0) to `box` (z, y, x).
 
-    `away` is a corner that is cut away from surface and particles, so that the planes are seen: a point and the signs of the
-    octant (z, y, x). `grain` is the size of the smallest feature (a particle's radius, a voxel), which shadows follow.
+    `away` is cut away from surface and particles, so that the planes are seen: half spaces (a point, a direction into it) whose
+    common part is left out. `grain` is the size of the smallest feature (a particle's radius, a voxel), which shadows follow.
     """
 
     box: Triple
@@ -78,7 +79,7 @@ class SpaceScene:
     surface: Mesh | None = None
     particles: Particles | None = None
     rectangles: tuple[Panel, ...] = ()
-    away: tuple[Triple, Triple] | None = None
+    away: tuple[tuple[Triple, Triple], ...] = ()
     grain: float = 0.0
 
     @property
@@ -87,7 +88,12 @@ class SpaceScene:
         return float(np.linalg.norm(self.box))
 
     def only(self, parts: frozenset[str]) -> SpaceScene:
-        """The scene with the other parts left out; nothing is cut away where the planes are not shown."""
+        """The scene with the other parts left out. Without the three planes, what is before the free plane is cut away."""
+        away = self.away if "planes" in parts and self.planes else ()
+        if not away and self.oblique is not None and "oblique" in parts:
+            z, y, x = (float(v) for v in self.oblique.centre)
+            nz, ny, nx = (float(v) for v in -self.oblique.normal)
+            away = (((z, y, x), (nz, ny, nx)),)
         return replace(
             self,
             planes=self.planes if "planes" in parts else (),
@@ -95,7 +101,7 @@ class SpaceScene:
             surface=self.surface if "surface" in parts else None,
             particles=self.particles if "particles" in parts else None,
             rectangles=self.rectangles if "rectangles" in parts else (),
-            away=self.away if "planes" in parts and self.planes else None,
+            away=away,
         )
 
     @property
