@@ -19,7 +19,7 @@ from microtome.volumes.units import NM, VOXEL, nanometres, to_nm
 
 Size = tuple[float, float, float]
 _VOXELS_A_DIAMETER = 5
-_FINE = 6  # lines across a boundary voxel, each way
+_FINE = 4  # lines across a boundary voxel, each way
 _MOST_VOXELS = 2**36
 _MOST_BY_ITSELF = 2**30  # voxels that are drawn where nobody said how finely
 _SLAB = 2**22  # bytes drawn at a time
@@ -125,8 +125,8 @@ def _edge(structure: Structure) -> tuple[float, tuple[str, ...]]:
         return edge, ()
     across = 2 * float(np.median(structure.radii)) / coarse
     return coarse, (
-        f"The box is large: in voxels of {coarse:.4g} {structure.unit or 'units'} a typical particle is {across:.2g} voxels wide."
-        " Give a smaller voxel size to draw it more finely.",
+        f"The box is large: in voxels of {coarse:.4g} {structure.unit or 'units'} a typical particle is {across:.2g} wide. "
+        "Give a smaller voxel size to draw it more finely.",
     )
 
 

@@ -23,7 +23,7 @@ def draw_spheres(
     of spheres that touch add up, so that no volume is lost. `periodic` (3,): whether what leaves on one side comes in on the
     other; no sphere is wider than a periodic edge.
     """
-    half = 0.5 * np.sqrt(voxel[0] ** 2 + voxel[1] ** 2 + voxel[2] ** 2)
+    half = 0.5 * voxel
     low = np.zeros(3, np.int64)
     high = np.zeros(3, np.int64)
     for n in range(radii.shape[0]):
@@ -39,17 +39,21 @@ def draw_spheres(
             if z < 0 or z >= out.shape[0]:
                 continue
             dz = (a + 0.5) * voxel[0] - centres[n, 0]
+            near_z, far_z = max(0.0, abs(dz) - half[0]) ** 2, (abs(dz) + half[0]) ** 2
             for b in range(low[1], high[1] + 1):
                 dy = (b + 0.5) * voxel[1] - centres[n, 1]
+                near_y, far_y = near_z + max(0.0, abs(dy) - half[1]) ** 2, far_z + (abs(dy) + half[1]) ** 2
+                if near_y >= r * r:
+                    continue
+                y = b % out.shape[1]
                 for c in range(low[2], high[2] + 1):
                     dx = (c + 0.5) * voxel[2] - centres[n, 2]
-                    distance = np.sqrt(dz * dz + dy * dy + dx * dx)
-                    if distance >= r + half:
+                    if near_y + max(0.0, abs(dx) - half[2]) ** 2 >= r * r:
                         continue
                     value = FULL
-                    if distance > r - half:
+                    if far_y + (abs(dx) + half[2]) ** 2 > r * r:
                         value = _covered(dz, dy, dx, r * r, voxel, fine)
-                    y, x = b % out.shape[1], c % out.shape[2]
+                    x = c % out.shape[2]
                     out[z, y, x] = min(FULL, out[z, y, x] + value)
 
 
