@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,6 +164,7 @@ def one_of(
     option: str = "dataset",
     what: str = "data set",
     others: Sequence[str] = (),
+    kind: Literal["list", "tree"] = "tree",
 ) -> Found:
     """The array that is named, or the only volume among them; QuestionError where there are several.
 
@@ -185,7 +186,7 @@ def one_of(
     raise QuestionError(
         f"{path} holds {len(volumes)} {what}s that may be the volume ({names}).",
         f'Choose one: {option} = "{volumes[0].name}".',
-        Question(text=f"Which {what} is the volume?", choices=choices[:_MOST_CHOICES], kind="tree"),
+        Question(text=f"Which {what} is the volume?", choices=choices[:_MOST_CHOICES], kind=kind),
     )
 
 
