@@ -94,6 +94,17 @@ def _whole_png(data: bytes) -> bool:
     return False
 
 
+def _whole_jpeg(data: bytes) -> bool:
+    """Whether the scan is ended by its marker (ITU-T T.81, B.1.1.3); a decoder fills what is missing with grey in silence."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and at + 4 <= len(data):
+        kind, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if kind == 0xDA:  # start of scan: coded data follow, in which the marker cannot stand by chance
+            return data.find(b"\xff\xd9", at) >= 0
+        at += 2 + length
+    return False
+
+
 def _decode(path: Path) -> NDArray[Any]:
     import imagecodecs
 
@@ -106,7 +117,7 @@ def _decode(path: Path) -> NDArray[Any]:
     ending = path.suffix.lower()
     if ending == ".bmp":
         return decode_bmp(data, path)
-    if ending == ".png" and not _whole_png(data):
+    if not (_whole_png(data) if ending == ".png" else _whole_jpeg(data)):
         raise FileError(f"{path} is damaged: a part of it is missing or changed.", "Copy or export it again.")
     try:
         image: NDArray[Any] = imagecodecs.png_decode(data) if ending == ".png" else imagecodecs.jpeg_decode(data)

@@ -195,6 +195,21 @@ def _check(found: dict[str, Any], count: int) -> None:
     assert found["opened"] > count // 20
 
 
+@pytest.mark.parametrize("one", FORMATS, ids=lambda f: f.name)
+def test_no_part_is_taken_for_the_whole(tmp_path: Path, voxels: Bytes, one: Format) -> None:
+    """However many bytes are cut off, the file is refused, unless only words behind the voxels are gone."""
+    good = one.write(tmp_path, voxels)
+    whole = good.read_bytes()
+    all_voxels = open_volume(good, **one.options).as_array().copy()
+    for length in range(0, len(whole), max(1, len(whole) // 25)):
+        good.write_bytes(whole[:length])
+        try:
+            found = open_volume(good, **one.options).as_array()
+        except MicrotomeError:
+            continue
+        np.testing.assert_array_equal(found, all_voxels, err_msg=f"cut at {length}")
+
+
 needs_limits = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limits of resources")
 
 
