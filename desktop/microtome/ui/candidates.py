@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from microtome.errors import MicrotomeError
 from microtome.questions import Choice, Question
+from microtome.volumes.copying import copy_bytes, needs_copy
 from microtome.volumes.drop import DropItem, examine, examine_one
-from microtome.volumes.read import Description, describe
+from microtome.volumes.memory import fits_whole
+from microtome.volumes.read import Description, describe, open_volume
 
 #: What file names say of shape and type is no part of a class's name: cement_128x128x128_uint8.
 _SIZES = re.compile(r"[ _-]*\d+x\d+(x\d+)?([ _-]*(u?int|float)\d+)?$", re.IGNORECASE)
@@ -25,6 +28,8 @@ class Candidate:
     folder: str = ""  # the folder that would give the class its name
     ways: tuple[str, ...] = ()
     answer: str = ""  # what was chosen of a file that holds several volumes: "/entry/data"
+    slow: str = ""  # why it is worth a fast copy
+    copy_bytes: int = 0  # that the copy takes
 
     @property
     def name(self) -> str:
@@ -95,7 +100,7 @@ def answered(asked: Asked, choices: Sequence[Choice]) -> Dropped:
             _gather_rest(found, item, asked.folder, options, said)
         else:
             words = "" if asked.question.kind == "raw" else " · ".join(said)
-            found.candidates.append(Candidate(item.description, asked.folder, _ways(item.description), words))
+            found.candidates.append(_candidate(item.description, asked.folder, words))
     return found
 
 
@@ -117,7 +122,7 @@ def _class_folder(dropped: Path, path: Path) -> str:
 
 def _gather(found: Dropped, description: Description, folder: str) -> None:
     if description.kind != "classes folder":
-        found.candidates.append(Candidate(description, folder, _ways(description)))
+        found.candidates.append(_candidate(description, folder))
         return
     for child in description.children:
         nested = Path(child.path).is_dir()
@@ -125,6 +130,18 @@ def _gather(found: Dropped, description: Description, folder: str) -> None:
             found.naming = "folder"
         # A folder of folders: each is a class. A folder of files: the folder may be one class, or each file one.
         _gather(found, child, folder or Path(child.path if nested else description.path).name)
+
+
+def _candidate(description: Description, folder: str, answer: str = "") -> Candidate:
+    """A candidate, opened where it is so large that it may be slow to read."""
+    made = Candidate(description, folder, _ways(description), answer)
+    if description.kind != "volume" or fits_whole(description.memory_bytes):
+        return made
+    try:
+        volume = open_volume(description.path, **description.options)
+    except MicrotomeError:
+        return made  # it was readable a moment ago: what happened since is said when it is opened
+    return replace(made, slow=needs_copy(volume), copy_bytes=copy_bytes(volume))
 
 
 def _ways(description: Description) -> tuple[str, ...]:

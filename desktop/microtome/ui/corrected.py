@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from numpy.typing import NDArray
+
 from microtome.errors import InputError
 from microtome.fields import fill
 from microtome.plugin import Report
@@ -19,6 +21,7 @@ from microtome.ui.views.picture import Contrast, Picture, levels_of
 from microtome.volumes.transforms import measured, transformed
 from microtome.volumes.volume import Volume
 
+PLANES = ("xy", "xz", "yz")
 Steps = Sequence[Mapping[str, Any]]
 _MOST = 8
 _lock = threading.Lock()
@@ -35,6 +38,7 @@ class Comparison:
     after: Steps
     whole: Steps  # all that can be applied by now
     index: int | None = None
+    plane: str = "xy"
 
 
 @dataclass(frozen=True)
@@ -86,19 +90,28 @@ def compare(request: Comparison) -> Compared:
     project, entry = request.project, request.entry
     source = opened(project, bare(entry))
     first, second = corrected(project, entry, request.before), corrected(project, entry, request.after)
-    count = first.shape[0]
+    axis = PLANES.index(request.plane)
+    count = first.shape[axis]
     index = count // 2 if request.index is None else max(0, min(count - 1, request.index))
-    place = _same_place(request, second, index)
-    voxels = first[index]
+    place = _same_place(request, second, index) if axis == 0 else min(index, second.shape[axis] - 1)
+    voxels = _slice(first, axis, index)
     contrast = Contrast(*levels_of(voxels))
-    before, after = _picture(first, voxels, contrast), _picture(second, second[place], contrast)
+    before = _picture(first, axis, voxels, contrast)
+    after = _picture(second, axis, _slice(second, axis, place), contrast)
     return Compared(before, after, index, count, place, source, corrected(project, entry, request.whole))
 
 
-def _picture(volume: Volume, voxels: Any, contrast: Contrast) -> Picture:
+def _slice(volume: Volume, axis: int, index: int) -> NDArray[Any]:
+    key: list[slice | int] = [slice(None)] * 3
+    key[axis] = index
+    return volume[tuple(key)]
+
+
+def _picture(volume: Volume, axis: int, voxels: NDArray[Any], contrast: Contrast) -> Picture:
     if volume.voxel_size is None:
         return Picture.of(voxels, contrast)
-    return Picture.of(voxels, contrast, pixel=volume.voxel_size[1:], unit=volume.unit)
+    height, width = (v for i, v in enumerate(volume.voxel_size) if i != axis)
+    return Picture.of(voxels, contrast, pixel=(height, width), unit=volume.unit)
 
 
 def _same_place(request: Comparison, second: Volume, index: int) -> int:

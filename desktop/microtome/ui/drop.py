@@ -112,17 +112,23 @@ class DropZone(QObject):
             return
         session = self._desk.session
         before = {v.id for v in session.need_project().volumes}
+        wanted: list[str] = []  # fast copies
         for made in rows:
             try:
                 description = understood(made.candidate, made.way.value() if made.candidate.ways else "")
                 answer = made.answer()
                 description = replace(description, voxel_size=answer.voxel_size, unit=answer.unit)
                 session.add_volume(description, made.class_box.currentText().strip(), name=made.candidate.name)
+                newest = session.need_project().volumes[-1]
+                if made.copy.isChecked() and newest.id not in before:
+                    wanted.append(newest.id)
             except MicrotomeError as error:
                 self._desk.report(error)
         added = [v.id for v in session.need_project().volumes if v.id not in before]
         self._close()
         self._desk.announce(Change.VOLUMES)
+        for entry_id in wanted:
+            self._desk.imports.start(entry_id)
         if added:
             self._desk.open_page("volumes")
             self._desk.select(f"volume:{added[0]}")

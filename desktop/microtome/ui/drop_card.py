@@ -11,6 +11,7 @@ from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QWidget
 
 from microtome.errors import InputError
+from microtome.paths import default_projects_dir
 from microtome.questions import Choice as Answer
 from microtome.ui.candidates import Candidate, Dropped, Naming, answered
 from microtome.ui.desk import Desk
@@ -25,6 +26,7 @@ from microtome.volumes.read import Description
 
 _WIDTH, _HEIGHT, _ROW = 880, 700, 98
 _INDENT = 26
+_LITTLE = 0.1  # of the free disk
 
 
 class CandidateRow(QFrame):
@@ -51,6 +53,7 @@ class CandidateRow(QFrame):
         self.same = button(tr("Same for all"), lambda: self.same_for_all.emit(self.voxel), kind="link")
         self.same.setToolTip(tr("Give every item this voxel size"))
         words = {"volume": tr("one volume"), "images": tr("many images")}
+        self.copy = QCheckBox()
         self.way = Choice([(w, words[w]) for w in candidate.ways])
         self.way.setAccessibleName(tr("Understand {name} as", name=description.name))
         self.way.setVisible(len(candidate.ways) > 1)
@@ -72,6 +75,8 @@ class CandidateRow(QFrame):
             below.append(label(particles_words(description.particles), "muted", wrap=True))
         if description.claims:
             below.append(ClaimsRow(description.claims, self.voxel))
+        if self.candidate.slow:
+            below.append(self._copy_offer())
         contradicts = bool(description.claims)
         below += [label(f, "warn", wrap=True) for f in description.findings if not (contradicts and "contradict" in f)]
         for words in below:
@@ -80,6 +85,13 @@ class CandidateRow(QFrame):
         body.setContentsMargins(GRID + 4, GRID, GRID + 4, GRID)
         self.setLayout(body)
         self._show_missing()
+
+    def _copy_offer(self) -> QWidget:
+        """Why it is slow to read, and a tick for what helps; set where the copy takes little of what is free."""
+        self.copy.setText(tr("Import to a fast copy ({size} in the project's cache)", size=size_of(self.candidate.copy_bytes)))
+        free = psutil.disk_usage(str(default_projects_dir().anchor)).free
+        self.copy.setChecked(self.candidate.copy_bytes < _LITTLE * free)
+        return holding(column(label(tr(self.candidate.slow), "warn", wrap=True), self.copy, gap=2))
 
     def _show_missing(self) -> None:
         """Name the voxel size, red where it is missing, and say where voxels are no cubes."""

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QSlider, QWidget
 
 from microtome.errors import MicrotomeError
 from microtome.store.project import VolumeEntry
-from microtome.ui.corrected import Compared, Comparison, compare
+from microtome.ui.corrected import PLANES, Compared, Comparison, compare
 from microtome.ui.correction_chain import Chain
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
@@ -40,6 +40,9 @@ class ComparisonView(QWidget):
         self.what = Choice([("step", tr("the chosen correction")), ("all", tr("all corrections"))], "step")
         self.what.setAccessibleName(tr("Compare"))
         self.what.activated.connect(lambda _: self.request())
+        self.plane = Choice([(p, p) for p in PLANES], "xy")
+        self.plane.setAccessibleName(tr("Plane"))
+        self.plane.activated.connect(lambda _: self._turned())
         self.beside = button(tr("Side by side"), kind="small")
         self.beside.setCheckable(True)
         self.beside.toggled.connect(self.view.set_beside)
@@ -49,8 +52,8 @@ class ComparisonView(QWidget):
         self.slider.valueChanged.connect(self.go)
         self.place = label("", "muted")
         self.view.stepped.connect(lambda n: self.go((self.index or 0) + n))
-        bar = row(label(tr("Compare"), "muted"), self.what, self.beside, self.slider, self.place, gap=GRID)
-        bar.setStretch(3, 1)
+        bar = row(label(tr("Compare"), "muted"), self.what, self.plane, self.beside, self.slider, self.place, gap=GRID)
+        bar.setStretch(4, 1)
         inner = column(bar, self.view, margin=GRID)
         inner.setStretch(1, 1)
         self.setLayout(inner)
@@ -70,6 +73,11 @@ class ComparisonView(QWidget):
             self.index = max(0, index)
             self.request()
 
+    def _turned(self) -> None:
+        self.index = None
+        self.view.fit()
+        self.request()
+
     def showEvent(self, event: QShowEvent) -> None:
         """Read what is to be seen, now that it is."""
         super().showEvent(event)
@@ -88,7 +96,7 @@ class ComparisonView(QWidget):
         ready = self._chain.ready() - 1
         whole, last = self._chain.steps(ready), min(self._chosen, ready)
         before, after = ([], whole) if self.what.value() == "all" else (self._chain.steps(last - 1), self._chain.steps(last))
-        asked = Comparison(project, entry, before, after, whole, self.index)
+        asked = Comparison(project, entry, before, after, whole, self.index, self.plane.value())
         self._busy.start()
         self.desk.tasks.request(
             self, "compare", lambda: compare(asked), lambda found: self._landed(entry, found), failed=self._failed
@@ -106,7 +114,8 @@ class ComparisonView(QWidget):
         self.slider.setRange(0, found.count - 1)
         self.slider.setValue(found.index)
         self.slider.blockSignals(False)
-        self.place.setText(f"z {found.index + 1} / {found.count}")
+        axis = "zyx"[PLANES.index(self.plane.value())]
+        self.place.setText(f"{axis} = {found.index}  (0 … {found.count - 1})")
 
     def _failed(self, error: MicrotomeError) -> None:
         if not self._rest():

@@ -8,12 +8,13 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QCheckBox, QFormLayout, QFrame, QProgressBar, QToolButton, QWidget
 
-from microtome.fields import FieldSpec
+from microtome.errors import MicrotomeError
+from microtome.fields import FieldSpec, fill
 from microtome.ui.correction_chain import Link
 from microtome.ui.editors import ValueEditor
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon
-from microtome.ui.numbers import between, number, percent, unit_word
+from microtome.ui.numbers import between, percent
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import button, column, holding, label, row, set_property, tool
 
@@ -139,17 +140,19 @@ class StepCard(QFrame):
             return tr("Switched off.")
         if link.waits:
             return tr("To be measured before it can be applied.")
-        return self._summary() if self.form.isHidden() else ""
+        return self._done()
 
-    def _summary(self) -> str:
-        """The settings that are not the default, in a line."""
-        parts = []
-        for spec in self.link.plugin.fields.values() if self.link.plugin is not None else ():
-            if spec.name in self.link.settings:
-                value = self.link.settings[spec.name]
-                said = number(value) if isinstance(value, int | float) and not isinstance(value, bool) else tr(str(value))
-                parts.append(f"{tr(spec.title)} {said} {tr(unit_word(spec.unit)) if spec.unit else ''}".strip())
-        return ", ".join(parts)
+    def _done(self) -> str:
+        """What the step does as it is set and was measured, in the words of its plugin."""
+        link = self.link
+        if link.plugin is None or link.plugin.extra["words"] is None or self.problems:
+            return ""
+        try:
+            settings = fill(link.plugin.fields, link.settings, link.name)
+        except MicrotomeError as error:
+            return str(error)
+        words = str(link.plugin.extra["words"](dict(link.known or {}), **settings))
+        return f"{words[:1].upper()}{words[1:]}."
 
     def show_open(self, on: bool) -> None:
         """Show the settings, and that this is the step that is compared."""
