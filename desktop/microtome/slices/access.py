@@ -70,15 +70,14 @@ def _direct(volume: NDArray[Any] | Volume) -> tuple[Any, mmap.mmap | None]:
     else:
         at_hand = volume.at_hand()
         voxels = volume.voxels if at_hand is None else at_hand
-    if isinstance(voxels, Bricks):
-        return readable(voxels.blocks), map_of(voxels.blocks)
-    if not isinstance(voxels, np.ndarray):
+    array = voxels.blocks if isinstance(voxels, Bricks) else voxels
+    if not isinstance(array, np.ndarray):
         return None, None
-    file = map_of(voxels)
-    strange = voxels.dtype.itemsize > 8 or (voxels.dtype.itemsize == 2 and voxels.dtype.kind == "f")
-    if strange and file is not None and isinstance(volume, Volume):
-        return None, None
-    return readable(checked(voxels)), file
+    file = map_of(array)
+    strange = array.dtype.itemsize > 8 or (array.dtype.itemsize == 2 and array.dtype.kind == "f")
+    if strange and isinstance(volume, Volume) and (file is not None or isinstance(voxels, Bricks)):
+        return None, None  # compiled code does not know these numbers: they are changed part by part
+    return readable(checked(array)), file
 
 
 def readable(array: NDArray[Any]) -> Any:

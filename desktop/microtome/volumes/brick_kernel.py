@@ -40,15 +40,14 @@ def _mean(cell: Any, count: int, whole: bool) -> float:
 
 
 @compiled
-def coarser(
-    fine: Any, n_z: int, n_y: int, n_x: int, f_z: int, f_y: int, f_x: int, at: Any, how: int, cell: Any, out: Any
-) -> None:
-    """Fill the brick `out` (64, 64, 64) number `at` (z, y, x) of a level that takes f_z × f_y × f_x voxels of `fine` together.
+def coarser(fine: Any, shape: Any, ratio: Any, at: Any, how: int, cell: Any, out: Any) -> None:
+    """Fill the brick `out` (64, 64, 64) number `at` of a level that takes `ratio` (z, y, x) voxels of `fine` together.
 
-    fine: bricks (bz, by, bx, 64, 64, 64) of a level of n_z × n_y × n_x voxels. A voxel is the mean of those that are there
+    fine: bricks (bz, by, bx, 64, 64, 64) of a level of `shape` voxels. A voxel is the mean of those that are there
     (NaN left out), the ROUNDED mean, or the most FREQUENT of them (the first of equals). `cell` is room for as many
     values as are taken together. Beyond the edge the last voxel is repeated.
     """
+    (n_z, n_y, n_x), (f_z, f_y, f_x) = shape, ratio
     m_z, m_y, m_x = (n_z + f_z - 1) // f_z, (n_y + f_y - 1) // f_y, (n_x + f_x - 1) // f_x
     for k in range(_EDGE):
         low_z = min(at[0] * _EDGE + k, m_z - 1) * f_z

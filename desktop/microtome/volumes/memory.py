@@ -102,7 +102,7 @@ def fits_whole(size: int) -> bool:
 
 def working_bytes() -> int:
     """The bytes that one piece of a volume may take while it is worked on."""
-    return max(2**20, min(int(memory_limit() / 16), 2**28))
+    return max(2**18, min(int(memory_limit() / 16), 2**28))
 
 
 class Keeper(Protocol):

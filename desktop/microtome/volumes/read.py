@@ -215,9 +215,11 @@ def _copied(raw: RawVolume, path: Path, plugin: Plugin, own: Mapping[str, Any], 
     if not isinstance(folder, str | Path):
         raise InputError(f"copy must be a folder, not {folder!r}.")
     bricks = open_copy(folder, path, _reading(plugin, own))
-    if bricks is None or bricks.shape != tuple(raw.voxels.shape) or bricks.dtype != raw.voxels.dtype.newbyteorder("="):
+    dtype = raw.voxels.dtype.newbyteorder("=")
+    truths = dtype.kind == "b"
+    if bricks is None or bricks.shape != tuple(raw.voxels.shape) or bricks.dtype != ("u1" if truths else dtype):
         return raw
-    return replace(raw, voxels=bricks)
+    return replace(raw, voxels=replace(bricks, blocks=bricks.blocks.view(np.bool_)) if truths else bricks)
 
 
 def reading(path: str | Path, **options: Any) -> str:
