@@ -16,7 +16,7 @@ from microtome.ui.views.space_scene import Triple
 FIELD = 28.0  # degrees across the shorter edge of the view
 NEAR = 1e-3  # of the distance; what is nearer is not drawn
 _STEEPEST = 90.0
-_MARGIN = 0.8  # of the view's shorter edge that the box takes
+_MARGIN = 0.87  # of the view's shorter edge that the box takes
 _NEAREST, _FARTHEST = 0.02, 12.0  # of the fitting distance
 
 #: Standard views: (azimuth, elevation) in degrees.

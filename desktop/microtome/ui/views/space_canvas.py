@@ -7,7 +7,7 @@ from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from microtome.ui.desk import Desk
-from microtome.ui.theme import current
+from microtome.ui.theme import GRID, current
 from microtome.ui.views import space_overlay as overlay
 from microtome.ui.views.scale_bar import paint_scale_bar, paint_words
 from microtome.ui.views.space_camera import Camera
@@ -122,7 +122,7 @@ class SpaceCanvas(QWidget):
                 scene.unit,
             )
         if self.busy:
-            paint_words(painter, area.center(), self.busy)
+            paint_words(painter, area.center(), self.busy, area.width() - 4 * GRID)
 
     def _aim(self, camera: Camera) -> None:
         if camera != self.camera:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
@@ -12,11 +13,13 @@ from PySide6.QtWidgets import QWidget
 from microtome.ui.desk import Desk
 from microtome.ui.theme import current
 from microtome.ui.views.space_camera import Camera
+from microtome.ui.views.space_frame import Frame, PainterLostError
 from microtome.ui.views.space_overlay import look_of
-from microtome.ui.views.space_painter import Painter, as_premultiplied, make_painter
-from microtome.ui.views.space_plain import Frame, draw
+from microtome.ui.views.space_painter import Painter, PlainPainter, as_premultiplied, make_painter
+from microtome.ui.views.space_plain import draw
 from microtome.ui.views.space_scene import SpaceScene
 
+_log = logging.getLogger(__name__)
 _REST_MS = 140
 _LATE = 0.05  # seconds; where a quick picture takes longer, half the rows and columns are drawn while the camera moves
 _BACK = 0.25  # of that time: what half the rows and columns must take at most for all of them to be drawn again
@@ -61,8 +64,8 @@ class SpaceDrawing(QObject):
         if key != self._drawn:
             self._over.set()
             ratio = self._view.devicePixelRatioF() * (0.5 if self._coarse else 1.0)
-            painter, start = self.painter, time.perf_counter()
-            self._image = painter.image(self._frame(scene, camera, ratio, fine=False))
+            start = time.perf_counter()
+            self._image = self._paint(self._frame(scene, camera, ratio, fine=False))
             seconds = time.perf_counter() - start
             # The first picture loads compiled code: it says nothing of the next ones.
             if self._drawn:
@@ -75,7 +78,16 @@ class SpaceDrawing(QObject):
         """The picture as good as it gets, with `scale` pixels for one of the widget's."""
         if scene is None or camera is None:
             return QImage()
-        return self.painter.image(self._frame(scene, camera, scale, fine=True))
+        return self._paint(self._frame(scene, camera, scale, fine=True))
+
+    def _paint(self, frame: Frame) -> QImage:
+        try:
+            return self.painter.image(frame)
+        except PainterLostError as error:
+            _log.warning("The 3-D view goes on without OpenGL: %s", error)
+            self.painter.close()
+            self._painter = PlainPainter()
+            return self._painter.image(frame)
 
     def _frame(self, scene: SpaceScene, camera: Camera, ratio: float, *, fine: bool) -> Frame:
         width, height = max(1, round(self._view.width() * ratio)), max(1, round(self._view.height() * ratio))
@@ -91,7 +103,7 @@ class SpaceDrawing(QObject):
             return
         frame, key = self._frame(self._scene, self._camera, self._view.devicePixelRatioF(), fine=True), self._drawn
         if self.painter.quick:
-            self._land(key, self.painter.image(frame))
+            self._land(key, self._paint(frame))
             return
         over = self._over = threading.Event()
 

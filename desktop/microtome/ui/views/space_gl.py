@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QRect, QSize
+from PySide6.QtCore import QCoreApplication, QRect, QSize
 from PySide6.QtGui import QImage, QMatrix3x3, QOffscreenSurface, QOpenGLContext, QSurfaceFormat, QVector3D, QVector4D
 from PySide6.QtOpenGL import (
     QOpenGLBuffer,
@@ -26,9 +26,10 @@ from shiboken6 import VoidPtr
 
 from microtome.ui.views import space_shaders as glsl
 from microtome.ui.views.space_camera import NEAR
-from microtome.ui.views.space_plain import (
+from microtome.ui.views.space_frame import (
     SAMPLES,
     Frame,
+    PainterLostError,
     clip_planes,
     far_to_near,
     flat,
@@ -45,10 +46,6 @@ _ATTACHMENT0, _RGBA8, _RGBA32F, _RENDERER = 0x8CE0, 0x8058, 0x8814, 0x1F01
 _KINDS = 16  # colours that the program holds
 _SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "swrast", "gdi generic", "basic render")
 Array = NDArray[Any]
-
-
-class GlUnavailableError(RuntimeError):
-    """There is no OpenGL here that is worth using; says why."""
 
 
 class _Shape:
@@ -76,7 +73,7 @@ class _Shape:
 
 
 class GlPainter:
-    """Draws frames with OpenGL 3.2; raises GlUnavailableError where there is none, or (unless `software`) an imitated one."""
+    """Draws frames with OpenGL 3.2; raises PainterLostError where there is none, or (unless `software`) an imitated one."""
 
     name = "opengl"
     quick = True
@@ -85,22 +82,26 @@ class GlPainter:
         wanted = QSurfaceFormat()
         wanted.setVersion(3, 2)
         wanted.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
+        self._programs: dict[str, QOpenGLShaderProgram] = {}
+        self._kept: dict[str, tuple[object, _Shape]] = {}
+        self._textures: dict[int, tuple[object, QOpenGLTexture]] = {}
+        self._targets: dict[tuple[int, int, bool], QOpenGLFramebufferObject] = {}
         self._context = QOpenGLContext()
         self._context.setFormat(wanted)
         self._surface = QOffscreenSurface()
         self._surface.setFormat(wanted)
         self._surface.create()
         if not self._context.create() or not self._context.makeCurrent(self._surface):
-            raise GlUnavailableError("no context can be made")
+            raise PainterLostError("no context can be made")
         made = self._context.format()
         if (made.majorVersion(), made.minorVersion()) < (3, 2):
-            raise GlUnavailableError(f"version {made.majorVersion()}.{made.minorVersion()} is too old")
+            raise PainterLostError(f"version {made.majorVersion()}.{made.minorVersion()} is too old")
         self._gl = self._context.extraFunctions()
         self.renderer = str(self._gl.glGetString(_RENDERER))
         self.software = any(word in self.renderer.lower() for word in _SOFTWARE)
         if self.software and not software:
             self.close()
-            raise GlUnavailableError(f"{self.renderer} is no graphics card")
+            raise PainterLostError(f"{self.renderer} is no graphics card")
         self._programs = {
             "spheres": _program(glsl.SPHERE_VERTEX, glsl.SPHERE_FRAGMENT, ("c", "ball", "kind")),
             "mesh": _program(glsl.MESH_VERTEX, glsl.MESH_FRAGMENT, ("point", "direction")),
@@ -109,15 +110,16 @@ class GlPainter:
             "glass": _program(glsl.COVER_VERTEX, glsl.GLASS_FRAGMENT, ("c",)),
         }
         self._cover = self._shape(3, np.array([[-1, -1], [3, -1], [-1, 3]], np.float32), (2,))
-        self._kept: dict[str, tuple[object, _Shape]] = {}
-        self._textures: dict[int, tuple[object, QOpenGLTexture]] = {}
-        self._targets: dict[tuple[int, int, bool], QOpenGLFramebufferObject] = {}
         self._context.doneCurrent()
+        application = QCoreApplication.instance()
+        if application is not None:
+            # What outlives the application can no longer be freed.
+            application.aboutToQuit.connect(self.close)
 
     def image(self, frame: Frame) -> QImage:
-        """The picture; RuntimeError where the card has given up in the meantime."""
-        if not self._context.makeCurrent(self._surface):
-            raise GlUnavailableError("the context is lost")
+        """The picture; PainterLostError where the card has given up in the meantime."""
+        if not self._programs or not self._context.makeCurrent(self._surface):
+            raise PainterLostError("the context is lost")
         scale = 2 if frame.fine else 1
         width, height = frame.width * scale, frame.height * scale
         shapes, lit = self._target(width, height, deep=True), self._target(width, height, deep=False)
@@ -134,13 +136,16 @@ class GlPainter:
         return image
 
     def close(self) -> None:
-        """Free what the card holds."""
+        """Free what the card holds; nothing can be drawn afterwards."""
+        application = QCoreApplication.instance()
+        if application is not None and self._programs:
+            application.aboutToQuit.disconnect(self.close)
         if self._context.isValid() and self._context.makeCurrent(self._surface):
-            for _, shape in getattr(self, "_kept", {}).values():
+            for _, shape in self._kept.values():
                 shape.destroy()
-            for _, texture in getattr(self, "_textures", {}).values():
+            for _, texture in self._textures.values():
                 texture.destroy()
-            self._kept, self._textures, self._targets = {}, {}, {}
+            self._kept, self._textures, self._targets, self._programs = {}, {}, {}, {}
             self._context.doneCurrent()
 
     def _target(self, width: int, height: int, *, deep: bool) -> QOpenGLFramebufferObject:
@@ -154,7 +159,7 @@ class GlPainter:
             if deep:
                 made.addColorAttachment(QSize(width, height), _RGBA32F)
             if not made.isValid():
-                raise GlUnavailableError(f"no buffer of {width} × {height} pixels can be made")
+                raise PainterLostError(f"no buffer of {width} × {height} pixels can be made")
             self._targets[key] = made
         return self._targets[key]
 
@@ -248,7 +253,7 @@ class GlPainter:
         if shape.instances:
             self._gl.glDrawArraysInstanced(_STRIP, 0, shape.count, shape.instances)
         elif len(shape.buffers) > 1:
-            self._gl.glDrawElements(_TRIANGLES, shape.count, _UINT, VoidPtr(0))
+            self._gl.glDrawElements(_TRIANGLES, shape.count, _UINT, VoidPtr(0))  # type: ignore[arg-type]
         else:
             self._gl.glDrawArrays(_TRIANGLES, 0, shape.count)
         shape.array.release()
@@ -331,10 +336,10 @@ def _program(vertex: str, fragment: str, attributes: tuple[str, ...]) -> QOpenGL
     kinds = QOpenGLShader.ShaderTypeBit
     for kind, text in ((kinds.Vertex, vertex), (kinds.Fragment, fragment)):
         if not program.addShaderFromSourceCode(kind, glsl.HEAD + text):
-            raise GlUnavailableError(f"a program is refused: {program.log()}")
+            raise PainterLostError(f"a program is refused: {program.log()}")
     for location, name in enumerate(attributes):
         program.bindAttributeLocation(name, location)
     program.bindAttributeLocation("colour", 0)
     if not program.link():
-        raise GlUnavailableError(f"a program is refused: {program.log()}")
+        raise PainterLostError(f"a program is refused: {program.log()}")
     return program

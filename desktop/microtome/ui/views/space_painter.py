@@ -9,7 +9,8 @@ from typing import Protocol
 from PySide6.QtGui import QGuiApplication, QImage
 
 from microtome.paths import cache_dir
-from microtome.ui.views.space_plain import Frame, draw
+from microtome.ui.views.space_frame import Frame, PainterLostError
+from microtome.ui.views.space_plain import draw
 
 PLAIN = "MICROTOME_PLAIN_3D"
 """The environment variable that keeps the 3-D view away from OpenGL."""
@@ -65,13 +66,13 @@ def make_painter() -> Painter:
     if trace.exists():
         _log.warning("OpenGL ended the program last time; the 3-D view does without (delete %s to try again)", trace)
         return PlainPainter()
-    from microtome.ui.views.space_gl import GlPainter, GlUnavailableError
+    from microtome.ui.views.space_gl import GlPainter
 
     try:
         trace.parent.mkdir(parents=True, exist_ok=True)
         trace.touch()
         painter: Painter = GlPainter()
-    except (GlUnavailableError, OSError) as error:
+    except (PainterLostError, OSError) as error:
         _log.info("The 3-D view does without OpenGL: %s", error)
         painter = PlainPainter()
     trace.unlink(missing_ok=True)
