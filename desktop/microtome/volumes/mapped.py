@@ -11,7 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 from microtome.errors import FileError
 from microtome.store.atomic import explain
 
-_Stamp = tuple[int, int]
+Stamp = tuple[int, int]
+"""Size and time of change of a file."""
 READ_AT_ONCE = 2**26
 """Bytes; a part up to this size is read at once, a larger one stays mapped."""
 
@@ -27,7 +28,7 @@ class MappedFile(np.memmap[Any, Any]):
     """
 
     _path: Path | None = None
-    _stamp: _Stamp | None = None
+    _stamp: Stamp | None = None
     _start: int = 0  # the address of the byte at `offset`
 
     def __array_finalize__(self, obj: Any) -> None:
@@ -55,8 +56,8 @@ class MappedFile(np.memmap[Any, Any]):
 
     def check(self) -> None:
         """Raise FileError where the file is not what it was when it was opened."""
-        if self._path is not None and _stamp(self._path) != self._stamp:
-            raise _changed(self._path)
+        if self._path is not None and self._stamp is not None:
+            unchanged(self._path, self._stamp)
 
 
 def mapped(path: Path, dtype: DTypeLike, *, shape: tuple[int, ...], offset: int = 0) -> NDArray[Any]:
@@ -65,7 +66,7 @@ def mapped(path: Path, dtype: DTypeLike, *, shape: tuple[int, ...], offset: int 
     Raises FileError where the file is missing, too short for `shape`, or cannot be mapped.
     """
     kind = np.dtype(dtype)
-    stamp = _stamp(path)
+    stamp = stamp_of(path)
     needed = offset + int(np.prod(shape, dtype=np.int64)) * kind.itemsize
     if needed > stamp[0]:
         raise FileError(f"{path} is incomplete: {needed} bytes are promised, {stamp[0]} are there.", "Copy or export it again.")
@@ -102,9 +103,16 @@ def _changed(path: Path) -> FileError:
     return FileError(f"{path} has changed since it was opened.", "Open it again.")
 
 
-def _stamp(path: Path) -> _Stamp:
+def stamp_of(path: Path) -> Stamp:
+    """What tells a file from a changed one; FileError where it is not there (any more)."""
     try:
         found = path.stat()
     except OSError as error:
         raise explain(error, path, "read") from error
     return found.st_size, found.st_mtime_ns
+
+
+def unchanged(path: Path, stamp: Stamp) -> None:
+    """Raise FileError where a file is not what it was when `stamp` was taken."""
+    if stamp_of(path) != stamp:
+        raise _changed(path)

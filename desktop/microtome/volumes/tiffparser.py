@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from microtome.errors import FileError, MicrotomeError
+from microtome.store.atomic import explain
 
 if TYPE_CHECKING:
     import tifffile
@@ -48,6 +49,8 @@ def opened(path: Path) -> Iterator[tifffile.TiffFile]:
     except MicrotomeError:
         raise
     except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno:  # the system's: a file that is gone, a network that is down
+            raise explain(error, path, "read") from error
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise FileError(f"{path} is damaged and cannot be read ({reason}).", "Copy or export it again.") from error
 

@@ -13,7 +13,7 @@ from microtome.errors import FileError
 from microtome.plugin import LazyArray
 from microtome.volumes.grey import GreyRule, to_grey
 from microtome.volumes.lazy import PagedArray, need_memory
-from microtome.volumes.mapped import mapped
+from microtome.volumes.mapped import mapped, stamp_of, unchanged
 from microtome.volumes.tifflayout import Layout
 from microtome.volumes.tiffparser import opened
 
@@ -31,9 +31,10 @@ def tiff_voxels(path: Path, layout: Layout, rule: GreyRule) -> LazyArray:
 
 
 def _by_pages(path: Path, layout: Layout, rule: GreyRule) -> Any:
-    pages = layout.pages or ()
+    pages, stamp = layout.pages or (), stamp_of(path)
 
     def read(indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+        unchanged(path, stamp)
         with opened(path) as file:
             for i in indices:
                 yield _page(path, file, pages[i], layout, rule)
@@ -50,9 +51,11 @@ def _page(path: Path, file: tifffile.TiffFile, index: int, layout: Layout, rule:
 
 def _as_whole(path: Path, layout: Layout, rule: GreyRule) -> Any:
     kept: list[NDArray[Any]] = []
+    stamp = stamp_of(path)
 
     def read(indices: Sequence[int]) -> Iterator[NDArray[Any]]:
         if not kept:
+            unchanged(path, stamp)
             with opened(path) as file:
                 series = file.series[layout.series]
                 need_memory(int(np.prod(series.shape, dtype=np.int64)) * layout.dtype.itemsize, str(path))

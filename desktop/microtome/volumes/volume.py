@@ -12,6 +12,7 @@ from microtome.errors import InputError
 from microtome.plugin import LazyArray, RawVolume, Structure
 from microtome.volumes.bricks import Bricks
 from microtome.volumes.lazy import expanded
+from microtome.volumes.mapped import checked
 from microtome.volumes.memory import fits_whole, keep, map_of, need_memory, read_mapped
 from microtome.volumes.units import NM, VOXEL, nanometres
 
@@ -118,7 +119,7 @@ class Volume:
         Raises FileError where it does not fit into memory; `at_hand` and reading parts do without.
         """
         if isinstance(self.voxels, np.ndarray) and self.voxels.dtype.isnative:
-            return self.voxels
+            return checked(self.voxels)
         kept = self._kept
         if kept is None:
             need_memory(self.memory_bytes, self.source or "The volume")
