@@ -124,7 +124,7 @@ def _loaded(path: Path, one: Found, picked: Picked) -> NDArray[Any]:
 
     need_memory(2 * math.prod(one.shape) * one.dtype.itemsize, str(path))
     try:
-        array = scipy.io.loadmat(str(path), variable_names=[one.name], mat_dtype=True)[one.name]
+        array = scipy.io.loadmat(str(path), variable_names=[one.name])[one.name]
     except (*_DAMAGE, scipy.io.matlab.MatReadError) as error:
         raise FileError(f"{path} cannot be read as a MATLAB file ({_reason(error)}).", "Save it again.") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":

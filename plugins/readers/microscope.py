@@ -176,7 +176,10 @@ def _letters(axes: Sequence[Mapping[str, Any]], shape: Sequence[int]) -> str:
     for i, kind in enumerate(kinds):
         if kind == "bare" and space < 3 and shape[i] > 1 and (space < 2 or i < kinds.index("space")):
             kinds[i], space = "space", space + 1
-    left, others = list("zyx"[max(0, 3 - space) :]), iter("abdefghij")
+    names = [_words(a.get("name")).lower() for a, kind in zip(axes, kinds, strict=True) if kind == "space"]
+    order = "zyx"[max(0, 3 - space) :]
+    # Axes that call themselves z, y and x are these in whatever order they lie (EMD counts x first).
+    left, others = list(names if sorted(names) == sorted(order) else order), iter("abdefghij")
     letters = []
     for kind in kinds:
         known = "t" if kind == "time" and "t" not in letters else ""

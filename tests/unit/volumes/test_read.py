@@ -144,7 +144,7 @@ def test_numpy_arrays_are_mapped(tmp_path: Path, voxels: Bytes) -> None:
     ("array", "words"),
     [
         (np.zeros((0, 4, 4)), "none of them empty"),
-        (np.zeros((2, 2, 2, 2)), "three axes"),
+        (np.zeros((2, 2, 2, 2)), "2 volumes in one array"),
         (np.float64(3), "three axes"),
         (np.zeros((2, 2, 2), complex), "no grey values"),
         (np.zeros((2, 2, 2), "U3"), "no grey values"),
@@ -161,7 +161,7 @@ def test_arrays_that_are_no_volume_are_refused(tmp_path: Path, array: Any, words
 def test_archives_ask_which_array(tmp_path: Path, voxels: Bytes) -> None:
     """One volume is taken, two are asked about."""
     np.savez(tmp_path / "a.npz", one=voxels, two=voxels + 1)
-    with pytest.raises(InputError, match="2 volumes") as refused:
+    with pytest.raises(InputError, match="2 arrays that may be the volume") as refused:
         open_volume(tmp_path / "a.npz")
     assert 'array = "one"' in refused.value.hint
     np.testing.assert_array_equal(open_volume(tmp_path / "a.npz", array="two").as_array(), voxels + 1)
