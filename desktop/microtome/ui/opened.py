@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from microtome.store.atomic import explain
 from microtome.store.project import Project, VolumeEntry
 
 if TYPE_CHECKING:
@@ -46,12 +47,28 @@ def member(project: Project, entry: VolumeEntry, index: int = 0) -> Member:
     return Member(name=entry.name, source=given)
 
 
+def reading_key(project: Project, entry: VolumeEntry) -> str:
+    """What the voxels that are read depend on: the entry, and the file as it is now.
+
+    Raises FileError where the file or folder is not there.
+    """
+    if entry.simulate is not None:
+        return identity(project, entry)
+    path = project.resolve(entry)
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise explain(error, path, "read") from error
+    return f"{identity(project, entry)} {found.st_size} {found.st_mtime_ns}"
+
+
 def opened(project: Project, entry: VolumeEntry, index: int = 0) -> Volume:
     """The entry's volume (or image `index`), opened or simulated where it is not kept yet: in a background thread only.
 
     Two requests for one volume open it once. Raises what opening raises (a MicrotomeError for a bad file).
     """
-    key = f"{identity(project, entry)} {index if entry.images else 0}"
+    # A file that was changed is another volume: it is opened again.
+    key = f"{reading_key(project, entry)} {index if entry.images else 0}"
     with _lock:
         mine = _opening.setdefault(key, threading.Lock())
     with mine:

@@ -1,82 +1,16 @@
-"""What pages read of volumes in background threads: one slice ready to paint, slices of every class."""
+"""What pages read of volumes in background threads: random slices of every class."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
-
-from numpy.typing import NDArray
 
 from microtome.errors import MicrotomeError
 from microtome.slices.plan import SlicePlan
 from microtome.store.project import Project, VolumeEntry
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import length
-from microtome.ui.opened import count_images, identity, opened
+from microtome.ui.opened import opened
 from microtome.ui.views.gallery import GalleryRow, to_images
-from microtome.ui.views.slice_view import Picture, grey_levels, levels_of
-
-PLANES = ("xy", "xz", "yz")
-_KEPT_LEVELS: dict[str, tuple[float, float]] = {}
-
-
-@dataclass(frozen=True)
-class SliceRequest:
-    """Which slice of which volume to read; index None: the middle one; levels None: the volume's own."""
-
-    project: Project
-    entry: VolumeEntry
-    plane: str = "xy"
-    index: int | None = None
-    levels: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class SliceRead:
-    """A slice that was read, and what is known of its volume by then."""
-
-    picture: Picture
-    index: int
-    shape: tuple[int, int, int]
-    dtype: str
-    voxel_size: tuple[float, float, float] | None
-    unit: str
-    findings: tuple[str, ...]
-
-
-def read_slice(request: SliceRequest) -> SliceRead:
-    """Open the volume where needed and read one slice (in a background thread); of a folder of images, one image."""
-    if request.entry.images:
-        return _read_image(request)
-    volume = opened(request.project, request.entry)
-    axis = PLANES.index(request.plane)
-    length = volume.shape[axis]
-    index = length // 2 if request.index is None else max(0, min(length - 1, request.index))
-    key: list[slice | int] = [slice(None)] * 3
-    key[axis] = index
-    voxels: NDArray[Any] = volume[tuple(key)]
-    name = identity(request.project, request.entry)
-    if name not in _KEPT_LEVELS:
-        # One contrast for the whole volume, or slices would flicker while one scrolls.
-        _KEPT_LEVELS[name] = levels_of(volume[volume.shape[0] // 2])
-    levels = request.levels or _KEPT_LEVELS[name]
-    sizes = volume.voxel_size or (1.0, 1.0, 1.0)
-    pixel = {0: (sizes[1], sizes[2]), 1: (sizes[0], sizes[2]), 2: (sizes[0], sizes[1])}[axis]
-    unit = volume.unit if volume.voxel_size is not None else "voxel"
-    picture = Picture(voxels=voxels, grey=grey_levels(voxels, levels), pixel=pixel, unit=unit, levels=levels)
-    return SliceRead(picture, index, volume.shape, volume.dtype.name, volume.voxel_size, volume.unit, volume.findings)
-
-
-def _read_image(request: SliceRequest) -> SliceRead:
-    count = count_images(request.project, request.entry)
-    index = 0 if request.index is None else max(0, min(count - 1, request.index))
-    volume = opened(request.project, request.entry, index)
-    voxels = volume[0]
-    levels = request.levels or levels_of(voxels)
-    pixel = volume.voxel_size[1:] if volume.voxel_size is not None else (1.0, 1.0)
-    unit = volume.unit if volume.voxel_size is not None else "voxel"
-    picture = Picture(voxels=voxels, grey=grey_levels(voxels, levels), pixel=pixel, unit=unit, levels=levels)
-    return SliceRead(picture, index, (count, *volume.shape[1:]), volume.dtype.name, None, unit, volume.findings)
 
 
 @dataclass(frozen=True)

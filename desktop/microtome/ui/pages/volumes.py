@@ -1,27 +1,27 @@
-"""The volumes page: one slice of the selected volume, and a table of all volumes."""
+"""The volumes page: a viewer of the selected volume; below it all volumes, its health, its corrections."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, ClassVar
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QButtonGroup, QSplitter, QStackedWidget, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QTabWidget, QWidget
 
-from microtome.errors import MicrotomeError
 from microtome.session import Change
 from microtome.store.project import VolumeEntry
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
-from microtome.ui.numbers import number, unit_word
 from microtome.ui.pages.base import Page
-from microtome.ui.reading import PLANES, SliceRead, SliceRequest, read_slice
 from microtome.ui.theme import GRID
+from microtome.ui.viewing import Look
+from microtome.ui.views.corrections_panel import CorrectionsPanel
+from microtome.ui.views.pose import Pose
 from microtome.ui.views.slice_controls import SliceControls
 from microtome.ui.views.slice_view import SliceView
+from microtome.ui.views.viewer import VolumeViewer
 from microtome.ui.views.volume_table import VolumeTable
-from microtome.ui.widgets import EmptyState, button, column, framed, holding, label, row
-
-_BUSY_MS = 250
+from microtome.ui.widgets import EmptyState, column, holding
 
 
 class VolumesPage(Page):
@@ -33,25 +33,26 @@ class VolumesPage(Page):
     def __init__(self, desk: Desk, argument: str = "") -> None:
         super().__init__(desk, argument)
         self._entry: VolumeEntry | None = None
-        self._read: SliceRead | None = None
-        self._reading = self._again = False
-        self.view, self.controls = SliceView(), SliceControls()
-        self.planes = self._plane_buttons()
-        self.name = label("", "heading")
+        self.viewer = VolumeViewer(desk)
         self.table = VolumeTable(desk)
+        self.corrections = CorrectionsPanel(desk)
+        self.tabs = QTabWidget()
         self.stack = QStackedWidget()
         self.stack.addWidget(self._empty())
-        self.stack.addWidget(self._viewer())
+        self.stack.addWidget(self._halves())
         self.setLayout(column(self.stack))
-        self._busy = QTimer(self)
-        self._busy.setSingleShot(True)
-        self._busy.setInterval(_BUSY_MS)
-        self._busy.timeout.connect(self._show_busy)
-        self.view.stepped.connect(lambda n: self._go(self.controls.slider.value() + n))
-        self.view.hovered.connect(self._show_value)
-        self.controls.moved.connect(self._go)
-        self.controls.levels_changed.connect(self._request)
+        self.viewer.place_changed.connect(lambda place: self.corrections.show_slice(place[0]))
         desk.selected.connect(self._selected)
+
+    @property
+    def view(self) -> SliceView:
+        """The view of the plane in hand."""
+        return self.viewer.view
+
+    @property
+    def controls(self) -> SliceControls:
+        """The controls of the plane in hand."""
+        return self.viewer.controls
 
     def title(self) -> str:
         """The tab's words."""
@@ -71,33 +72,29 @@ class VolumesPage(Page):
             if action.objectName() == name:
                 action.trigger()
 
-    def _plane_buttons(self) -> QButtonGroup:
-        group = QButtonGroup(self)
-        for i, plane in enumerate(PLANES):
-            made = button(plane, kind="small")
-            made.setCheckable(True)
-            made.setChecked(i == 0)
-            made.setToolTip(tr("Cut along {plane}", plane=plane))
-            group.addButton(made, i)
-        group.idClicked.connect(lambda _: self._go(None))
-        return group
-
-    def _viewer(self) -> QWidget:
-        fit = button(tr("Fit"), self.view.fit, kind="small")
-        fit.setToolTip(tr("Ctrl + wheel zooms, dragging moves, a double click fits"))
-        head = row(self.name, None, *self.planes.buttons(), fit, gap=GRID // 2)
-        top = column(head, self.view, self.controls, gap=GRID)
-        top.setStretch(1, 1)
-        top.setContentsMargins(2 * GRID, GRID + 4, 2 * GRID, GRID)
-        splitter = QSplitter(Qt.Orientation.Vertical)
-        splitter.addWidget(holding(top))
+    def _halves(self) -> QWidget:
+        top = column(self.viewer)
+        top.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID // 2)
         table = column(self.table)
         table.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
-        splitter.addWidget(framed(table, "panel"))
-        splitter.setStretchFactor(0, 1)
-        splitter.setSizes([520, 180])
-        splitter.setChildrenCollapsible(False)
-        return splitter
+        self.tabs.addTab(holding(table), tr("Volumes"))
+        self.tabs.addTab(self.corrections, tr("Corrections"))
+        self.tabs.setDocumentMode(True)
+        self.tabs.currentChanged.connect(lambda _: self._roomy())
+        self.halves = QSplitter(Qt.Orientation.Vertical)
+        self.halves.addWidget(holding(top))
+        self.halves.addWidget(self.tabs)
+        self.halves.setStretchFactor(0, 1)
+        self.halves.setSizes([560, 180])
+        self.halves.setChildrenCollapsible(False)
+        return self.halves
+
+    def _roomy(self) -> None:
+        """Panels need more room than the table."""
+        upper, lower = self.halves.sizes()
+        least = 180 if self.tabs.currentIndex() == 0 else 320
+        if self.tabs.currentIndex() and lower < least:
+            self.halves.setSizes([upper + lower - least, least])
 
     def refresh(self, change: Change) -> None:
         """Fill the table; show the selected volume, or the first."""
@@ -107,6 +104,8 @@ class VolumesPage(Page):
         volumes = list(project.volumes) if project is not None else []
         self.stack.setCurrentIndex(1 if volumes else 0)
         self.table.fill(volumes)
+        if not volumes:
+            self._show(None)
         self._selected(self.desk.selection)
         if self._entry is not None and not self.desk.selection:
             self.desk.select(f"volume:{self._entry.id}")
@@ -119,91 +118,44 @@ class VolumesPage(Page):
         kept = [v for v in volumes if self._entry is not None and v.id == self._entry.id]
         chosen = next(iter(wanted or kept or volumes), None)
         self.table.mark(volumes.index(chosen) if chosen is not None else -1)
-        if chosen is None or chosen == self._entry:
-            return
-        same = self._entry is not None and self._entry.id == chosen.id
-        self._entry = chosen
-        self.name.setText(chosen.name)
-        if not same:
-            self._read = None
-            self.view.show_picture(None)
-            self.view.fit()
-            self.controls.automatic()
-        self._request()
+        if chosen is not None and chosen != self._entry:
+            self._show(chosen)
 
-    def _go(self, index: int | None) -> None:
-        if self._read is None:
-            return
-        self.controls.aim(index)
-        self._request()
-
-    def _request(self) -> None:
-        """Ask for the slice that the controls name; while one is being read the next waits, so that none is skipped over."""
+    def _show(self, entry: VolumeEntry | None) -> None:
         project = self.desk.session.project
-        if self._entry is None or project is None:
-            return
-        if self._reading:
-            self._again = True
-            return
-        self._reading, self._again = True, False
-        request = SliceRequest(
-            project=project,
-            entry=self._entry,
-            plane=PLANES[max(0, self.planes.checkedId())],
-            index=self.controls.aimed if self._read is not None else None,
-            levels=self.controls.levels(),
-        )
-        self._busy.start()
-        self.desk.tasks.request(
-            self, "slice", lambda: read_slice(request), lambda read: self._landed(request, read), failed=self._failed
-        )
+        self._entry = entry
+        self.viewer.show_source((project, entry) if project is not None and entry is not None else None)
+        self.corrections.show_entry(entry)
 
-    def _landed(self, request: SliceRequest, read: SliceRead) -> None:
-        self._reading = False
-        self._busy.stop()
-        if self._entry is not None and request.entry.id == self._entry.id:
-            self._read = read
-            self.view.show_picture(read.picture)
-            axis = PLANES.index(request.plane)
-            step = read.voxel_size[axis] if read.voxel_size is not None else None
-            self.controls.show_place("zyx"[axis], read.index, read.shape[axis], step, read.unit)
-            self.controls.show_levels(read.picture.levels)
-        if self._again or self._read is None:
-            self._request()
-
-    def _failed(self, error: MicrotomeError) -> None:
-        self._reading = self._again = False
-        self._busy.stop()
-        self.view.show_picture(None)
-        self.view.show_busy(error.message)
-        self.desk.report(error)
-
-    def _show_busy(self) -> None:
-        simulated = self._entry is not None and self._entry.simulate is not None and self._read is None
-        self.view.show_busy(tr("Simulating the structure…") if simulated else tr("Reading…"))
-
-    def _show_value(self, found: tuple[int, int, Any] | None) -> None:
-        if found is None or self._read is None:
-            self.controls.say("")
-            return
-        plane = PLANES[max(0, self.planes.checkedId())]
-        axis = PLANES.index(plane)
-        place = [0, 0, 0]
-        place[axis] = self._read.index
-        for other, value in zip([a for a in range(3) if a != axis], found[:2], strict=True):
-            place[other] = value
-        words = f"z {place[0]}  y {place[1]}  x {place[2]}"
-        if self._read.voxel_size is not None:
-            at = [p * v for p, v in zip(place, self._read.voxel_size, strict=True)]
-            words += f"   ({', '.join(number(v, 5) for v in at)}) {unit_word(self._read.unit)}"
-        self.controls.say(f"{words}   =  {number(float(found[2]), 6)}")
+    def show_slice(self, index: int) -> None:
+        """Show a slice (z) of the volume."""
+        _, y, x = self.viewer.place
+        self.viewer.go((index, y, x))
 
     def keep(self) -> dict[str, Any]:
-        """The plane."""
-        return {"plane": self.planes.checkedId()}
+        """Mode, plane, tab, and what was set up for each volume."""
+        viewer = self.viewer
+        return {
+            "mode": viewer.head.mode(),
+            "plane": viewer.head.planes.checkedId(),
+            "tab": self.tabs.currentIndex(),
+            "bar": viewer.head.bar.isChecked(),
+            "looks": {name: asdict(look) for name, look in viewer.looks.items()},
+            "places": {name: list(place) for name, place in viewer.places.items()},
+            "poses": {name: asdict(pose) for name, pose in viewer.poses.items()},
+        }
 
     def restore(self, kept: dict[str, Any]) -> None:
-        """The plane."""
-        made = self.planes.button(int(kept.get("plane", 0)))
-        if made is not None:
-            made.setChecked(True)
+        """Take up what `keep` returned."""
+        viewer = self.viewer
+        for name, look in kept.get("looks", {}).items():
+            levels = look.get("levels")
+            viewer.looks[name] = Look(**{**look, "levels": tuple(levels) if levels else None})
+        viewer.places |= {name: (int(p[0]), int(p[1]), int(p[2])) for name, p in kept.get("places", {}).items()}
+        viewer.poses |= {name: Pose(**pose) for name, pose in kept.get("poses", {}).items()}
+        if viewer.head.planes.button(int(kept.get("plane", 0))) is not None:
+            viewer.head.planes.button(int(kept.get("plane", 0))).setChecked(True)
+        viewer.head.choose(mode=str(kept.get("mode", "one")))
+        viewer.head.bar.setChecked(bool(kept.get("bar", False)))
+        self.tabs.setCurrentIndex(int(kept.get("tab", 0)))
+        viewer.show_source(viewer.source)

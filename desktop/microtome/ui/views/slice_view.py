@@ -1,93 +1,76 @@
-"""Paint one slice of a volume: fitted or zoomed, with scale bar and the value under the mouse."""
+"""Paint one slice of a volume: fitted or zoomed, to scale, with what lies over it, and say what the mouse and keys want."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, Signal
+from PySide6.QtGui import QColor, QEnterEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from microtome.ui.numbers import length
 from microtome.ui.theme import GRID, current
+from microtome.ui.views.picture import Display, Picture, scaled
+from microtome.ui.views.scale_bar import paint_scale_bar, paint_words
+from microtome.ui.views.zoom import Zoom
 
-_NICE = (1.0, 2.0, 5.0)
-_MOST_ZOOM = 64.0
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One slice, ready to paint: its voxels, their grey levels 0 … 255, and how large a pixel is."""
-
-    voxels: NDArray[Any]  # (h, w), as in the volume
-    grey: NDArray[np.uint8]  # (h, w), contiguous
-    pixel: tuple[float, float] = (1.0, 1.0)  # height and width of a pixel in `unit`
-    unit: str = "voxel"
-    levels: tuple[float, float] = (0.0, 255.0)
-
-
-def levels_of(voxels: NDArray[Any], low: float = 0.2, high: float = 99.8) -> tuple[float, float]:
-    """The percentiles `low` and `high` (%) of the finite values; (0, 1) where there are none."""
-    step = max(1, math.isqrt(voxels.size // 250_000 + 1))
-    sample = np.asarray(voxels[::step, ::step])
-    sample = sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample.ravel()
-    if sample.size == 0:
-        return (0.0, 1.0)
-    first, last = (float(v) for v in np.percentile(sample, (low, high)))
-    if first == last:
-        first, last = float(sample.min()), float(sample.max())
-    return (first, last) if last > first else (first - 0.5, first + 0.5)
+_ZOOM_STEP = 1.25
+_KEYS: dict[int, tuple[str, int, int]] = {
+    Qt.Key.Key_Up: ("nudged", -1, 0),
+    Qt.Key.Key_Down: ("nudged", 1, 0),
+    Qt.Key.Key_Left: ("nudged", 0, -1),
+    Qt.Key.Key_Right: ("nudged", 0, 1),
+    Qt.Key.Key_PageUp: ("stepped", 10, 0),
+    Qt.Key.Key_PageDown: ("stepped", -10, 0),
+    Qt.Key.Key_Home: ("stepped", -(2**30), 0),
+    Qt.Key.Key_End: ("stepped", 2**30, 0),
+    Qt.Key.Key_Plus: ("zoom", 1, 0),
+    Qt.Key.Key_Equal: ("zoom", 1, 0),
+    Qt.Key.Key_Minus: ("zoom", -1, 0),
+    Qt.Key.Key_F: ("fit", 0, 0),
+    Qt.Key.Key_1: ("plane", 0, 0),
+    Qt.Key.Key_2: ("plane", 1, 0),
+    Qt.Key.Key_3: ("plane", 2, 0),
+}
 
 
-def grey_levels(voxels: NDArray[Any], levels: tuple[float, float]) -> NDArray[np.uint8]:
-    """Map values to 0 … 255 between the levels; NaN becomes 0."""
-    low, high = levels
-    scaled = (np.asarray(voxels, dtype=np.float32) - np.float32(low)) * np.float32(255.0 / max(high - low, 1e-30))
-    np.nan_to_num(scaled, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
-    return np.ascontiguousarray(np.clip(scaled, 0.0, 255.0).astype(np.uint8))
+class Overlay(Protocol):
+    """Something over the picture that may be dragged."""
+
+    def paint(self, painter: QPainter, view: PictureView) -> None:
+        """Paint it."""
+
+    def grip(self, at: QPointF, view: PictureView) -> bool:
+        """The left button goes down: True takes the drag."""
+
+    def drag(self, at: QPointF, view: PictureView) -> None:
+        """The mouse moves with the button down."""
+
+    def release(self) -> None:
+        """The button goes up."""
+
+    def cursor(self, at: QPointF, view: PictureView) -> Qt.CursorShape | None:
+        """The mouse's shape over it."""
 
 
-def as_image(grey: NDArray[np.uint8]) -> QImage:
-    """A grey image that owns its pixels."""
-    height, width = grey.shape
-    return QImage(grey.data, width, height, width, QImage.Format.Format_Grayscale8).copy()
+class PictureView(QWidget):
+    """Shows a Picture to scale, with its overlays; what the mouse does is its heirs' matter."""
 
-
-def nice_length(longest: float) -> float:
-    """The largest of 1, 2, 5 × 10ⁿ that is not above `longest`."""
-    if longest <= 0 or not math.isfinite(longest):
-        return 0.0
-    power = 10.0 ** math.floor(math.log10(longest))
-    return max(n * power for n in _NICE if n * power <= longest * (1 + 1e-9))
-
-
-class SliceView(QWidget):
-    """Shows a Picture. The wheel asks for another slice, Ctrl + wheel zooms, dragging moves, a double click fits."""
-
-    stepped = Signal(int)  # slices to go on (negative: back)
-    hovered = Signal(object)  # (row, column, value) or None
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "", tint: str = "") -> None:
         super().__init__()
-        self.setMouseTracking(True)
-        self.setMinimumSize(160, 160)
+        self.setMinimumSize(96, 80)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName(name)
+        self.name, self.tint = name, tint  # words and colour in the corner, where there are several views
         self.picture: Picture | None = None
         self.busy = ""  # words over the picture while a newer one is read
-        self._image = QImage()
-        self._zoom = 1.0
-        self._middle = QPointF(0.5, 0.5)  # of the picture, as shares, in the middle of the view
-        self._grip: QPointF | None = None
+        self.zoom = Zoom()
+        self.overlays: list[Overlay] = []
+        self._kept: tuple[int, Display, QImage] | None = None
 
     def show_picture(self, picture: Picture | None) -> None:
         """Paint another picture; zoom and place stay."""
         self.picture = picture
-        self._image = as_image(picture.grey) if picture is not None else QImage()
+        self._kept = None
         self.busy = ""
         self.update()
 
@@ -98,124 +81,185 @@ class SliceView(QWidget):
 
     def fit(self) -> None:
         """Show the whole picture."""
-        self._zoom, self._middle = 1.0, QPointF(0.5, 0.5)
+        self.zoom.fit()
         self.update()
-
-    def sizeHint(self) -> QSize:
-        """Roomy."""
-        return QSize(480, 480)
 
     def target(self) -> QRectF:
         """Where the picture lies in the widget; its pixels have their physical aspect."""
+        return self.zoom.target(QSizeF(self.size()), self.picture.extent) if self.picture is not None else QRectF()
+
+    def display(self, extent: tuple[float, float] | None = None) -> Display | None:
+        """What is seen of a picture of this extent (default: the one that is shown), to be scaled in the background."""
+        if extent is None:
+            extent = self.picture.extent if self.picture is not None else (0.0, 0.0)
+        return self.zoom.display(QSizeF(self.size()), extent, self.devicePixelRatioF())
+
+    def place_at(self, position: QPointF) -> tuple[float, float]:
+        """Row and column of the picture under a point of the widget; the middle of the first pixel is (0, 0)."""
+        area = self.target()
+        if self.picture is None or area.isEmpty():
+            return (0.0, 0.0)
+        rows, columns = self.picture.shape
+        y, x = (position.y() - area.top()) / area.height(), (position.x() - area.left()) / area.width()
+        return (y * rows - 0.5, x * columns - 0.5)
+
+    def point_of(self, row: float, column: float) -> QPointF:
+        """The point of the widget at a place of the picture, as `place_at` counts."""
+        area = self.target()
         if self.picture is None:
-            return QRectF()
-        height = self.picture.grey.shape[0] * self.picture.pixel[0]
-        width = self.picture.grey.shape[1] * self.picture.pixel[1]
-        scale = self._zoom * min(self.width() / width, self.height() / height)
-        w, h = width * scale, height * scale
-        return QRectF(self.width() / 2 - self._middle.x() * w, self.height() / 2 - self._middle.y() * h, w, h)
+            return QPointF()
+        rows, columns = self.picture.shape
+        return QPointF(area.left() + (column + 0.5) / columns * area.width(), area.top() + (row + 0.5) / rows * area.height())
 
     def pixel_at(self, position: QPointF) -> tuple[int, int] | None:
         """Row and column of the picture under a point of the widget, or None beside it."""
-        area = self.target()
-        if self.picture is None or not area.contains(position):
+        if self.picture is None or not self.target().contains(position):
             return None
-        rows, columns = self.picture.grey.shape
-        i = int((position.y() - area.top()) / area.height() * rows)
-        j = int((position.x() - area.left()) / area.width() * columns)
-        return (min(i, rows - 1), min(j, columns - 1))
+        row, column = self.place_at(position)
+        rows, columns = self.picture.shape
+        return (min(max(round(row), 0), rows - 1), min(max(round(column), 0), columns - 1))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Picture, scale bar, words."""
-        theme, painter = current(), QPainter(self)
-        painter.fillRect(self.rect(), QColor(theme.sunken))
-        if self.picture is not None:
-            area = self.target()
-            # Voxels stay square where they are enlarged; a reduced picture is smoothed, or it would sparkle.
-            smooth = area.width() < self._image.width()
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
-            painter.drawImage(area, self._image)
-            self._paint_scale(painter, area)
+        """Picture, overlays, scale bar, words."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(current().sunken))
+        self.paint_picture(painter)
+        for overlay in self.overlays if self.picture is not None else ():
+            painter.save()
+            overlay.paint(painter, self)
+            painter.restore()
+        self._paint_frame(painter)
         if self.busy:
-            self._paint_words(painter, self.busy)
+            paint_words(painter, QRectF(self.rect()), self.busy)
         painter.end()
 
-    def _paint_scale(self, painter: QPainter, area: QRectF) -> None:
-        assert self.picture is not None
-        across = self.picture.grey.shape[1] * self.picture.pixel[1]
-        per_pixel = across / area.width()
-        nice = nice_length(min(self.width(), area.width()) * 0.3 * per_pixel)
-        if nice <= 0:
+    def paint_picture(self, painter: QPainter) -> None:
+        """The picture with its scale bar."""
+        area, display = self.target(), self.display()
+        if self.picture is None or display is None:
             return
-        width = nice / per_pixel
-        words = length(nice, self.picture.unit)
-        metrics = painter.fontMetrics()
-        right = min(area.right(), float(self.width())) - 1.5 * GRID
-        bottom = min(area.bottom(), float(self.height())) - 1.5 * GRID
-        wide = max(width, float(metrics.horizontalAdvance(words)))
-        high = metrics.height()
-        plate = QRectF(right - wide - GRID, bottom - high - 1.5 * GRID, wide + 2 * GRID, high + 2 * GRID)
-        painter.fillRect(plate, QColor(0, 0, 0, 150))
-        painter.setPen(QPen(QColor("white")))
-        inner = plate.adjusted(0, GRID / 4, 0, -1.1 * GRID)
-        painter.drawText(inner, Qt.AlignmentFlag.AlignCenter, words)
-        left = plate.center().x() - width / 2
-        painter.fillRect(QRectF(left, bottom - GRID / 2, width, 3), QColor("white"))
+        seen = area.intersected(QRectF(self.rect()))
+        if self.picture.display == display and not self.picture.shown.isNull():
+            painter.drawImage(seen, self.picture.shown)
+        elif not (reduced := self._reduced(display)).isNull():
+            painter.drawImage(seen, reduced)
+        else:
+            # Voxels stay square where they are enlarged.
+            painter.drawImage(seen, self.picture.image, self.picture.source(display.part))
+        paint_scale_bar(painter, seen, self.picture.extent[1] / area.width(), self.picture.unit)
 
-    def _paint_words(self, painter: QPainter, words: str) -> None:
+    def _reduced(self, display: Display) -> QImage:
+        assert self.picture is not None
+        key = id(self.picture)
+        if self._kept is None or self._kept[:2] != (key, display):
+            self._kept = (key, display, scaled(self.picture, display))
+        return self._kept[2]
+
+    def _paint_frame(self, painter: QPainter) -> None:
+        if not self.tint:
+            return
+        painter.setPen(QPen(QColor(self.tint), 2 if self.hasFocus() else 1))
+        painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         metrics = painter.fontMetrics()
-        plate = QRectF(0, 0, metrics.horizontalAdvance(words) + 3 * GRID, metrics.height() + GRID)
-        plate.moveCenter(QPointF(self.rect().center()))
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(0, 0, 0, 170))
-        painter.drawRoundedRect(plate, 4, 4)
-        painter.setPen(QColor("white"))
-        painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, words)
+        plate = QRectF(1, 1, metrics.horizontalAdvance(self.name) + 1.5 * GRID, metrics.height() + 4)
+        painter.fillRect(plate, QColor(self.tint))
+        painter.setPen(QColor("white" if QColor(self.tint).lightnessF() < 0.6 else "black"))
+        painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, self.name)
+
+
+class SliceView(PictureView):
+    """A PictureView to work with: the wheel asks for another slice, Ctrl + wheel zooms, dragging moves, a double click is told.
+
+    Where an overlay takes the left button, the middle button or Shift moves the picture.
+    """
+
+    stepped = Signal(int)  # slices to go on (negative: back)
+    nudged = Signal(int, int)  # rows and columns, by the arrow keys
+    hovered = Signal(object)  # (row, column, value) or None
+    zoomed = Signal()  # the user changed the zoom or moved the picture
+    double_clicked = Signal()
+    touched = Signal()  # clicked, or entered by the mouse
+    plane_wanted = Signal(int)
+
+    def __init__(self, name: str = "", tint: str = "") -> None:
+        super().__init__(name, tint)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._drag: Overlay | None = None
+        self._grip: QPointF | None = None
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Another slice, or with Ctrl another zoom about the mouse."""
         turns = event.angleDelta().y() / 120
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self._zoom_about(event.position(), 1.25**turns)
+            self._zoom(event.position(), _ZOOM_STEP**turns)
         elif turns:
             self.stepped.emit(round(turns) or (1 if turns > 0 else -1))
         event.accept()
 
-    def _zoom_about(self, at: QPointF, factor: float) -> None:
-        before = self.target()
-        if before.isEmpty():
-            return
-        self._zoom = min(_MOST_ZOOM, max(1.0, self._zoom * factor))
-        share = QPointF((at.x() - before.left()) / before.width(), (at.y() - before.top()) / before.height())
-        after = self.target()
-        self._middle += QPointF(
-            (after.left() + share.x() * after.width() - at.x()) / after.width(),
-            (after.top() + share.y() * after.height() - at.y()) / after.height(),
-        )
-        if self._zoom == 1.0:
-            self._middle = QPointF(0.5, 0.5)
-        self.update()
+    def _zoom(self, at: QPointF, factor: float) -> None:
+        if self.picture is not None:
+            self.zoom.about(at, factor, QSizeF(self.size()), self.picture.extent)
+            self.update()
+            self.zoomed.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Steps, nudges, zoom and planes by keys."""
+        what, first, second = _KEYS.get(event.key(), ("", 0, 0))
+        if what == "stepped":
+            self.stepped.emit(first)
+        elif what == "nudged":
+            self.nudged.emit(first, second)
+        elif what == "zoom":
+            self._zoom(QPointF(self.rect().center()), _ZOOM_STEP**first)
+        elif what == "fit":
+            self.fit()
+            self.zoomed.emit()
+        elif what == "plane":
+            self.plane_wanted.emit(first)
+        else:
+            super().keyPressEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take hold of the picture."""
-        self._grip = event.position()
+        """Take hold of an overlay, or of the picture."""
+        self.touched.emit()
+        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if event.button() == Qt.MouseButton.LeftButton and not shift and self.picture is not None:
+            self._drag = next((o for o in self.overlays if o.grip(event.position(), self)), None)
+        if self._drag is None and event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
+            self._grip = event.position()
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
         """Let go of it."""
-        self._grip = None
+        dragged, self._drag, self._grip = self._drag, None, None
+        if dragged is not None:
+            dragged.release()
 
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:
-        """Show the whole picture."""
-        self.fit()
+        """Told; what it means depends on how many views there are."""
+        self.double_clicked.emit()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Move a zoomed picture, and tell what is under the mouse."""
-        area = self.target()
-        if self._grip is not None and self._zoom > 1.0:
-            moved = event.position() - self._grip
-            self._middle -= QPointF(moved.x() / area.width(), moved.y() / area.height())
-            self._grip = event.position()
+        """Move what is held, and tell what is under the mouse."""
+        at = event.position()
+        if self._drag is not None:
+            self._drag.drag(at, self)
+        elif self._grip is not None and self.picture is not None:
+            self.zoom.move(at - self._grip, QSizeF(self.size()), self.picture.extent)
+            self._grip = at
             self.update()
-        place = self.pixel_at(event.position())
-        found = None if place is None or self.picture is None else (*place, self.picture.voxels[place])
-        self.hovered.emit(found)
+            self.zoomed.emit()
+        shapes = (o.cursor(at, self) for o in self.overlays) if self.picture is not None else ()
+        self.setCursor(next((s for s in shapes if s is not None), Qt.CursorShape.ArrowCursor))
+        place = self.pixel_at(at)
+        self.hovered.emit(None if place is None or self.picture is None else (*place, self.picture.value(*place)))
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """The keys belong to the view under the mouse."""
+        super().enterEvent(event)
+        self.touched.emit()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Nothing is under the mouse any more."""
+        super().leaveEvent(event)
+        self.hovered.emit(None)

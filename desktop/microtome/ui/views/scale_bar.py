@@ -1,0 +1,51 @@
+"""The scale bar of a picture, and words on a plate over it."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QPainter
+
+from microtome.ui.numbers import length
+from microtome.ui.theme import GRID
+
+_NICE = (1.0, 2.0, 5.0)
+
+
+def nice_length(longest: float) -> float:
+    """The largest of 1, 2, 5 × 10ⁿ that is not above `longest`."""
+    if longest <= 0 or not math.isfinite(longest):
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(longest))
+    return max(n * power for n in _NICE if n * power <= longest * (1 + 1e-9))
+
+
+def paint_scale_bar(painter: QPainter, seen: QRectF, per_pixel: float, unit: str) -> None:
+    """A bar of a round length in the lower right corner of what is seen; `per_pixel`: units a pixel of the painter."""
+    nice = nice_length(max(seen.width(), 90.0) * 0.3 * per_pixel)
+    if nice <= 0:
+        return
+    width = nice / per_pixel
+    words = length(nice, unit)
+    metrics = painter.fontMetrics()
+    wide, high = max(width, float(metrics.horizontalAdvance(words))), metrics.height()
+    right, bottom = seen.right() - 1.5 * GRID, seen.bottom() - 1.5 * GRID
+    plate = QRectF(right - wide - GRID, bottom - high - 1.5 * GRID, wide + 2 * GRID, high + 2 * GRID)
+    painter.fillRect(plate, QColor(0, 0, 0, 150))
+    painter.setPen(QColor("white"))
+    painter.drawText(plate.adjusted(0, GRID / 4, 0, -1.1 * GRID), Qt.AlignmentFlag.AlignCenter, words)
+    painter.fillRect(QRectF(plate.center().x() - width / 2, bottom - GRID / 2, width, 3), QColor("white"))
+
+
+def paint_words(painter: QPainter, area: QRectF, words: str) -> None:
+    """Words on a dark plate in the middle of an area, in lines that fit into it."""
+    wrap = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
+    room = QRectF(0, 0, min(480.0, max(area.width() - 6 * GRID, 80.0)), 2000)
+    room.moveCenter(area.center())
+    inner = painter.boundingRect(room, wrap, words)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(0, 0, 0, 170))
+    painter.drawRoundedRect(inner.adjusted(-1.5 * GRID, -GRID / 2, 1.5 * GRID, GRID / 2), 4, 4)
+    painter.setPen(QColor("white"))
+    painter.drawText(inner, wrap, words)
