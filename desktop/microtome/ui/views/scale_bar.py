@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter
 
 from microtome.ui.numbers import length
@@ -38,11 +38,11 @@ def paint_scale_bar(painter: QPainter, seen: QRectF, per_pixel: float, unit: str
     painter.fillRect(QRectF(plate.center().x() - width / 2, bottom - GRID / 2, width, 3), QColor("white"))
 
 
-def paint_words(painter: QPainter, area: QRectF, words: str) -> None:
-    """Words on a dark plate in the middle of an area, in lines that fit into it."""
+def paint_words(painter: QPainter, middle: QPointF, words: str, most: float = 480.0) -> None:
+    """Words on a dark plate about a point, in lines of at most so many pixels."""
     wrap = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
-    room = QRectF(0, 0, min(480.0, max(area.width() - 6 * GRID, 80.0)), 2000)
-    room.moveCenter(area.center())
+    room = QRectF(0, 0, max(most, 80.0), 2000)
+    room.moveCenter(middle)
     inner = painter.boundingRect(room, wrap, words)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(0, 0, 0, 170))

@@ -130,7 +130,7 @@ class PictureView(QWidget):
             painter.restore()
         self._paint_frame(painter)
         if self.busy:
-            paint_words(painter, QRectF(self.rect()), self.busy)
+            paint_words(painter, QRectF(self.rect()).center(), self.busy, min(480.0, self.width() - 6.0 * GRID))
         painter.end()
 
     def paint_picture(self, painter: QPainter) -> None:
