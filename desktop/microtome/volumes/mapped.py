@@ -78,6 +78,12 @@ def mapped(path: Path, dtype: DTypeLike, *, shape: tuple[int, ...], offset: int 
     return array
 
 
+def view_of(array: NDArray[Any], key: tuple[int | slice, ...]) -> NDArray[Any]:
+    """A part of a mapped array that stays mapped and watched, however small it is; nothing is read."""
+    view: NDArray[Any] = np.memmap.__getitem__(array, key) if isinstance(array, MappedFile) else array[key]
+    return view
+
+
 def checked(array: NDArray[Any]) -> NDArray[Any]:
     """The array itself, after a look at its file where it is a watched map: for code that is handed a whole array."""
     if isinstance(array, MappedFile):

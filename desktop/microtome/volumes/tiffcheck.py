@@ -57,7 +57,8 @@ def check_segments(path: Path, file: tifffile.TiffFile, layout: Layout, chain: T
     page = file.pages[layout.first].keyframe
     bits = bits_of(page)
     if layout.offset is not None:
-        needed = layout.offset + int(np.prod(layout.shape, dtype=np.int64)) * int(page.samplesperpixel) * bits // 8
+        voxels = int(np.prod((*layout.outer, *layout.shape[1:]), dtype=np.int64))
+        needed = layout.offset + voxels * int(page.samplesperpixel) * bits // 8
         if needed > chain.file_bytes:
             raise FileError(
                 f"{path} is incomplete: {needed} bytes are promised, {chain.file_bytes} are there.", "Copy or export it again."

@@ -33,9 +33,10 @@ class Layout:
     order: str  # "<" or ">"
     series: int = 0  # in the file's own list
     first: int = 0  # the page that tells how all of them are coded
-    pick: tuple[int | slice, ...] = ()  # of the axes in front of y and x, for a file that is read as a whole
+    outer: tuple[int, ...] = ()  # lengths of the axes in front of y and x
+    pick: tuple[int | slice, ...] = ()  # of these axes, where there is more than z
     pages: tuple[int, ...] | None = None
-    offset: int | None = None  # of the voxels, where they lie in one piece
+    offset: int | None = None  # of all voxels, where they lie in one piece
     findings: tuple[str, ...] = ()
 
 
@@ -70,9 +71,10 @@ def _aside(series: tifffile.TiffPageSeries) -> bool:
 
 def _alike(file: tifffile.TiffFile, series: Sequence[Any]) -> Layout | None:
     """Pages of one size that differ in their coding only are one stack; None where they are more than one."""
-    pages = [(i, p) for i, p in enumerate(file.pages) if not (p.is_reduced or p.is_mask)]
-    kinds = {(p.shape, str(p.dtype)) for _, p in pages}
-    if len(kinds) > 1 or not all(s.kind == "generic" for s in series):
+    if not all(s.kind == "generic" for s in series):
+        return None
+    pages = [(i, p) for i, p in enumerate(file.pages) if not (p.keyframe.is_reduced or p.keyframe.is_mask)]
+    if len({(p.shape, str(p.dtype)) for _, p in pages}) > 1:
         return None
     page = file.pages.first
     size = dict(zip(page.axes, page.shape, strict=True))
@@ -128,7 +130,6 @@ def _one_series(path: Path, file: tifffile.TiffFile, main: tifffile.TiffPageSeri
             raise InputError(f"{path} has {n} {many}; there is no number {index}.", f"Give {option} = 0 to {n - 1}.")
         pick.append(index)
     depth = size[depth_axis] if depth_axis else 1
-    plain = all(n == 1 or a == depth_axis for a, n in outer)
     pages = _pages_of(main, outer, pick)
     return Layout(
         shape=(depth, size["Y"], size["X"]),
@@ -136,9 +137,10 @@ def _one_series(path: Path, file: tifffile.TiffFile, main: tifffile.TiffPageSeri
         order=file.byteorder,
         series=file.series.index(main),
         first=main.keyframe.index,
+        outer=tuple(n for _, n in outer),
         pick=tuple(pick),
         pages=pages if pages is not None and len(pages) == depth else None,
-        offset=main.dataoffset if plain else None,
+        offset=main.dataoffset,
         findings=findings,
     )
 

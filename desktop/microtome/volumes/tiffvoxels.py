@@ -13,7 +13,7 @@ from microtome.errors import FileError
 from microtome.plugin import LazyArray
 from microtome.volumes.grey import GreyRule, to_grey
 from microtome.volumes.lazy import PagedArray, need_memory
-from microtome.volumes.mapped import mapped, stamp_of, unchanged
+from microtome.volumes.mapped import mapped, stamp_of, unchanged, view_of
 from microtome.volumes.tifflayout import Layout
 from microtome.volumes.tiffparser import opened
 
@@ -25,7 +25,8 @@ def tiff_voxels(path: Path, layout: Layout, rule: GreyRule) -> LazyArray:
     """The grey stack (z, y, x) of a layout, in the file's own dtype (1-bit: uint8 of 0 and 1)."""
     dtype = np.dtype("uint8") if layout.dtype == bool else layout.dtype.newbyteorder("=")
     if layout.offset is not None and rule.plain and layout.dtype != bool:
-        return mapped(path, layout.order + layout.dtype.char, shape=layout.shape, offset=layout.offset)
+        whole = mapped(path, layout.order + layout.dtype.char, shape=(*layout.outer, *layout.shape[1:]), offset=layout.offset)
+        return view_of(whole, layout.pick).reshape(layout.shape)
     read = _by_pages(path, layout, rule) if layout.pages is not None else _as_whole(path, layout, rule)
     return PagedArray(shape=layout.shape, dtype=dtype, read=read, name=str(path))
 

@@ -13,6 +13,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError, MicrotomeError
+from microtome.questions import QuestionError
+from microtome.volumes.drop import examine_one
 from microtome.volumes.read import describe, open_volume
 from microtome.volumes.tiffheader import bones
 
@@ -122,6 +124,95 @@ def test_one_page_is_an_image(tmp_path: Path, voxels: Bytes) -> None:
     tifffile.imwrite(tmp_path / "a.tif", voxels[0])
     assert describe(tmp_path / "a.tif").kind == "image"
     assert open_volume(tmp_path / "a.tif").shape == (1, 20, 24)
+
+
+# --- which of several
+
+
+def _asked(path: Path, **options: Any) -> QuestionError:
+    with pytest.raises(QuestionError) as refused:
+        open_volume(path, **options)
+    return refused.value
+
+
+def test_channels_are_asked_for_by_name(tmp_path: Path, voxels: Bytes) -> None:
+    """OME's names and ImageJ's labels stand in the choices, whose options open the volume."""
+    data = np.stack([voxels, voxels // 2], axis=1)
+    tifffile.imwrite(tmp_path / "a.ome.tif", data, ome=True, metadata={"axes": "ZCYX", "Channel": {"Name": ["SE", "BSE"]}})
+    labels = [name for _ in range(len(voxels)) for name in ("SE", "BSE")]
+    tifffile.imwrite(tmp_path / "b.tif", data, imagej=True, metadata={"axes": "ZCYX", "Labels": labels})
+    for name in ("a.ome.tif", "b.tif"):
+        asked = _asked(tmp_path / name)
+        assert "2 channels (SE, BSE)" in asked.message
+        assert [c.label for c in asked.question.choices] == ["channel 0 · SE", "channel 1 · BSE"]
+        chosen = open_volume(tmp_path / name, **asked.question.choices[1].options)
+        assert isinstance(chosen.voxels, np.memmap)
+        np.testing.assert_array_equal(chosen[2:5], voxels[2:5] // 2)
+
+
+def test_times_and_channels_are_asked_for_one_after_the_other(tmp_path: Path, voxels: Bytes) -> None:
+    """Each answer leads to the next question, as a card asks them."""
+    wide = voxels.astype(np.uint16)
+    data = np.stack([np.stack([wide + 10 * t + c for c in range(2)], axis=1) for t in range(3)])
+    tifffile.imwrite(tmp_path / "a.tif", data, imagej=True, metadata={"axes": "TZCYX"})
+    item = examine_one(tmp_path / "a.tif")
+    options: dict[str, Any] = {}
+    while item.question is not None:
+        assert item.description is None
+        assert item.error
+        options |= item.question.choices[-1].options
+        item = examine_one(tmp_path / "a.tif", options)
+    assert options == {"time": 2, "channel": 1}
+    assert item.description is not None
+    assert item.description.options == options
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.tif", **options).as_array(), wide + 21)
+
+
+def test_arrays_of_four_axes_are_several_volumes(tmp_path: Path, voxels: Bytes) -> None:
+    """What numpy users write, whose axes nobody named: the first counts volumes."""
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([voxels, voxels[::-1]]), photometric="minisblack")
+    asked = _asked(tmp_path / "a.tif")
+    assert [c.options for c in asked.question.choices] == [{"image": 0}, {"image": 1}]
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.tif", image=1).as_array(), voxels[::-1])
+
+
+def test_images_of_several_sizes_are_asked_for(tmp_path: Path, voxels: Bytes) -> None:
+    """A stack with an overview behind it; a number that is not there is refused."""
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for page in voxels:
+            writer.write(page, metadata=None, photometric="minisblack")
+        writer.write(np.ones((9, 9), np.uint16), metadata=None, photometric="minisblack")
+    asked = _asked(tmp_path / "a.tif")
+    assert [c.detail for c in asked.question.choices] == ["6 × 20 × 24 uint8", "9 × 9 uint16"]
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.tif", image=0).as_array(), voxels)
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.tif", image=1)[0], np.ones((9, 9)))
+    with pytest.raises(InputError, match="no number 2"):
+        open_volume(tmp_path / "a.tif", image=2)
+
+
+def test_images_of_an_ome_file_have_names_and_scales_of_their_own(tmp_path: Path, voxels: Bytes) -> None:
+    """Several fields of view in one file."""
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as writer:
+        for i, name in enumerate(("left", "right")):
+            sizes = {f"PhysicalSize{a}": 0.01 * (i + 1) for a in "XYZ"}
+            writer.write(voxels[: 4 + i], metadata={"axes": "ZYX", "Name": name, **sizes}, photometric="minisblack")
+    asked = _asked(tmp_path / "a.ome.tif")
+    assert [c.label for c in asked.question.choices] == ["image 0 · left", "image 1 · right"]
+    volume = open_volume(tmp_path / "a.ome.tif", image=1)
+    np.testing.assert_array_equal(volume.as_array(), voxels[:5])
+    assert volume.voxel_size == pytest.approx((20, 20, 20))
+
+
+def test_smaller_copies_and_masks_are_not_asked_about(tmp_path: Path, voxels: Bytes) -> None:
+    """A pyramid in sub-IFDs, a thumbnail that says that it is one."""
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(voxels, subifds=1, photometric="minisblack", tile=(16, 16))
+        writer.write(voxels[:, ::2, ::2], subfiletype=1, photometric="minisblack", tile=(16, 16))
+    with tifffile.TiffWriter(tmp_path / "b.tif") as writer:
+        writer.write(voxels, metadata=None, photometric="minisblack")
+        writer.write(voxels[0, ::2, ::2], subfiletype=1, metadata=None, photometric="minisblack")
+    for name in ("a.tif", "b.tif"):
+        np.testing.assert_array_equal(open_volume(tmp_path / name).as_array(), voxels)
 
 
 # --- voxel sizes
