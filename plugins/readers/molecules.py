@@ -89,7 +89,10 @@ def _particles(path: Path, kind: str, frame: int) -> Particles:
                 if frame > number or (number > 1 and not frame) or number == 0:
                     raise _not_chosen(path, number, frame)
                 atoms = trajectory.read_step(frame - 1 if frame else 0)
-            return _of(atoms, path, kind, tuple(dict.fromkeys(str(w.message)[:120] for w in said))[:3])
+            warned = list(dict.fromkeys(str(w.message)[:120] for w in said))[:3]
+        if kind == "PDB" and not re.search(rb"^END", content[-2048:], re.MULTILINE):
+            warned.append("The file has no END: it may be cut off.")
+        return _of(atoms, path, kind, tuple(warned))
     except chemfiles.ChemfilesError as error:
         # It is no Exception, so nobody else would catch it.
         reason = re.sub(r"\s+", " ", str(error)).replace("<in memory>", path.name)[:160]

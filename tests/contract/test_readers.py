@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from microtome.contract import ReaderContract
+from microtome.contract_particles import ParticleContract
+from microtome.plugin import Structure
 
 
 class TestTiff(ReaderContract):
@@ -133,3 +137,138 @@ class TestRaw(ReaderContract):
         path = folder / "x.raw"
         path.write_bytes(b"abc" + voxels.astype(voxels.dtype.newbyteorder(">")).tobytes())
         return path, {"shape": list(voxels.shape), "dtype": voxels.dtype.name, "byte_order": "big", "offset": 3}
+
+
+class TestXyz(ParticleContract):
+    """Extended XYZ, as its specification's example has it."""
+
+    name = "xyz"
+    wraps = (False, True, True)
+
+    def write(self, folder: Path, structure: Structure) -> tuple[Path, dict[str, Any]]:
+        """Rows of a name, a place and a radius below a comment line that names them."""
+        z, y, x = structure.box
+        comment = f'Lattice="{x} 0.0 0.0 0.0 {y} 0.0 0.0 0.0 {z}" unit=nm pbc="T T F" '
+        comment += "Properties=species:S:1:pos:R:3:id:I:1:radius:R:1"
+        rows = "".join(f"{n} {c[2]} {c[1]} {c[0]} {i} {r}\n" for i, (n, c, r) in enumerate(_particles(structure)))
+        (folder / "a.xyz").write_text(f"{len(structure.radii)}\n{comment}\n{rows}")
+        return folder / "a.xyz", {}
+
+
+class TestPackedXyz(ParticleContract):
+    """XYZ with its radii in a column without a name, and the box from the user; compressed."""
+
+    name = "xyz"
+    unit = "voxel"
+
+    def write(self, folder: Path, structure: Structure) -> tuple[Path, dict[str, Any]]:
+        """Five columns, gzip."""
+        rows = "".join(f"{n}\t{c[2]}\t{c[1]}\t{c[0]}\t{r}\r\n" for n, c, r in _particles(structure))
+        (folder / "a.xyz.gz").write_bytes(gzip.compress(f"{len(structure.radii)}\r\nmade\r\n{rows}".encode()))
+        return folder / "a.xyz.gz", {"radius_column": 5, "box": list(structure.box)}
+
+
+class TestLammpsData(ParticleContract):
+    """LAMMPS's data files."""
+
+    name = "lammps-data"
+    names = ("1", "2")
+    unit = "voxel"
+
+    def write(self, folder: Path, structure: Structure) -> tuple[Path, dict[str, Any]]:
+        """Atom style sphere with image flags, a box that begins below zero."""
+        ends = "".join(f"{-edge / 2} {edge / 2} {a}lo {a}hi\n" for a, edge in zip("zyx", structure.box, strict=True))
+        z, y, x = structure.box
+        rows = "".join(
+            f"{i} {n} {2 * r} 1.0 {c[2] - x / 2} {c[1] - y / 2} {c[0] - z / 2} 0 0 0\n"
+            for i, (n, c, r) in enumerate(_particles(structure), 1)
+        )
+        head = f"LAMMPS data file\n\n{len(structure.radii)} atoms\n2 atom types\n\n{ends}"
+        (folder / "data.filler").write_text(
+            f"{head}\nMasses\n\n1 1.0\n2 1.0\n\nAtoms # sphere\n\n{rows}\nVelocities\n\n1 0 0 0\n"
+        )
+        return folder / "data.filler", {}
+
+
+class TestLammpsDump(ParticleContract):
+    """LAMMPS's text dumps."""
+
+    name = "lammps-dump"
+    names = ("1", "2")
+    wraps = (False, True, True)
+
+    def write(self, folder: Path, structure: Structure) -> tuple[Path, dict[str, Any]]:
+        """Scaled places and diameters, units nano."""
+        box = structure.box
+        bounds = "".join(f"{-edge / 2} {edge / 2}\n" for edge in reversed(box))
+        rows = "".join(
+            f"{i} {n} {c[2] / box[2]!r} {c[1] / box[1]!r} {c[0] / box[0]!r} {2 * r}\n".replace("np.float64(", "").replace(
+                ")", ""
+            )
+            for i, (n, c, r) in enumerate(_particles(structure), 1)
+        )
+        head = f"ITEM: UNITS\nnano\nITEM: TIMESTEP\n7\nITEM: NUMBER OF ATOMS\n{len(structure.radii)}\n"
+        head += f"ITEM: BOX BOUNDS pp pp ff\n{bounds}"
+        (folder / "a.lammpstrj").write_text(f"{head}ITEM: ATOMS id type xs ys zs diameter\n{rows}")
+        return folder / "a.lammpstrj", {}
+
+
+class TestTable(ParticleContract):
+    """Tables of numbers."""
+
+    name = "table"
+    counts = False
+
+    def write(self, folder: Path, structure: Structure) -> tuple[Path, dict[str, Any]]:
+        """Columns in an order of their own, with units in their names and the box in a comment."""
+        z, y, x = structure.box
+        rows = "".join(f"{i},{n},{r},{c[0]},{c[1]},{c[2]}\n" for i, (n, c, r) in enumerate(_particles(structure)))
+        head = f"# filler in a box of {x} {y} {z} nm, periodic: xyz\nid,type,R (nm),Z (nm),Y (nm),X (nm)\n"
+        (folder / "a.csv").write_text(head + rows)
+        return folder / "a.csv", {}
+
+
+class TestGro(ParticleContract):
+    """GROMACS's structures."""
+
+    name = "gro"
+    digits = 1e-6
+
+    def write(self, folder: Path, structure: Structure) -> tuple[Path, dict[str, Any]]:
+        """Fixed columns."""
+        z, y, x = structure.box
+        rows = "".join(
+            f"{i:5d}FIL  {n:>5}{i:5d}{c[2]:8.3f}{c[1]:8.3f}{c[0]:8.3f}\n"
+            for i, (n, c, _) in enumerate(_particles(structure), 1)
+        )
+        (folder / "a.gro").write_text(f"made\n{len(structure.radii):5d}\n{rows}{x:10.5f}{y:10.5f}{z:10.5f}\n")
+        return folder / "a.gro", {"radii": "Si=7, C=5.5"}
+
+
+class TestPdb(ParticleContract):
+    """Protein Data Bank files."""
+
+    name = "pdb"
+    names = ("SI", "C")
+    digits = 1e-6
+    counts = False
+
+    def lengths(self) -> float:
+        """Å."""
+        return 10.0
+
+    def write(self, folder: Path, structure: Structure) -> tuple[Path, dict[str, Any]]:
+        """Fixed columns."""
+        cell = "CRYST1" + "".join(f"{10 * edge:9.3f}" for edge in reversed(structure.box))
+        rows = "".join(
+            f"HETATM{i:5d} {n:<4} FIL A{i:4d}    {10 * x:8.3f}{10 * y:8.3f}{10 * z:8.3f}  1.00  0.00          {n:>2}\n"
+            for i, (n, (z, y, x), _) in enumerate(_particles(structure), 1)
+        )
+        (folder / "a.pdb").write_text(f"{cell}  90.00  90.00  90.00 P 1           1\n{rows}END\n")
+        return folder / "a.pdb", {"radii": "SI=70, C=55"}
+
+
+def _particles(structure: Structure) -> Iterator[tuple[str, list[float], float]]:
+    """Name, place (z, y, x) and radius of each particle."""
+    types = [] if structure.types is None else structure.types.tolist()
+    return zip([structure.names[t] for t in types], structure.centres.tolist(), structure.radii.tolist(), strict=True)

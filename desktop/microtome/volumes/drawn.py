@@ -109,7 +109,10 @@ def _again(raw: RawVolume, structure: Structure, voxel_size: float | Size | None
 def scaled(structure: Structure, factor: float, unit: str) -> Structure:
     """The structure with all its lengths times `factor`, in `unit`."""
     box = (structure.box[0] * factor, structure.box[1] * factor, structure.box[2] * factor)
-    return replace(structure, centres=structure.centres * factor, radii=structure.radii * factor, box=box, unit=unit)
+    centres = structure.centres * factor
+    # Rounding may bring a particle that lay just inside a periodic face onto it.
+    centres[(centres >= box) & np.array(structure.wraps) & (structure.centres < structure.box)] = 0.0
+    return replace(structure, centres=centres, radii=structure.radii * factor, box=box, unit=unit)
 
 
 def _edge(structure: Structure) -> tuple[float, tuple[str, ...]]:

@@ -40,7 +40,7 @@ def which(labels: Sequence[str], path: Path, counts: Sequence[int] = ()) -> Ques
         Choice(
             options={"frame": n},
             label=f"frame {n}" + (f" · {labels[n - 1]}" if labels[n - 1] else ""),
-            detail=f"{counts[n - 1]} particles" if counts else "",
+            detail=f"{counts[n - 1]} particle{'' if counts[n - 1] == 1 else 's'}" if counts else "",
         )
         for n in numbers
     )

@@ -88,6 +88,11 @@ def volume_of(found: Particles, path: Path, wishes: Wishes) -> RawVolume:
     return drawn(structure, source=str(path), findings=tuple(said), metadata=found.metadata)
 
 
+def counted(number: int) -> str:
+    """`1 particle`, `2 particles`."""
+    return f"{number} particle" + ("" if number == 1 else "s")
+
+
 def _sound(found: Particles, path: Path) -> None:
     if len(found.places) == 0:
         raise FileError(f"{path} holds no particle.", "Choose another file or frame.")
@@ -98,7 +103,7 @@ def _sound(found: Particles, path: Path) -> None:
         if not good.all():
             bad = np.flatnonzero(~good)
             raise FileError(
-                f"{path} has {len(bad)} particles whose {what} is not a number (the first is particle {bad[0] + 1}).",
+                f"{path}: the {what} of {counted(len(bad))} is not a number (the first is particle {bad[0] + 1}).",
                 "Save the file again, or choose another frame.",
             )
     if np.abs(found.places).max() > 1e100:
@@ -106,7 +111,7 @@ def _sound(found: Particles, path: Path) -> None:
     if found.radii is not None and (found.radii < 0).any():
         bad = np.flatnonzero(found.radii < 0)
         raise FileError(
-            f"{path} has {len(bad)} particles of negative radius (the first is particle {bad[0] + 1}).", "Save it again."
+            f"{path} has {counted(len(bad))} of negative radius (the first is particle {bad[0] + 1}).", "Save it again."
         )
 
 
@@ -289,7 +294,8 @@ def _structure(
         low, high = (places - radii[:, None]).min(axis=0), (places + radii[:, None]).max(axis=0)
         places, size = places - low, high - low
         edges = (float(size[0]), float(size[1]), float(size[2]))
-        said.append(f"The file gives no box: it is the one that holds all particles, {' × '.join(f'{e:.6g}' for e in edges)}.")
+        size_words = " × ".join(f"{e:.6g}" for e in reversed(edges))
+        said.append(f"The file gives no box: it is the one that holds all particles, {size_words} (z, y, x) in its own unit.")
     wraps = found.periodic or (False, False, False)
     return Structure(
         centres=np.ascontiguousarray(places[:, ::-1]),

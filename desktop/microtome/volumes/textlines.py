@@ -191,9 +191,11 @@ def rows(
 
 def _bad_row(error: ValueError, path: Path, line: int) -> FileError:
     """numpy's words about a row, with the number of its line in the file."""
-    words = re.sub(r";.*| at row \d+.*| in row \d+.*", "", str(error))
-    at = re.search(r"row (\d+)", str(error))
+    text = str(error)
+    at = re.search(r"row (\d+)", text)
     # numpy counts from 0 where a number cannot be read, and from 1 where columns are missing.
-    counted = 1 if "could not convert" in str(error) else 0
-    where = f" near line {line + int(at[1]) + counted}" if at else ""
-    return FileError(f"{path} cannot be read{where}: {words[:160]}.", "Copy or save the file again.")
+    unread = "could not convert" in text
+    where = f" near line {line + int(at[1]) + unread}" if at else ""
+    word = re.search(r"string (.*?) to", text)
+    what = f"{word[1]:.60} is no number" if unread and word else "a row has too few columns"
+    return FileError(f"{path} cannot be read{where}: {what}.", "Copy or save the file again.")
