@@ -41,10 +41,17 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, default=Path("microtome-demo"), metavar="DIR")
     sub = command("info", "say what a file or folder is", _info)
     sub.add_argument("path", type=Path, metavar="PATH")
-    _settings(sub, "an option of the reader, e.g. shape=128,128,128 or dtype=uint8")
+    sub.add_argument("--health", action="store_true", help="look through every slice for drift, gaps, stripes, saturation …")
+    _settings(sub, "an option of the reader, e.g. shape=128,128,128 or dataset=/entry/data")
+    sub = command(
+        "import", "copy a volume that is slow to read into chunks that are fast; goes on where it was stopped", _import
+    )
+    sub.add_argument("path", type=Path, metavar="PATH")
+    sub.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    _settings(sub, "an option of the reader")
     sub = command("simulate", "make a simulated structure and save it as a volume", _simulate)
     sub.add_argument("kind", metavar="KIND", help="a generator: m-sbr, n-sbr, rnd or a plugin's")
-    sub.add_argument("--out", type=Path, required=True, metavar="FILE")
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE", help=".tif: voxels; .xyz: the particles themselves")
     sub.add_argument("--seed", type=int, default=0, metavar="N")
     _settings(sub, "a setting of the generator, or voxel_size=… in nm")
     sub = command("slices", "cut the image set of a recipe", _slices)
@@ -149,16 +156,66 @@ def _demo(options: argparse.Namespace) -> int:
 def _info(options: argparse.Namespace) -> int:
     from microtome.volumes.read import describe
 
-    found = describe(options.path, **parse_settings(options.settings))
+    settings = parse_settings(options.settings)
+    found = describe(options.path, **settings)
     data = found.to_json()
+    health = _health(options.path, settings, as_json=options.json) if options.health and found.kind == "volume" else []
     if options.json:
-        finished(data, as_json=True, sentence="")
+        finished({**data, "health": health} if options.health else data, as_json=True, sentence="")
         return 0
     for name, value in data.items():
         if value not in (None, "", [], {}, ()):
             print(f"{name.replace('_', ' '):<16} {_words(value)}")
     if found.kind == "volume" and found.voxel_size is None:
         print('voxel size       missing: give it in the recipe (voxel_size = [z, y, x], unit = "nm") or in the window')
+    for finding in health:
+        print(f"{finding['severity']:<16} {finding['words']}")
+    if options.health and not health:
+        print(
+            "health           nothing stands out"
+            if found.kind == "volume"
+            else "health           only volumes are looked through"
+        )
+    return 0
+
+
+def _health(path: Path, settings: dict[str, Any], *, as_json: bool) -> list[dict[str, Any]]:
+    from microtome.volumes.health import look_over
+    from microtome.volumes.read import open_volume
+
+    progress = Progress(as_json=as_json)
+
+    def report(share: float) -> bool:
+        progress.phase("looking through", share, 1.0)
+        return False
+
+    health = look_over(open_volume(path, **settings), report)
+    progress.close()
+    return [
+        {"kind": f.kind, "severity": f.severity, "slices": [list(r) for r in f.slices], "words": f.words}
+        for f in health.findings
+    ]
+
+
+def _import(options: argparse.Namespace) -> int:
+    from microtome.results.words import duration
+    from microtome.volumes.copying import CopyProgress, run_copy
+
+    progress = Progress(as_json=options.json)
+    last: list[CopyProgress] = []
+
+    def say(at: CopyProgress) -> None:
+        last[:] = [at]
+        if options.json:
+            print(json.dumps({"event": "progress", **at.to_json()}), flush=True)
+        else:
+            progress.phase("copying", at.done, at.total, "bytes")
+
+    run_copy(options.path, parse_settings(options.settings), options.out, say)
+    progress.close()
+    seconds = last[0].seconds if last else 0.0
+    data = {"folder": str(options.out), "bytes": last[0].total if last else 0, "seconds": seconds}
+    finished(data, as_json=options.json, sentence=f"{options.out}: copied in {duration(seconds)}")
     return 0
 
 
@@ -172,10 +229,15 @@ def _words(value: Any) -> str:
 
 
 def _simulate(options: argparse.Namespace) -> int:
+    from microtome.volumes.extxyz import save_structure
     from microtome.volumes.simulate import default_voxel_size, save_tiff, simulate, voxelise
 
-    if options.out.suffix.lower() not in (".tif", ".tiff"):
-        raise InputError(f"Cannot write {options.out}: a structure is saved as TIFF.", "Use a name that ends in .tif.")
+    ending = options.out.suffix.lower()
+    if ending not in (".tif", ".tiff", ".xyz"):
+        raise InputError(
+            f"Cannot write {options.out}: a structure is saved as voxels or as particles.",
+            "Use a name that ends in .tif or .xyz.",
+        )
     settings = parse_settings(options.settings)
     voxel = settings.pop("voxel_size", None)
     if voxel is not None and (isinstance(voxel, bool | list | str) or voxel <= 0):
@@ -183,6 +245,17 @@ def _simulate(options: argparse.Namespace) -> int:
     progress = Progress(as_json=options.json)
     progress.phase("simulating", 0, 2)
     structure = simulate(options.kind, seed=options.seed, parameters=settings)
+    if ending == ".xyz":
+        save_structure(structure, options.out)
+        progress.close()
+        written = {
+            "file": str(options.out),
+            "particles": len(structure.radii),
+            "box": list(structure.box),
+            "unit": structure.unit,
+        }
+        finished(written, as_json=options.json, sentence=f"{options.out}: {len(structure.radii)} particles")
+        return 0
     progress.phase("drawing voxels", 1, 2)
     volume = voxelise(structure, float(voxel) if voxel is not None else default_voxel_size(structure))
     save_tiff(volume, options.out)
