@@ -48,6 +48,11 @@ class Link:
         return self.on and self.measures and self.known is None
 
     @property
+    def renumbers(self) -> bool:
+        """Whether a slice may have another number afterwards."""
+        return self.plugin is not None and self.plugin.extra["place"] is not None
+
+    @property
     def measured_by(self) -> set[str]:
         """The settings that its measuring looks at; the others may change without measuring again."""
         if self.plugin is None or not self.measures:
@@ -97,10 +102,15 @@ class Chain:
         if self._before:
             self.links = self._before.pop()
 
-    def add(self, link: Link) -> int:
-        """Put a correction where such a one usually stands: behind all that usually come before it; answers where it is."""
+    def add(self, link: Link, *, seen: bool = False) -> int:
+        """Put a correction where such a one usually stands: behind all that usually come before it; answers where it is.
+
+        `seen`: its slice numbers are those that the chain leaves, so it comes last where a correction in force renumbers.
+        """
         behind = [i for i, other in enumerate(self.links) if not other.usually_after(link)]
         place = max(behind, default=-1) + 1
+        if seen and any(other.on and other.renumbers for other in self.links):
+            place = len(self.links)
         self._become((*self.links[:place], link, *self.links[place:]), place + 1 if link.on else len(self.links) + 1)
         return place
 

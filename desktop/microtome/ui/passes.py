@@ -14,13 +14,10 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from microtome.errors import MicrotomeError
 from microtome.plugin import Report
 from microtome.ui.eta import Eta
+from microtome.volumes.progress import LookStoppedError
 
 T = TypeVar("T")
 _SHOW_MS = 100
-
-
-class StoppedError(MicrotomeError):
-    """A pass that was stopped before its end; nobody needs to be told."""
 
 
 @lru_cache(maxsize=1)
@@ -76,7 +73,7 @@ class Pass(QObject):
 
         def run() -> T:
             if order.stop:
-                raise StoppedError("Stopped.")
+                raise LookStoppedError
             order.begun = True
             return work(order.report)
 

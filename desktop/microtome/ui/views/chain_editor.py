@@ -41,9 +41,9 @@ class ChainEditor(QWidget):
         self.chosen = len(links) - 1
         self._rebuild()
 
-    def insert(self, link: Link) -> None:
-        """Add a correction where such a one usually stands, and open it."""
-        self.chosen = self.chain.add(link)
+    def insert(self, link: Link, *, seen: bool = False) -> None:
+        """Add a correction where such a one usually stands (or where its slice numbers are those `seen`), and open it."""
+        self.chosen = self.chain.add(link, seen=seen)
         self._restructured()
 
     def undo(self) -> None:

@@ -73,6 +73,11 @@ class ComparisonView(QWidget):
             self.index = max(0, index)
             self.request()
 
+    def show_z(self, index: int) -> None:
+        """Compare slice `index` (z), unless another plane is compared."""
+        if self.plane.value() == "xy":
+            self.go(index)
+
     def _turned(self) -> None:
         self.index = None
         self.view.fit()

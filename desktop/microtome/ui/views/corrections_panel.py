@@ -91,12 +91,13 @@ class CorrectionsPanel(QWidget):
 
     def show_slice(self, index: int) -> None:
         """Compare this slice, counted from 0."""
-        self.comparison.go(index)
+        self.comparison.show_z(index)
 
     def propose(self, step: Mapping[str, Any]) -> None:
-        """Add a step that was recommended; it is seen, and measured where it must be, before it is kept."""
+        """Add a step that was recommended for the volume as it is shown; it is measured where it must be, and seen, before it
+        is kept."""
         if self.entry is not None:
-            self.editor.insert(link_of(step))
+            self.editor.insert(link_of(step), seen=True)
 
     # --- editing
 

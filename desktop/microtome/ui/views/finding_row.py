@@ -1,0 +1,76 @@
+"""A finding of the health check as a row: how bad, in words, its slices as links, its remedies as buttons."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QFrame, QLabel, QWidget
+
+from microtome.ui.i18n import tr
+from microtome.ui.icons import pixmap
+from microtome.ui.theme import GRID, current
+from microtome.ui.widgets import button, column, label, row, set_property
+from microtome.volumes.findings import Finding
+
+_MOST = 8  # ranges that are links
+
+
+def severity_look(severity: str) -> tuple[str, str, str]:
+    """Icon, colour and word of a severity."""
+    theme = current()
+    looks = {
+        "bad": ("error", theme.bad, tr("bad")),
+        "warning": ("warning", theme.warn, tr("warning")),
+        "note": ("info", theme.muted, tr("note")),
+    }
+    return looks[severity]
+
+
+class FindingRow(QFrame):
+    """One finding; a click on it chooses it."""
+
+    chosen = Signal()
+    slice_wanted = Signal(int)
+    remedy_wanted = Signal(object)  # a step
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__()
+        self.finding = finding
+        self.setProperty("role", "card")
+        name, colour, word = severity_look(finding.severity)
+        picture = QLabel()
+        picture.setPixmap(pixmap(name, 18, colour))
+        picture.setAlignment(Qt.AlignmentFlag.AlignTop)
+        picture.setToolTip(word)
+        badge = label(word, "badge")
+        set_property(badge, "tone", {"bad": "bad", "warning": "warn", "note": ""}[finding.severity])
+        words = label(finding.words, wrap=True, selectable=True)
+        parts: list[QWidget] = [words]
+        self.links = [self._link(a, b) for a, b in finding.slices[:_MOST]]
+        more = len(finding.slices) - len(self.links)
+        self.remedies = [
+            button(tr(r.label), partial(self.remedy_wanted.emit, r.step), kind="small", icon_name="use")
+            for r in finding.remedies
+        ]
+        inner = column(*parts, gap=2)
+        if self.links:
+            said = label(tr("and {n} more", n=more), "faint") if more > 0 else label()
+            inner.addLayout(row(label(tr("Slices"), "muted"), *self.links, said, None, gap=GRID // 2))
+        if self.remedies:
+            inner.addLayout(row(*self.remedies, None, gap=GRID // 2))
+        body = row(picture, inner, badge, margin=GRID, gap=GRID)
+        body.setStretch(1, 1)
+        body.setAlignment(badge, Qt.AlignmentFlag.AlignTop)
+        self.setLayout(body)
+
+    def _link(self, first: int, last: int) -> QWidget:
+        made = button(str(first) if first == last else f"{first}–{last}", partial(self.slice_wanted.emit, first), kind="link")
+        made.setToolTip(tr("Go to slice {n}", n=first))
+        return made
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Choose it."""
+        self.chosen.emit()
+        super().mousePressEvent(event)
