@@ -102,15 +102,14 @@ def _gaps(numbers: Sequence[int]) -> str:
     """What is said of missing numbers in a series, "" where none is missing."""
     present = sorted(numbers)
     steps = np.diff(present)
-    usual = int(np.median(steps)) if len(steps) else 1
-    missing = [n for a, b in itertools.pairwise(present) for n in range(a + usual, b, max(1, usual))][:100_000]
-    if not missing:
+    usual = max(1, int(np.median(steps))) if len(steps) else 1
+    runs = [(a + usual, (b - a - 1) // usual) for a, b in itertools.pairwise(present) if b - a > usual]
+    count = sum(n for _, n in runs)
+    if not count:
         return ""
-    breaks = [i for i in range(1, len(missing)) if missing[i] - missing[i - 1] != usual]
-    runs = [missing[i:j] for i, j in itertools.pairwise([0, *breaks, len(missing)])]
-    shown = [str(r[0]) if len(r) == 1 else f"{r[0]} to {r[-1]}" for r in runs[:_MOST_NAMED]]
-    names = ", ".join(shown) + (f", … ({len(missing)} in all)" if len(runs) > _MOST_NAMED else "")
-    one = len(missing) == 1
+    shown = [str(first) if n == 1 else f"{first} to {first + (n - 1) * usual}" for first, n in runs[:_MOST_NAMED]]
+    names = ", ".join(shown) + (f", … ({count} in all)" if len(runs) > _MOST_NAMED else "")
+    one = count == 1
     return f"{'Slice' if one else 'Slices'} {names} {'is' if one else 'are'} missing; their neighbours were joined."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,22 @@ def mapped(path: Path, dtype: DTypeLike, *, shape: tuple[int, ...], offset: int 
         raise FileError(f"{path} cannot be mapped ({error}).", "Copy it to a local disk.") from error
     array._path, array._stamp, array._start = path, stamp, array.ctypes.data - offset
     return array
+
+
+def mapped_pages(path: Path, dtype: DTypeLike, *, shape: tuple[int, int, int], starts: Sequence[int]) -> NDArray[Any] | None:
+    """A stack whose pages begin at `starts` (bytes), mapped where they follow each other at one distance, else None.
+
+    Between the pages something else may lie, as the directories of a TIFF do.
+    """
+    kind = np.dtype(dtype)
+    page = shape[1] * shape[2] * kind.itemsize
+    steps = set(np.diff(np.asarray(starts, dtype=np.int64)).tolist())
+    step = steps.pop() if len(steps) == 1 else page
+    if steps or step < page or step % kind.itemsize:
+        return None
+    whole = mapped(path, kind, shape=(((len(starts) - 1) * step + page) // kind.itemsize,), offset=starts[0])
+    strides = (step, shape[2] * kind.itemsize, kind.itemsize)
+    return np.lib.stride_tricks.as_strided(whole, shape, strides, subok=True, writeable=False)
 
 
 def view_of(array: NDArray[Any], key: tuple[int | slice, ...]) -> NDArray[Any]:

@@ -44,14 +44,14 @@ def open_tiff(path: Path, *, channel: int = -1, time: int = -1, image: int = -1,
         check_sizes(path, layout, chain.sizes)
         page = file.pages[layout.first].keyframe
         rule = _rule(path, page)
-        check_segments(path, file, layout, chain)
+        starts = check_segments(path, file, layout, chain)
         findings = (*layout.findings, *_colour_findings(path, page, rule), *rule.findings)
         report = tiff_report(file, page, max(0, image)) if scaled else Reported()
     if scaled:
         report += image_companions(path, layout.shape[2]) + stack_companions(path, layout.shape[2])
     scale = weigh(report, layout.shape[0])
     return RawVolume(
-        voxels=tiff_voxels(path, layout, rule),
+        voxels=tiff_voxels(path, layout, rule, starts),
         voxel_size=scale.voxel_size,
         source=str(path),
         findings=(*findings, *scale.findings),

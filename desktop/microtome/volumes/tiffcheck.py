@@ -52,8 +52,12 @@ def check_sizes(path: Path, layout: Layout, sizes: Sequence[tuple[int, int]]) ->
             )
 
 
-def check_segments(path: Path, file: tifffile.TiffFile, layout: Layout, chain: TiffBones) -> None:
-    """Raise FileError where the voxels would reach beyond the end of the file, or be fewer than the page is large."""
+def check_segments(path: Path, file: tifffile.TiffFile, layout: Layout, chain: TiffBones) -> tuple[int, ...]:
+    """Raise FileError where the voxels would reach beyond the end of the file, or be fewer than the page is large.
+
+    Returns where each page's voxels begin, if they lie there as they are, in one piece a page; () where they are coded, or
+    where the whole stack lies in one piece.
+    """
     page = file.pages[layout.first].keyframe
     bits = bits_of(page)
     if layout.offset is not None:
@@ -63,11 +67,12 @@ def check_segments(path: Path, file: tifffile.TiffFile, layout: Layout, chain: T
             raise FileError(
                 f"{path} is incomplete: {needed} bytes are promised, {chain.file_bytes} are there.", "Copy or export it again."
             )
-        return
+        return ()
     indices: Sequence[int] = layout.pages if layout.pages is not None else range(len(file.pages))
     chunks = float(np.prod([int(n) for n in page.chunked], dtype=np.float64))
     packed = int(page.imagelength) * (int(page.imagewidth) * int(page.samplesperpixel) * bits // 8)
     tightest = _TIGHTEST.get(int(page.compression))
+    starts: list[int] = []
     for i in indices[:_MOST_PAGES_CHECKED]:
         one = file.pages[i]
         offsets, counts = one.dataoffsets, one.databytecounts
@@ -75,3 +80,12 @@ def check_segments(path: Path, file: tifffile.TiffFile, layout: Layout, chain: T
         short = tightest is not None and sum(counts) * tightest < packed
         if reach > chain.file_bytes or len(offsets) < chunks or short:
             raise FileError(f"{path} is incomplete: voxels of page {i + 1} are missing.", "Copy or export it again.")
+        if sum(counts) == packed == reach - offsets[0] and _as_they_are(one.keyframe, layout):
+            starts.append(int(offsets[0]))
+    return tuple(starts) if len(starts) == layout.shape[0] else ()
+
+
+def _as_they_are(page: tifffile.TiffPage, layout: Layout) -> bool:
+    """Whether the bytes of a page are its voxels row by row."""
+    plain = (page.compression, page.predictor, page.fillorder, page.is_tiled) == (1, 1, 1, False)
+    return plain and bits_of(page) == 8 * layout.dtype.itemsize and layout.dtype != bool

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError
 from microtome.plugin import LazyArray
+from microtome.store.atomic import explain
 from microtome.volumes.grey import GreyRule, to_grey
 from microtome.volumes.lazy import PagedArray, need_memory
-from microtome.volumes.mapped import mapped, stamp_of, unchanged, view_of
+from microtome.volumes.mapped import mapped, mapped_pages, stamp_of, unchanged, view_of
 from microtome.volumes.tifflayout import Layout
 from microtome.volumes.tiffparser import opened
 
@@ -21,14 +22,47 @@ if TYPE_CHECKING:
     import tifffile
 
 
-def tiff_voxels(path: Path, layout: Layout, rule: GreyRule) -> LazyArray:
-    """The grey stack (z, y, x) of a layout, in the file's own dtype (1-bit: uint8 of 0 and 1)."""
+def tiff_voxels(path: Path, layout: Layout, rule: GreyRule, starts: Sequence[int] = ()) -> LazyArray:
+    """The grey stack (z, y, x) of a layout, in the file's own dtype (1-bit: uint8 of 0 and 1).
+
+    `starts`: where the voxels of each page begin, if they lie there as they are.
+    """
     dtype = np.dtype("uint8") if layout.dtype == bool else layout.dtype.newbyteorder("=")
+    stored = np.dtype(layout.order + layout.dtype.char)
     if layout.offset is not None and rule.plain and layout.dtype != bool:
-        whole = mapped(path, layout.order + layout.dtype.char, shape=(*layout.outer, *layout.shape[1:]), offset=layout.offset)
+        whole = mapped(path, stored, shape=(*layout.outer, *layout.shape[1:]), offset=layout.offset)
         return view_of(whole, layout.pick).reshape(layout.shape)
-    read = _by_pages(path, layout, rule) if layout.pages is not None else _as_whole(path, layout, rule)
+    if starts and rule.plain:
+        evenly = mapped_pages(path, stored, shape=layout.shape, starts=starts)
+        if evenly is not None:
+            return evenly
+        read = _by_place(path, layout, stored, starts)
+    else:
+        read = _by_pages(path, layout, rule) if layout.pages is not None else _as_whole(path, layout, rule)
     return PagedArray(shape=layout.shape, dtype=dtype, read=read, name=str(path))
+
+
+def _by_place(path: Path, layout: Layout, stored: np.dtype[Any], starts: Sequence[int]) -> Any:
+    """Reads pages at known places, without a walk along the chain of directories."""
+    stamp = stamp_of(path)
+    count = layout.shape[1] * layout.shape[2]
+
+    def read(indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+        unchanged(path, stamp)
+        try:
+            with open(path, "rb") as file:
+                for i in indices:
+                    file.seek(starts[i])
+                    page = np.fromfile(file, stored, count)
+                    if page.size != count:
+                        raise FileError(f"{path} has changed since it was opened.", "Open it again.")
+                    yield page.reshape(layout.shape[1:])
+        except OSError as error:
+            if isinstance(error, FileError):
+                raise
+            raise explain(error, path, "read") from error
+
+    return read
 
 
 def _by_pages(path: Path, layout: Layout, rule: GreyRule) -> Any:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError
+from microtome.volumes.drop import examine
 from microtome.volumes.folder import is_stack, natural, numbering
 from microtome.volumes.read import describe, open_volume
 
@@ -64,6 +65,63 @@ def test_a_missing_slice_is_said(tmp_path: Path) -> None:
     volume = open_volume(tmp_path / "s")
     assert volume.shape[0] == 5
     assert "Slice 4 is missing" in volume.findings[0]
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        ([*range(12), *range(16, 30), *range(31, 40)], "Slices 12 to 15, 30 are missing"),
+        ([n for n in range(60) if n % 8 != 3], "Slices 3, 11, 19, 27, 35, 43, … (7 in all) are missing"),
+        ([0, 2, 4, 8, 10, 12], "Slice 6 is missing"),
+        ([0, 1, 2, 10_000_000], "Slices 3 to 9999999 are missing"),
+    ],
+)
+def test_missing_slices_are_named_in_runs(tmp_path: Path, there: list[int], words: str) -> None:
+    """Few words for many gaps; a stray number far away takes no time."""
+    _slices(tmp_path / "s", [f"{i}.png" for i in there])
+    assert words in " ".join(open_volume(tmp_path / "s").findings)
+
+
+def test_an_image_beside_a_clear_series_is_left_out(tmp_path: Path) -> None:
+    """An overview or a thumbnail among the slices; dropped as files they are that stack as well."""
+    files = _slices(tmp_path / "s", [f"im{i}.png" for i in range(20)])
+    (tmp_path / "s/overview.png").write_bytes(imagecodecs.png_encode(np.zeros((90, 90), np.uint8)))
+    volume = open_volume(tmp_path / "s")
+    assert volume.shape == (20, 6, 7)
+    assert "overview.png is beside the numbered series and was left out." in volume.findings
+    for dropped in (files, [*files, tmp_path / "s/overview.png"]):
+        (item,) = examine(dropped)
+        assert item.description is not None
+        assert (item.description.kind, item.description.shape) == ("volume", (20, 6, 7))
+
+
+def test_two_series_in_one_folder_are_no_stack(tmp_path: Path) -> None:
+    """Which of them is meant nobody can know."""
+    files = _slices(tmp_path / "s", [f"{kind}_{i}.png" for kind in ("raw", "mask") for i in range(20)])
+    assert not is_stack(sorted(files, key=natural))
+    assert describe(tmp_path / "s").kind == "images folder"
+
+
+def test_a_path_as_long_as_windows_forbids(tmp_path: Path) -> None:
+    """More than 260 characters, in Japanese too."""
+    folder = tmp_path / ("長い名前のフォルダ" * 8) / ("long folder name " * 8) / ("x" * 100)
+    _slices(folder, [f"試料 {i}.png" for i in range(4)])
+    assert len(str(folder)) > 260
+    assert _order(folder) == [0, 1, 2, 3]
+    tifffile.imwrite(folder / "stack ü#%.tif", np.ones((3, 5, 5), np.uint8), photometric="minisblack")
+    assert open_volume(folder / "stack ü#%.tif").shape == (3, 5, 5)
+
+
+def test_a_broken_slice_is_named(tmp_path: Path) -> None:
+    """Empty, cut off in its header, or of another kind than its name says."""
+    files = _slices(tmp_path / "s", [f"{i}.png" for i in range(5)])
+    whole = files[3].read_bytes()
+    for content in (b"", whole[:20], b"II*\0" + whole):
+        files[3].write_bytes(content)
+        with pytest.raises(FileError, match=r"3\.png"):
+            open_volume(tmp_path / "s")
+        (item,) = examine([tmp_path / "s"])
+        assert "3.png" in item.error
 
 
 def test_a_series_with_a_step_misses_nothing(tmp_path: Path) -> None:

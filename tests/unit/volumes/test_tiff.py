@@ -47,6 +47,22 @@ def test_a_plain_stack_is_mapped_a_compressed_one_read_by_pages(tmp_path: Path, 
     np.testing.assert_array_equal(volume[2:4, 3], voxels[2:4, 3])
 
 
+@pytest.mark.parametrize("dtype", ["uint8", ">u2", "<f4"])
+def test_pages_with_directories_between_them_are_mapped(tmp_path: Path, voxels: Bytes, dtype: str) -> None:
+    """Where they follow at one distance; where one is out of place, each is read where it lies."""
+    for name, gap in (("even.tif", 1), ("uneven.tif", 2)):
+        with tifffile.TiffWriter(tmp_path / name, byteorder=">" if dtype == ">u2" else "<") as writer:
+            for z, page in enumerate(voxels):
+                words = "x" * (16 * gap if z == 3 else 16)
+                settings: dict[str, Any] = {"metadata": None, "contiguous": False, "description": words}
+                writer.write(page.astype(dtype), photometric="minisblack", **settings)
+        volume = open_volume(tmp_path / name)
+        assert isinstance(volume.voxels, np.memmap) is (gap == 1)
+        np.testing.assert_array_equal(volume.as_array(), voxels.astype(dtype))
+        np.testing.assert_array_equal(volume[4, 3:9, ::-2], voxels.astype(dtype)[4, 3:9, ::-2])
+        np.testing.assert_array_equal(volume[:, 5], voxels.astype(dtype)[:, 5])
+
+
 @pytest.mark.parametrize(
     "settings",
     [
