@@ -5,11 +5,16 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import h5py
 import imagecodecs
+import mrcfile
+import nrrd
 import numpy as np
+import scipy.io
 import tifffile
+import zarr
 from numpy.typing import NDArray
 
 from microtome.contract import ReaderContract
@@ -272,3 +277,157 @@ def _particles(structure: Structure) -> Iterator[tuple[str, list[float], float]]
     """Name, place (z, y, x) and radius of each particle."""
     types = [] if structure.types is None else structure.types.tolist()
     return zip([structure.names[t] for t in types], structure.centres.tolist(), structure.radii.tolist(), strict=True)
+
+
+class TestHdf5(ReaderContract):
+    """One data set in a group, in chunks."""
+
+    name = "hdf5"
+    dtypes = ("uint8", "int16", "uint16", "float32", "float64")
+
+    def write(self, folder: Path, voxels: NDArray[Any]) -> tuple[Path, dict[str, Any]]:
+        """h5py, big-endian and compressed."""
+        with h5py.File(folder / "a.h5", "w") as file:
+            kind = voxels.dtype.newbyteorder(">")
+            file.create_dataset("entry/data", data=voxels.astype(kind), chunks=(2, 3, 4), compression="gzip", fletcher32=True)
+        return folder / "a.h5", {}
+
+
+class TestXdmf(ReaderContract):
+    """A text that names a data set of an HDF5 file beside it."""
+
+    name = "xdmf"
+    dtypes = ("uint8",)
+
+    def write(self, folder: Path, voxels: NDArray[Any]) -> tuple[Path, dict[str, Any]]:
+        """Without a geometry."""
+        with h5py.File(folder / "a.h5", "w") as file:
+            file["image"] = voxels
+        size = " ".join(str(n) for n in voxels.shape)
+        item = f'<DataItem Format="HDF" Dimensions="{size}" NumberType="UChar" Precision="1">a.h5:/image</DataItem>'
+        grid = f'<Grid Name="G"><Attribute Name="A" Center="Cell">{item}</Attribute></Grid>'
+        (folder / "a.xmf").write_text(f'<Xdmf Version="3.0"><Domain>{grid}</Domain></Xdmf>')
+        return folder / "a.xmf", {}
+
+
+class TestZarrFolder(ReaderContract):
+    """A store of version 2, one file a chunk."""
+
+    name = "zarr"
+    dtypes = ("uint8", "int16", "uint16", "float32")
+
+    def write(self, folder: Path, voxels: NDArray[Any]) -> tuple[Path, dict[str, Any]]:
+        """Compressed chunks that do not divide the shape."""
+        zarr.create_array(str(folder / "a.zarr"), data=voxels, chunks=(2, 4, 4), zarr_format=2)
+        return folder / "a.zarr", {}
+
+
+class TestZarrZip(ReaderContract):
+    """A store of version 3 in a zip file."""
+
+    name = "zarr"
+
+    def write(self, folder: Path, voxels: NDArray[Any]) -> tuple[Path, dict[str, Any]]:
+        """One array at the root."""
+        store = zarr.storage.ZipStore(str(folder / "a.zarr.zip"), mode="w")
+        zarr.create_array(store, data=voxels, chunks=(2, 4, 4))
+        store.close()
+        return folder / "a.zarr.zip", {}
+
+
+class TestMrc(ReaderContract):
+    """Maps of the modes 1, 2, 6 and 0."""
+
+    name = "mrc"
+    dtypes = ("int16", "uint16", "float32", "int8")
+
+    def write(self, folder: Path, voxels: NDArray[Any]) -> tuple[Path, dict[str, Any]]:
+        """mrcfile."""
+        if voxels.dtype == np.int8:
+            voxels -= 100
+        with mrcfile.new(str(folder / "a.mrc")) as file:
+            file.set_data(voxels)
+        return folder / "a.mrc", {}
+
+
+class TestNrrd(ReaderContract):
+    """Attached raw voxels."""
+
+    name = "nrrd"
+    dtypes = ("uint8", "int16", "uint16", "int32", "float32", "float64")
+
+    def write(self, folder: Path, voxels: NDArray[Any]) -> tuple[Path, dict[str, Any]]:
+        """pynrrd."""
+        nrrd.write(str(folder / "a.nrrd"), voxels, {"encoding": "raw"}, index_order="C")
+        return folder / "a.nrrd", {}
+
+
+class TestCompressedNrrd(ReaderContract):
+    """Attached gzip."""
+
+    name = "nrrd"
+
+    def write(self, folder: Path, voxels: NDArray[Any]) -> tuple[Path, dict[str, Any]]:
+        """pynrrd."""
+        nrrd.write(str(folder / "a.nrrd"), voxels, {"encoding": "gzip"}, index_order="C")
+        return folder / "a.nrrd", {}
+
+
+class TestMetaImage(ReaderContract):
+    """One file, big-endian."""
+
+    name = "metaimage"
+    types: ClassVar[dict[str, str]] = {"uint8": "MET_UCHAR", "uint16": "MET_USHORT", "float32": "MET_FLOAT"}
+
+    def write(self, folder: Path, voxels: NDArray[Any]) -> tuple[Path, dict[str, Any]]:
+        """The header as ITK writes it."""
+        size = " ".join(str(n) for n in reversed(voxels.shape))
+        text = f"ObjectType = Image\nNDims = 3\nBinaryData = True\nElementByteOrderMSB = True\nDimSize = {size}\n"
+        text += f"ElementType = {self.types[voxels.dtype.name]}\nElementDataFile = LOCAL\n"
+        (folder / "a.mha").write_bytes(text.encode() + voxels.astype(voxels.dtype.newbyteorder(">")).tobytes())
+        return folder / "a.mha", {}
+
+
+class TestMatlab(ReaderContract):
+    """A(y, x, z), compressed as MATLAB does."""
+
+    name = "mat"
+    dtypes = ("uint8", "int16", "uint16", "float32", "float64")
+
+    def write(self, folder: Path, voxels: NDArray[Any]) -> tuple[Path, dict[str, Any]]:
+        """scipy."""
+        scipy.io.savemat(folder / "a.mat", {"A": np.moveaxis(voxels, 0, 2)}, do_compression=True)
+        return folder / "a.mat", {}
+
+
+class TestMatlab73(ReaderContract):
+    """Version 7.3 is HDF5 behind 512 bytes of text, its axes the other way round."""
+
+    name = "mat"
+    dtypes = ("uint8", "uint16", "float64")
+
+    def write(self, folder: Path, voxels: NDArray[Any]) -> tuple[Path, dict[str, Any]]:
+        """h5py with a user block."""
+        path = folder / "a.mat"
+        with h5py.File(path, "w", userblock_size=512) as file:
+            file["A"] = np.moveaxis(voxels, 0, 2).T
+        content = path.read_bytes()
+        path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(128) + content[128:])
+        return path, {}
+
+
+class TestMicroscope(ReaderContract):
+    """Berkeley's EMD, which calls its axes by their names."""
+
+    name = "microscope"
+
+    def write(self, folder: Path, voxels: NDArray[Any]) -> tuple[Path, dict[str, Any]]:
+        """h5py, without units."""
+        with h5py.File(folder / "a.emd", "w") as file:
+            file.attrs.update({"version_major": 0, "version_minor": 2})
+            group = file.create_group("data/scan")
+            group.attrs["emd_group_type"] = 1
+            group["data"] = voxels
+            for i, count in enumerate(voxels.shape):
+                group.create_dataset(f"dim{i + 1}", data=np.arange(count)).attrs.update({"name": "zyx"[i], "units": ""})
+        return folder / "a.emd", {}

@@ -44,7 +44,8 @@ def unpacked(
     except (MemoryError, ValueError) as error:
         raise FileError(f"{path} promises {size} bytes of voxels; there is no memory for them.") from error
     at = -skip
-    for piece in _pieces(path, offset, codec):
+    pieces = _pieces(path, offset, codec)
+    for piece in pieces:
         if at < 0:
             drop = min(-at, len(piece))
             piece, at = piece[drop:], at + drop
@@ -53,6 +54,7 @@ def unpacked(
             out[at : at + take] = np.frombuffer(piece, np.uint8, take)
             at += take
         if at == size:
+            next(pieces, None)  # the checksum may stand behind the last voxel
             return out.view(dtype).reshape(shape)
     raise FileError(f"{path} is incomplete: {size} bytes of voxels are promised, {max(0, at)} are there.", "Copy it again.")
 

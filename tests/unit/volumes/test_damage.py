@@ -6,11 +6,15 @@ read in a process of their own, since what must not happen would take the tests 
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +97,91 @@ def _palette(image: Bytes) -> bytes:
     return out.getvalue()
 
 
+def _hdf5(**settings: Any) -> Writer:
+    def write(folder: Path, voxels: Bytes) -> Path:
+        import h5py
+
+        with h5py.File(folder / "a.h5", "w") as file:
+            file.create_dataset("entry/data", data=voxels, **settings).attrs["element_size_um"] = (0.2, 0.1, 0.1)
+        return folder / "a.h5"
+
+    return write
+
+
+def _matlab(**settings: Any) -> Writer:
+    def write(folder: Path, voxels: Bytes) -> Path:
+        import scipy.io
+
+        scipy.io.savemat(folder / "a.mat", {"A": np.moveaxis(voxels, 0, 2)}, **settings)
+        return folder / "a.mat"
+
+    return write
+
+
+def _mrc(folder: Path, voxels: Bytes) -> Path:
+    header = bytearray(1024)
+    struct.pack_into("<10i3f", header, 0, 24, 20, 6, 1, 0, 0, 0, 24, 20, 6, 240.0, 200.0, 120.0)
+    struct.pack_into("<3i", header, 64, 1, 2, 3)
+    header[208:216] = b"MAP \x44\x44\0\0"
+    (folder / "a.mrc").write_bytes(bytes(header) + voxels.astype("<i2").tobytes())
+    return folder / "a.mrc"
+
+
+def _nrrd(encoding: str, encode: Callable[[bytes], bytes]) -> Writer:
+    def write(folder: Path, voxels: Bytes) -> Path:
+        text = "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 24 20 6\nspacings: 1 1 2\n"
+        text += f'units: "nm" "nm" "nm"\nencoding: {encoding}\n\n'
+        (folder / "a.nrrd").write_bytes(text.encode() + encode(voxels.tobytes()))
+        return folder / "a.nrrd"
+
+    return write
+
+
+def _metaimage(folder: Path, voxels: Bytes) -> Path:
+    text = "NDims = 3\nDimSize = 24 20 6\nCompressedData = True\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+    (folder / "a.mha").write_bytes(text.encode() + zlib.compress(voxels.tobytes()))
+    return folder / "a.mha"
+
+
+def _numpy(save: Callable[..., None], ending: str) -> Writer:
+    def write(folder: Path, voxels: Bytes) -> Path:
+        save(folder / f"a{ending}", voxels)
+        return folder / f"a{ending}"
+
+    return write
+
+
+def _zarr_zip(folder: Path, voxels: Bytes) -> Path:
+    import zarr
+
+    store = zarr.storage.ZipStore(str(folder / "a.zarr.zip"), mode="w")
+    zarr.create_array(store, data=voxels, chunks=(4, 16, 16))
+    store.close()
+    return folder / "a.zarr.zip"
+
+
+def _ripple(folder: Path, voxels: Bytes) -> Path:
+    words = {"width": 24, "height": 20, "depth": 6, "offset": 0, "data-length": 1, "data-type": "unsigned"}
+    words |= {"byte-order": "dont-care", "record-by": "image"}
+    (folder / "a.raw").write_bytes(voxels.tobytes())
+    (folder / "a.rpl").write_text("key\tvalue\n" + "".join(f"{k}\t{v}\n" for k, v in words.items()))
+    return folder / "a.rpl"
+
+
+def _emd(folder: Path, voxels: Bytes) -> Path:
+    import h5py
+
+    with h5py.File(folder / "a.emd", "w") as file:
+        file.attrs.update({"version_major": 0, "version_minor": 2})
+        group = file.create_group("data/scan")
+        group.attrs["emd_group_type"] = 1
+        group["data"] = voxels
+        for i, count in enumerate(voxels.shape):
+            axis = group.create_dataset(f"dim{i + 1}", data=np.arange(count) * 2.0)
+            axis.attrs.update({"name": "zyx"[i], "units": "nm"})
+    return folder / "a.emd"
+
+
 FORMATS = (
     Format("tiff in one piece", _tiff(metadata=None)),
     Format("tiff, bigtiff of float32", _tiff(bigtiff=True, dtype="f4")),
@@ -110,6 +199,21 @@ FORMATS = (
     Format("bmp", _image(_bmp, ".bmp")),
     Format("bmp, palette", _image(_palette, ".bmp")),
     Format("jpeg", _image(_jpeg, ".jpg")),
+    Format("hdf5", _hdf5()),
+    Format("hdf5, deflate", _hdf5(chunks=(2, 10, 24), compression="gzip", shuffle=True, fletcher32=True)),
+    Format("matlab", _matlab()),
+    Format("matlab, compressed", _matlab(do_compression=True)),
+    Format("mrc", _mrc),
+    Format("nrrd", _nrrd("raw", bytes)),
+    Format("nrrd, gzip", _nrrd("gzip", gzip.compress)),
+    Format("nrrd, bzip2", _nrrd("bzip2", bz2.compress)),
+    Format("metaimage", _metaimage),
+    Format("npy", _numpy(np.save, ".npy")),
+    Format("npz", _numpy(np.savez, ".npz")),
+    Format("npz, compressed", _numpy(np.savez_compressed, ".npz")),
+    Format("zarr in a zip file", _zarr_zip),
+    Format("ripple", _ripple),
+    Format("emd", _emd),
 )
 
 
