@@ -6,7 +6,7 @@ from functools import partial
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QFrame, QLabel, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QWidget
 
 from microtome.ui.i18n import tr
 from microtome.ui.icons import pixmap
@@ -14,7 +14,8 @@ from microtome.ui.theme import GRID, current
 from microtome.ui.widgets import button, column, label, row, set_property
 from microtome.volumes.findings import Finding
 
-_MOST = 8  # ranges that are links
+_MOST = 6  # ranges that are links
+_LINE = 360  # pixels of a line of buttons
 
 
 def severity_look(severity: str) -> tuple[str, str, str]:
@@ -47,22 +48,21 @@ class FindingRow(QFrame):
         badge = label(word, "badge")
         set_property(badge, "tone", {"bad": "bad", "warning": "warn", "note": ""}[finding.severity])
         words = label(finding.words, wrap=True, selectable=True)
-        parts: list[QWidget] = [words]
         self.links = [self._link(a, b) for a, b in finding.slices[:_MOST]]
-        more = len(finding.slices) - len(self.links)
         self.remedies = [
             button(tr(r.label), partial(self.remedy_wanted.emit, r.step), kind="small", icon_name="use")
             for r in finding.remedies
         ]
-        inner = column(*parts, gap=2)
+        inner = column(words, gap=4)
+        more = len(finding.slices) - len(self.links)
         if self.links:
             said = label(tr("and {n} more", n=more), "faint") if more > 0 else label()
             inner.addLayout(row(label(tr("Slices"), "muted"), *self.links, said, None, gap=GRID // 2))
-        if self.remedies:
-            inner.addLayout(row(*self.remedies, None, gap=GRID // 2))
-        body = row(picture, inner, badge, margin=GRID, gap=GRID)
+        for line in _lines(self.remedies):
+            inner.addLayout(row(*line, None, gap=GRID // 2))
+        head = column(picture, None)
+        body = row(head, inner, column(badge, None), margin=GRID, gap=GRID)
         body.setStretch(1, 1)
-        body.setAlignment(badge, Qt.AlignmentFlag.AlignTop)
         self.setLayout(body)
 
     def _link(self, first: int, last: int) -> QWidget:
@@ -74,3 +74,14 @@ class FindingRow(QFrame):
         """Choose it."""
         self.chosen.emit()
         super().mousePressEvent(event)
+
+
+def _lines(buttons: list[QPushButton]) -> list[list[QPushButton]]:
+    """Buttons in lines of a width that a narrow panel has."""
+    lines: list[list[QPushButton]] = []
+    for made in buttons:
+        if lines and sum(b.sizeHint().width() for b in (*lines[-1], made)) <= _LINE:
+            lines[-1].append(made)
+        else:
+            lines.append([made])
+    return lines

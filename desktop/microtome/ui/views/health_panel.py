@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from microtome.ui.views.plots import Plot
     from microtome.volumes.health import Health
 
-_AT_ONCE = 2**25  # voxels; smaller volumes are looked over without being asked
+_AT_ONCE = 2**24  # voxels; smaller volumes are looked over without being asked
 #: Which profile shows a kind of finding.
 _SHOWS = {
     "drift": "Position x",
