@@ -115,7 +115,7 @@ def _cut_direct(voxels: Any, shape: Shape, file: mmap.mmap | None, job: Job, wor
         bounds = np.linspace(0, n, min(n, 4 * workers if workers > 1 else 1) + 1).astype(int).tolist()
         tiles: list[tuple[Tile, int]] = [((a, b, 0, h, 0, w), 0) for a, b in pairwise(bounds)]
     else:
-        tiles = list(_mapped_tiles(voxels, shape, job, mapped_bytes() // (4 * workers)))
+        tiles = list(_mapped_tiles(voxels, shape, job, mapped_bytes() // (2 * workers)))
 
     def part(piece: tuple[Tile, int]) -> None:
         tile, size = piece
@@ -174,7 +174,7 @@ def _touched_bytes(array: NDArray[Any], ranges: Ranges, pixels: int) -> NDArray[
     lengths = np.maximum(ranges[:, :, 1] - ranges[:, :, 0], 0)
     if array.ndim == 6:
         count = np.maximum(-(-ranges[:, :, 1] // EDGE) - ranges[:, :, 0] // EDGE, 0)
-        box = count.prod(axis=1) * (EDGE**3 * array.itemsize)
+        box = count[:, 0] * count[:, 1] * (count[:, 2] * EDGE**3 * array.itemsize + WINDOW)
     else:
         slow, middle, fast = np.argsort([-abs(s) for s in array.strides], kind="stable")
         steps = [abs(s) for s in array.strides]

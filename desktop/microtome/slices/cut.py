@@ -40,7 +40,7 @@ def cut(
     ("nearest"), or those of the periodic continuation ("wrap": voxel n is voxel 0). NaN in the data stays NaN, except
     where its weight is zero. Raises InputError for shapes, numbers or vectors that make no sense.
     """
-    places, directions = _poses(centres, axes)
+    places, directions = poses_of(centres, axes)
     norms = np.linalg.norm(directions, axis=2)
     if norms.size and not np.allclose(norms, 1.0, rtol=0, atol=1e-3):
         worst = norms.flat[int(np.argmax(np.abs(norms - 1.0)))]
@@ -63,11 +63,11 @@ def sample(
 
     A Volume that is larger than memory is cut where it lies: the result is the same to the bit, only time differs.
     """
-    places, vectors = _poses(centres, steps)
-    h, w = _size(size)
+    places, vectors = poses_of(centres, steps)
+    h, w = pixels_of(size)
     if outside not in _MODES:
         raise InputError(f"outside cannot be {outside!r}.", "Known: nan, nearest, wrap.")
-    workers = _threads(threads)
+    workers = threads_of(threads)
     voxels = voxels_of(volume)
     out = np.empty((len(places), h, w), np.float32)
     if out.size:
@@ -96,7 +96,8 @@ def voxels_of(volume: NDArray[Any] | HasArray) -> NDArray[Any] | Volume:
     return found
 
 
-def _poses(centres: ArrayLike, axes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def poses_of(centres: ArrayLike, axes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centres (n, 3) and vectors (n, 2, 3) as arrays; InputError where their shapes do not fit or a number is not finite."""
     places = _numbers(centres, "centres")
     vectors = _numbers(axes, "axes")
     if places.size == 0 and vectors.size == 0:
@@ -120,14 +121,16 @@ def _numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
     return array
 
 
-def _size(size: int | tuple[int, int]) -> tuple[int, int]:
+def pixels_of(size: int | tuple[int, int]) -> tuple[int, int]:
+    """(h, w) of a size in pixels, one number for both; InputError below 1."""
     pair = (size, size) if isinstance(size, int | np.integer) else tuple(size)
     if len(pair) != 2 or any(not isinstance(s, int | np.integer) or isinstance(s, bool) or s < 1 for s in pair):
         raise InputError(f"size must be (h, w) in pixels, both at least 1, not {size!r}.")
     return int(pair[0]), int(pair[1])
 
 
-def _threads(threads: int | None) -> int:
+def threads_of(threads: int | None) -> int:
+    """The number of threads to use, all cores where None; InputError below 1."""
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
