@@ -115,12 +115,17 @@ def pairs(pages: Iterable[NDArray[Any]], *, reach: int, limit: int) -> Iterator[
     before: deque[Reduced] = deque(maxlen=reach)
     for z, page in enumerate(pages):
         here = reduced(page, factor_for(page.shape, limit))
-        found = []
-        for back, other in enumerate(reversed(before), start=1):
-            moved, alike = displacement(other, here)
-            found.append(Pair(first=z - back, second=z, moved=(float(moved[0]), float(moved[1])), alike=alike))
+        yield z, compared(z, here, before)
         before.append(here)
-        yield z, found
+
+
+def compared(z: int, here: Reduced, before: Sequence[Reduced]) -> list[Pair]:
+    """Slice z compared with those before it, given in their order: the nearest pair first."""
+    found = []
+    for back, other in enumerate(reversed(before), start=1):
+        moved, alike = displacement(other, here)
+        found.append(Pair(first=z - back, second=z, moved=(float(moved[0]), float(moved[1])), alike=alike))
+    return found
 
 
 def positions(found: Sequence[Pair], count: int) -> Floats:
