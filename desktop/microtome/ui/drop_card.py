@@ -24,7 +24,8 @@ from microtome.ui.volume_properties import ClaimsRow, VoxelSizeEdit, class_combo
 from microtome.ui.widgets import Choice, button, column, framed, holding, label, row, scrolling, set_property
 from microtome.volumes.read import Description
 
-_WIDTH, _HEIGHT, _ROW = 880, 700, 98
+_WIDTH, _HEIGHT = 880, 700
+_CHROME, _SIDES = 200, 80  # pixels of the card about its list
 _INDENT = 26
 _LITTLE = 0.1  # of the free disk
 
@@ -256,10 +257,19 @@ class DropCard(QFrame):
     def resize_to_host(self) -> None:
         """Cover the host; the card stays in the middle."""
         self.setGeometry(self._host.rect())
-        wanted = 190 + max(_ROW * self._list.count(), self._list.sizeHint().height())
-        height = min(self.height() - 6 * GRID, max(260, min(_HEIGHT, wanted)))
         width = min(self.width() - 6 * GRID, _WIDTH)
+        wanted = _CHROME + sum(self._height_at(i, width - _SIDES) + GRID for i in range(self._list.count()))
+        height = min(self.height() - 6 * GRID, max(260, min(_HEIGHT, wanted)))
         self.card.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
+
+    def _height_at(self, place: int, width: int) -> int:
+        """The height that a row takes at a width; words wrap."""
+        item = self._list.itemAt(place)
+        made = item.widget() if item is not None else None
+        if made is None:
+            return 0
+        made.ensurePolished()
+        return max(made.sizeHint().height(), made.heightForWidth(width))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Say that it is gone."""

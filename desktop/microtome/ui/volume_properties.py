@@ -54,7 +54,14 @@ class VoxelSizeEdit(QWidget):
 
     changed = Signal()  # something was entered; it may make no sense
 
-    def __init__(self, size: tuple[float, float, float] | None, unit: str, pixel: tuple[float, float] | None = None) -> None:
+    def __init__(
+        self,
+        size: tuple[float, float, float] | None,
+        unit: str,
+        pixel: tuple[float, float] | None = None,
+        *,
+        narrow: bool = False,
+    ) -> None:
         super().__init__()
         # What is shown is rounded for reading; an untouched number keeps all its digits.
         self._exact: tuple[float | None, ...] = size or (None, *(pixel or (None, None)))
@@ -73,7 +80,8 @@ class VoxelSizeEdit(QWidget):
             line.setCursorPosition(0)
             line.settled.connect(self._settled)
             grid.addWidget(line, 0, i)
-        grid.addWidget(self.unit, 0, 3)
+        # In a narrow panel the unit stands below.
+        grid.addWidget(self.unit, *((1, 0) if narrow else (0, 3)))
         self.setLayout(grid)
         self._mark()
 
@@ -190,7 +198,7 @@ class VolumeProperties(QWidget):
         line = self.class_box.lineEdit()
         assert line is not None
         line.editingFinished.connect(self._set_class)
-        self.voxel = VoxelSizeEdit(entry.voxel_size, entry.unit, entry.pixel_size)
+        self.voxel = VoxelSizeEdit(entry.voxel_size, entry.unit, entry.pixel_size, narrow=True)
         parts: list[QWidget] = [label(tr("VOLUME"), "section"), label(entry.name, "heading", wrap=True, selectable=True)]
         parts += [label(tr("Class"), "muted"), self.class_box]
         if entry.simulate is None:

@@ -16,6 +16,7 @@ from microtome.ui.pages.base import Page
 from microtome.ui.theme import GRID
 from microtome.ui.viewing import Look
 from microtome.ui.views.corrections_panel import CorrectionsPanel
+from microtome.ui.views.health_panel import HealthPanel
 from microtome.ui.views.pose import Pose
 from microtome.ui.views.slice_controls import SliceControls
 from microtome.ui.views.slice_view import SliceView
@@ -35,6 +36,7 @@ class VolumesPage(Page):
         self._entry: VolumeEntry | None = None
         self.viewer = VolumeViewer(desk)
         self.table = VolumeTable(desk)
+        self.health = HealthPanel(desk)
         self.corrections = CorrectionsPanel(desk)
         self.tabs = QTabWidget()
         self.stack = QStackedWidget()
@@ -42,6 +44,8 @@ class VolumesPage(Page):
         self.stack.addWidget(self._halves())
         self.setLayout(column(self.stack))
         self.viewer.place_changed.connect(lambda place: self.corrections.show_slice(place[0]))
+        self.health.slice_wanted.connect(self.show_slice)
+        self.health.remedy_wanted.connect(self._correct)
         desk.selected.connect(self._selected)
 
     @property
@@ -78,6 +82,7 @@ class VolumesPage(Page):
         table = column(self.table)
         table.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
         self.tabs.addTab(holding(table), tr("Volumes"))
+        self.tabs.addTab(self.health, tr("Health"))
         self.tabs.addTab(self.corrections, tr("Corrections"))
         self.tabs.setDocumentMode(True)
         self.tabs.currentChanged.connect(lambda _: self._roomy())
@@ -85,14 +90,14 @@ class VolumesPage(Page):
         self.halves.addWidget(holding(top))
         self.halves.addWidget(self.tabs)
         self.halves.setStretchFactor(0, 1)
-        self.halves.setSizes([560, 180])
+        self.halves.setSizes([600, 140])
         self.halves.setChildrenCollapsible(False)
         return self.halves
 
     def _roomy(self) -> None:
         """Panels need more room than the table."""
         upper, lower = self.halves.sizes()
-        least = 180 if self.tabs.currentIndex() == 0 else 320
+        least = 140 if self.tabs.currentIndex() == 0 else 320
         if self.tabs.currentIndex() and lower < least:
             self.halves.setSizes([upper + lower - least, least])
 
@@ -125,7 +130,13 @@ class VolumesPage(Page):
         project = self.desk.session.project
         self._entry = entry
         self.viewer.show_source((project, entry) if project is not None and entry is not None else None)
+        self.health.show_entry(entry)
         self.corrections.show_entry(entry)
+
+    def _correct(self, step: dict[str, Any]) -> None:
+        """Take up what the health check recommends."""
+        self.tabs.setCurrentWidget(self.corrections)
+        self.corrections.propose(step)
 
     def show_slice(self, index: int) -> None:
         """Show a slice (z) of the volume."""
