@@ -13,7 +13,7 @@ from microtome.plugin import Choice, Field, FileError, InputError, Question, Que
 from microtome.volumes import particles
 from microtome.volumes.boxes import lattice_frame
 from microtome.volumes.frames import Frame, chosen
-from microtome.volumes.particles import Particles, Wishes, volume_of
+from microtome.volumes.particles import Particles, Wishes, places_of, volume_of
 from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
 
 Array = NDArray[np.float64]
@@ -99,7 +99,7 @@ def _data(path: Path, style: str) -> Particles:
     if diameter >= 0:
         wanted["diameter"] = (diameter, float)
     table = rows(path, offset, count, wanted, line=line)
-    edges, places, turned = lattice_frame(limits.rows, _places(table) - np.asarray(limits.low), path)
+    edges, places, turned = lattice_frame(limits.rows, places_of(table, path) - np.asarray(limits.low), path)
     return Particles(
         places=places,
         radii=table["diameter"] / 2 if "diameter" in table else None,
@@ -109,10 +109,6 @@ def _data(path: Path, style: str) -> Particles:
         findings=turned,
         convention=_convention(unit),
     )
-
-
-def _places(table: dict[str, Array]) -> Array:
-    return np.column_stack([table.pop(axis) for axis in "xyz"])
 
 
 def _convention(unit: str) -> str:
@@ -312,7 +308,7 @@ def _step(path: Path, frame: Frame) -> Particles:
     limits, wraps = _bounds(flags, numbers, path)
     wanted, scaled = _wanted(names, words, path)
     table = rows(path, start, frame.count, wanted, line=before)
-    places = _places(table)
+    places = places_of(table, path)
     places = places @ limits.rows if scaled else places - np.asarray(limits.low)
     edges, inside, turned = lattice_frame(limits.rows, places, path)
     return Particles(
@@ -336,7 +332,7 @@ def _bounds(flags: str, lines: list[str], path: Path) -> tuple[_Box, tuple[bool,
         values = [[float(word) for word in line.split()] for line in lines]
     except ValueError as error:
         raise FileError(f"{path} has a box that is no list of numbers: {lines[0]:.60}.", "Save it again.") from error
-    if len(values) != 3 or any(len(v) not in (2, 3) for v in values):
+    if len(values) != 3 or any(len(v) not in (2, 3) or not np.isfinite(v).all() for v in values):
         raise FileError(f"{path} has no limits of its box (ITEM: BOX BOUNDS).", "Copy or save it again.")
     xy, xz, yz = (v[2] if len(v) == 3 else 0.0 for v in values)
     low = (values[0][0] - min(0.0, xy, xz, xy + xz), values[1][0] - min(0.0, yz), values[2][0])

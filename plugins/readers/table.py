@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from microtome.plugin import Field, FileError, InputError, RawVolume, reader
 from microtome.volumes import particles
-from microtome.volumes.particles import Particles, Wishes, volume_of
+from microtome.volumes.particles import Particles, Wishes, places_of, volume_of
 from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
 from microtome.volumes.units import nanometres
 
@@ -105,7 +105,7 @@ def _particles(path: Path, columns: str) -> Particles:
     if cut:
         found = ("The last line of the file has no end: the file may be cut off.",)
     return Particles(
-        places=np.column_stack([read[axis] for axis in "xyz"]),
+        places=places_of(read, path),
         radii=_radii(read),
         labels=read.get("type"),
         edges=header.edges,

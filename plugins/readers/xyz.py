@@ -14,7 +14,7 @@ from microtome.volumes import particles
 from microtome.volumes.boxes import lattice_frame
 from microtome.volumes.extxyz import columns, pairs
 from microtome.volumes.frames import Frame, chosen
-from microtome.volumes.particles import Particles, Wishes, volume_of
+from microtome.volumes.particles import Particles, Wishes, places_of, volume_of
 from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
 
 _ENDINGS = (".xyz", ".extxyz", ".exyz")
@@ -97,7 +97,7 @@ def _particles(path: Path, frame: Frame, radius_column: int) -> Particles:
     if frame.count == 0:
         return Particles(places=np.empty((0, 3)))
     table = rows(path, frame.offset + start, frame.count, wanted, line=frame.line + 2)
-    places = np.column_stack([table.pop(axis) for axis in "xyz"])
+    places = places_of(table, path)
     radii = table.pop("radius", None)
     if "diameter" in table:
         radii = table.pop("diameter") / 2

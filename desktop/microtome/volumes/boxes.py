@@ -19,7 +19,7 @@ def lattice_frame(rows: Array, places: Array, path: Path) -> tuple[tuple[float, 
     A lattice along the axes keeps its axes; any other with right angles is turned into them, and that is said. A lattice that
     is sheared by whole edges is the same as one that is not. InputError for any other: it has no voxels.
     """
-    if not np.isfinite(rows).all() or abs(np.linalg.det(rows)) <= 0:
+    if not (np.abs(rows) < 1e30).all() or abs(np.linalg.det(rows)) <= 0:
         raise FileError(f"{path} has a box without volume: {np.array2string(rows.ravel(), precision=4)}.", "Save it again.")
     rows = unsheared(rows)
     length = np.linalg.norm(rows, axis=1)

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from microtome.errors import InputError
 from microtome.plugin import RawVolume, Structure
-from microtome.volumes.lazy import PagedArray
+from microtome.volumes.lazy import PagedArray, need_memory
 from microtome.volumes.units import NM, VOXEL, nanometres, to_nm
 
 Size = tuple[float, float, float]
+SAY_LENGTHS = "Give the size of a voxel, or length_unit (nm, angstrom, um, or what one unit is, as 20 nm)."
+"""What a finding asks for where a file does not say what its lengths are; it goes once that is said."""
 _VOXELS_A_DIAMETER = 5
 _FINE = 4  # lines across a boundary voxel, each way
 _MOST_VOXELS = 2**36
@@ -90,8 +92,11 @@ def redrawn(raw: RawVolume, voxel_size: Size | None, unit: str | None) -> RawVol
 
 def _measured(raw: RawVolume, structure: Structure, voxel_size: Size | None, unit: str | None) -> RawVolume:
     """The drawing of a structure without a unit under what a user says of its lengths."""
+    if voxel_size is None and unit is None:
+        return raw
+    raw = replace(raw, findings=tuple(f for f in raw.findings if SAY_LENGTHS not in f))
     if voxel_size is None:
-        return raw if unit is None else _again(raw, replace(structure, unit=unit))
+        return _again(raw, replace(structure, unit=unit or NM))
     edge = math.prod(voxel_size) ** (1 / 3)
     if max(voxel_size) > (1 + _ALIKE) * min(voxel_size):
         raise InputError(
@@ -157,7 +162,8 @@ class _Slabs:
         self._structure, self._edges = structure, edges
         self._shape = (int(number[0]), int(number[1]), int(number[2]))
         self._thick = max(1, min(self._shape[0], _SLAB // (self._shape[1] * self._shape[2])))
-        self._rows: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._visible: NDArray[np.intp] | None = None
+        self._low = self._high = np.empty(0, dtype=np.int64)
         self._kept: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -182,8 +188,10 @@ class _Slabs:
 
         depth, height, width = self._shape
         first = index * self._thick
-        out = np.zeros((min(self._thick, depth - first), height, width), dtype=np.uint8)
-        chosen = self._touching(first, len(out))
+        rows = min(self._thick, depth - first)
+        need_memory(rows * height * width, "A slice of the drawing")
+        out = np.zeros((rows, height, width), dtype=np.uint8)
+        chosen = self._touching(first, rows)
         centres, radii = self._structure.centres, self._structure.radii
         wraps = np.array(self._structure.wraps)
         mine = np.ascontiguousarray(centres[chosen], dtype=np.float64)
@@ -192,12 +200,21 @@ class _Slabs:
         return out
 
     def _touching(self, first: int, rows: int) -> NDArray[np.intp]:
-        """The particles of which a part lies in the rows."""
-        if self._rows is None:
-            z, radii, edge = self._structure.centres[:, 0], self._structure.radii, self._edges[0]
-            self._rows = np.floor((z - radii) / edge).astype(np.int64), np.floor((z + radii) / edge).astype(np.int64)
-        low, high = self._rows
+        """The particles of which a part lies in the rows and in the box."""
+        if self._visible is None:
+            self._visible, self._low, self._high = self._looked_through()
+        low, high = self._low, self._high
         if not self._structure.wraps[0]:
-            return np.flatnonzero((low < first + rows) & (high >= first))
+            return self._visible[(low < first + rows) & (high >= first)]
         depth = self._shape[0]
-        return np.flatnonzero(((first - low) % depth <= high - low) | ((low - first) % depth < rows))
+        return self._visible[((first - low) % depth <= high - low) | ((low - first) % depth < rows)]
+
+    def _looked_through(self) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
+        """The particles of which a part lies in the box, with the first and the last row that each reaches."""
+        structure, edge = self._structure, self._edges[0]
+        meets = (structure.centres + structure.radii[:, None] > 0) & (
+            structure.centres - structure.radii[:, None] < np.asarray(structure.box)
+        )
+        visible = np.flatnonzero((meets | np.array(structure.wraps)).all(axis=1))
+        z, radii = structure.centres[visible, 0], structure.radii[visible]
+        return visible, np.floor((z - radii) / edge).astype(np.int64), np.floor((z + radii) / edge).astype(np.int64)

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError, UnknownNameError, nearest
 from microtome.plugin import Choice, Field, RawVolume, Structure
-from microtome.volumes.drawn import drawn, scaled
+from microtome.volumes.drawn import SAY_LENGTHS, default_voxel_size, drawn, scaled
 from microtome.volumes.radii import missing_radii
 from microtome.volumes.units import NM, nanometres
 
 Array = NDArray[np.float64]
+_FARTHEST = 1e30  # of a place in any unit; the squares of such are still numbers
+_WIDEST = 1e7  # radii that a box may be wide
 _MOST_NAMED = 8  # types that a finding counts one by one
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
@@ -76,15 +78,18 @@ def volume_of(found: Particles, path: Path, wishes: Wishes) -> RawVolume:
     types, names = _kinds(found.labels)
     said = list(found.findings)
     found, types, names = _kept(found, types, names, path, wishes.types, said)
-    unit, factor = _unit(found, path, wishes.length_unit, said)
+    unit, factor = _unit(found, wishes.length_unit)
     found = _boxed(found, path, wishes, said)
     found, types = _wrapped(found, types, wishes.wrap, said)
     radii = _radii(found, types, names, path, wishes)
     found, types, radii = _with_volume(found, types, radii, path, said)
     structure = _structure(found, radii, types, names, said)
     _fits(structure, path)
-    if factor != 1.0 or unit != structure.unit:
+    if unit:
         structure = scaled(structure, factor, unit)
+    else:
+        why = found.convention or "The file does not say what its lengths are."
+        said.append(f"{why} A voxel is {default_voxel_size(structure):.4g} of them wide. {SAY_LENGTHS}")
     return drawn(structure, source=str(path), findings=tuple(said), metadata=found.metadata)
 
 
@@ -93,21 +98,30 @@ def counted(number: int) -> str:
     return f"{number} particle" + ("" if number == 1 else "s")
 
 
+def places_of(table: dict[str, NDArray[Any]], path: Path) -> Array:
+    """The columns x, y and z, which leave the table, as places (n, 3); FileError for one that is no sensible number."""
+    places = np.column_stack([table.pop(axis) for axis in "xyz"])
+    _all_numbers("place", places, path)
+    return places
+
+
+def _all_numbers(what: str, values: Array, path: Path) -> None:
+    # False for what is no number.
+    good = np.asarray(np.abs(values) < _FARTHEST).reshape(len(values), -1).all(axis=1)
+    if not good.all():
+        bad = np.flatnonzero(~good)
+        raise FileError(
+            f"{path}: the {what} of {counted(len(bad))} is no sensible number (the first is particle {bad[0] + 1}).",
+            "Save the file again, or choose another frame.",
+        )
+
+
 def _sound(found: Particles, path: Path) -> None:
     if len(found.places) == 0:
         raise FileError(f"{path} holds no particle.", "Choose another file or frame.")
-    for what, values in (("place", found.places), ("radius", found.radii)):
-        if values is None:
-            continue
-        good = np.isfinite(values) if values.ndim == 1 else np.isfinite(values).all(axis=1)
-        if not good.all():
-            bad = np.flatnonzero(~good)
-            raise FileError(
-                f"{path}: the {what} of {counted(len(bad))} is not a number (the first is particle {bad[0] + 1}).",
-                "Save the file again, or choose another frame.",
-            )
-    if np.abs(found.places).max() > 1e100:
-        raise FileError(f"{path} has particles at {np.abs(found.places).max():.3g}, which makes no sense.", "Save it again.")
+    _all_numbers("place", found.places, path)
+    if found.radii is not None:
+        _all_numbers("radius", found.radii, path)
     if found.radii is not None and (found.radii < 0).any():
         bad = np.flatnonzero(found.radii < 0)
         raise FileError(
@@ -166,8 +180,8 @@ def _only(found: Particles, mask: NDArray[np.bool_]) -> Particles:
     return replace(found, places=found.places[mask], radii=radii)
 
 
-def _unit(found: Particles, path: Path, wish: str, said: list[str]) -> tuple[str, float]:
-    """The unit of the structure ("nm" or ""), and what its lengths are multiplied by."""
+def _unit(found: Particles, wish: str) -> tuple[str, float]:
+    """The unit of the structure ("nm", or "" where it is unknown), and what its lengths are multiplied by."""
     if wish.strip():
         match = re.fullmatch(rf"({_NUMBER})?\s*([^\d\s].*)", wish.strip())
         one = None if match is None else nanometres(match[2])
@@ -178,18 +192,14 @@ def _unit(found: Particles, path: Path, wish: str, said: list[str]) -> tuple[str
             )
         return NM, factor
     known = nanometres(found.unit) if found.unit else None
-    if known is not None:
-        return NM, known
-    why = found.convention or "The file does not say what its lengths are."
-    said.append(f"{why} Give the size of a voxel, or length_unit (nm, angstrom, um, or what one unit is, as 20 nm).")
-    return "", 1.0
+    return (NM, known) if known is not None else ("", 1.0)
 
 
 def _boxed(found: Particles, path: Path, wishes: Wishes, said: list[str]) -> Particles:
     """The particles with the box and the periodicity that a user gave."""
     if wishes.box.strip():
         edges = [float(v) for v in re.findall(_NUMBER, wishes.box)]
-        if len(edges) != 3 or not all(0 < e < np.inf for e in edges) or re.sub(rf"{_NUMBER}|[x×,;\s]", "", wishes.box):
+        if len(edges) != 3 or not all(0 < e < _FARTHEST for e in edges) or re.sub(rf"{_NUMBER}|[x×,;\s]", "", wishes.box):
             raise InputError(f"box must be three positive lengths (z, y, x), not “{wishes.box}”.")
         z, y, x = edges
         low, high = found.places.min(axis=0), found.places.max(axis=0)
@@ -209,7 +219,7 @@ def _boxed(found: Particles, path: Path, wishes: Wishes, said: list[str]) -> Par
         if wish not in ("", "none"):
             raise InputError(f"{path} gives no box that could be periodic.", "Give its edges: box = [z, y, x].")
         return replace(found, periodic=None)
-    if not all(0 < e < np.inf for e in found.edges):
+    if not all(0 < e < _FARTHEST for e in found.edges):
         raise FileError(f"{path} has a box of {' × '.join(f'{e:g}' for e in found.edges)}.", "Give box = [z, y, x].")
     if found.periodic is None:
         said.append("The file does not say whether its box is periodic; it was taken as periodic.")
@@ -309,7 +319,12 @@ def _structure(
 
 
 def _fits(structure: Structure, path: Path) -> None:
-    """Raise FileError where the particles are wider than a periodic box, or all outside of an open one."""
+    """Raise FileError where the particles are wider than a periodic box, all outside of an open one, or next to nothing."""
+    if max(structure.box) > _WIDEST * float(np.median(structure.radii)):
+        raise FileError(
+            f"{path}: its box is {max(structure.box):.3g} wide, its particles {2 * float(np.median(structure.radii)):.3g}.",
+            "Correct the radii or the box: radius = …, box = [z, y, x].",
+        )
     widest = 2 * float(structure.radii.max())
     for edge, wraps in zip(structure.box, structure.wraps, strict=True):
         if wraps and widest > edge * (1 + 1e-9):
