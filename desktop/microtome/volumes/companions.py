@@ -30,17 +30,19 @@ def image_companions(path: Path, width: int) -> Reported:
 
 def stack_companions(path: Path, width: int) -> Reported:
     """What tells the scale of a whole stack, a folder of slices or a file: a SkyScan log, an Auto Slice & View project."""
-    folder = path if path.is_dir() else path.parent
     report = Reported()
-    for log in _listed(folder, "*_rec.log" if path.is_dir() else f"{path.stem}_rec.log"):
-        report += _companion(log, width)
-    return report + _sliced(folder)
+    if not path.is_dir():
+        report += _companion(path.with_name(f"{path.stem}_rec.log"), width)
+    else:
+        for log in _logs(path):
+            report += _companion(log, width)
+    return report + _sliced((path if path.is_dir() else path.parent).absolute())
 
 
-def _listed(folder: Path, pattern: str) -> list[Path]:
+def _logs(folder: Path) -> list[Path]:
     try:
-        return sorted(folder.glob(pattern))[:2]
-    except (OSError, ValueError):  # ValueError: a name that is no pattern
+        return sorted(folder.glob("*_rec.log"))[:2]
+    except OSError:
         return []
 
 
@@ -76,10 +78,11 @@ def _text(path: Path) -> str:
         return data.decode("latin-1")
 
 
-def _value(text: str, key: str, separator: str = r"\s*=\s*") -> str:
+def _value(text: str, key: str, separator: str = "=") -> str:
     """What stands behind a key at the beginning of a line, "" where there is none."""
-    found = re.search(rf"^\s*{re.escape(key)}{separator}(.*?)\s*$", text, re.MULTILINE)
-    return found[1] if found else ""
+    # Blanks of one line only: with \s a file of a million empty lines would take hours.
+    found = re.search(rf"^[ \t]*{re.escape(key)}[ \t]*{separator}([^\r\n]*)", text, re.MULTILINE)
+    return found[1].strip() if found else ""
 
 
 def _float(text: str) -> float | None:
@@ -97,15 +100,15 @@ def _if_of_this(name: str, said: float | None, width: int, report: Reported) -> 
 
 def _jeol(text: str, name: str, width: int) -> Reported | None:
     """`$$SM_MICRON_BAR` pixels are `$$SM_MICRON_MARKER` long."""
-    bar = _float(_value(text, "$$SM_MICRON_BAR", r"\s+"))
-    marker = re.match(r"([\d.]+)\s*(\S+)", _value(text, "$$SM_MICRON_MARKER", r"\s+"))
+    bar = _float(_value(text, "$$SM_MICRON_BAR", r"[ \t]"))
+    marker = re.match(r"([\d.]+)\s*(\S+)", _value(text, "$$SM_MICRON_MARKER", r"[ \t]"))
     if not bar or not marker:
         return None
     length, unit = _float(marker[1]), nanometres(marker[2])
     if not length or not unit:
         return None
     edge = length * unit / bar
-    said = _float(_value(text, "$CM_FULL_SIZE", r"\s+"))
+    said = _float(_value(text, "$CM_FULL_SIZE", r"[ \t]"))
     return _if_of_this(name, said, width, Reported(scales=(Scale(source=f"JEOL file {name} (its scale bar)", y=edge, x=edge),)))
 
 

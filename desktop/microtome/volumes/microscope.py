@@ -1,4 +1,4 @@
-"""The scale and the tilt that electron microscopes write into their TIFFs: FEI and Thermo, Zeiss, FIBICS (ATLAS)."""
+"""The scale and the tilt that electron microscopes write into their TIFFs: FEI and Thermo, Zeiss, FIBICS (ATLAS), Gatan."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from microtome.volumes.units import nanometres
 if TYPE_CHECKING:
     import tifffile
 
+_GATAN = {"x": (65009, 65003), "y": (65010, 65004), "z": (65011, 65005)}  # step and unit of each axis
 _FEI, _FEI_OLD, _FEI_XML, _ZEISS, _FIBICS = 34682, 34680, 34683, 34118, 51023
 _METRE = 1e9  # nm
 _MICROMETRE = 1e3
 _CLOSE = 0.01
+_LONG = 100  # characters; no number with its unit has so many
 _DISPLAY = 1024  # pixels of the display that Zeiss's own scale counts by
 
 
@@ -33,7 +35,7 @@ def microscope_report(page: tifffile.TiffPage) -> Reported:
         root = _xml(page.tags.valueof(tag))
         if root is not None:
             report += read_xml(root, width)
-    return report
+    return report + _gatan(page)
 
 
 def _number(value: Any) -> float | None:
@@ -162,7 +164,7 @@ def _entry(words: Mapping[str, Any], key: str) -> tuple[Any, str]:
 
 def _zeiss_length(words: Mapping[str, Any], key: str) -> float | None:
     value, unit = _entry(words, key)
-    if isinstance(value, str):  # “4.883nm”, written without a space
+    if isinstance(value, str) and len(value) < _LONG:  # “4.883nm”, written without a space
         parts = re.fullmatch(r"\s*([-+.\deE]+)\s*(\S+)\s*", value)
         value, unit = (parts[1], parts[2]) if parts else (None, "")
     number, factor = _number(value), nanometres(unit)
@@ -210,13 +212,29 @@ def _fibics(root: ElementTree.Element, width: int) -> Reported:
     return Reported(scales=(Scale(source=source, y=y, x=x),))
 
 
+# --- Gatan (DigitalMicrograph): a step and a unit an axis
+
+
+def _gatan(page: tifffile.TiffPage) -> Reported:
+    """The steps along x and y, and along z where there is one; a unit that is no length (1/nm, eV) makes it no scale."""
+    sizes: dict[str, float] = {}
+    for axis, (step, unit) in _GATAN.items():
+        value, words = _number(page.tags.valueof(step)), page.tags.valueof(unit)
+        factor = nanometres(words) if isinstance(words, str) else None
+        if value and factor:
+            sizes[axis] = value * factor
+    if "x" not in sizes or "y" not in sizes:
+        return Reported()
+    return Reported(scales=(Scale(source="Gatan tags", **sizes),))
+
+
 def _xml(value: Any) -> ElementTree.Element | None:
     """The root of a tag's XML without namespaces; None where it is none."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     if not isinstance(text, str) or "<" not in text:
         return None
     # ElementTree refuses a declared encoding that a text no longer has; entities of its own a header needs not.
-    text = re.sub(r"<\?xml[^>]*\?>", "", text.strip().strip("\0"))
+    text = re.sub(r"\A<\?xml[^>]*\?>", "", text.strip().strip("\0"))
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         return None
     try:

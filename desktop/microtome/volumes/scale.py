@@ -82,7 +82,7 @@ def weigh(report: Reported, depth: int) -> Weighed:
         z = y
     metadata["voxel_source"] = (z[1] if z else "", y[1], x[1])
     if z is None:
-        words = f"The pixel is {y[0]:g} × {x[0]:g} nm ({_sources(y, x)}), but there is no distance between slices; enter it."
+        words = f"The pixel is {y[0]:g} × {x[0]:g} nm ({_sources(y, x)}), but no distance between slices is given."
         return Weighed(voxel_size=None, metadata=metadata, findings=(*findings, words))
     return Weighed(voxel_size=(z[0], y[0], x[0]), metadata=metadata, findings=tuple(findings))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
 from pathlib import Path
@@ -123,6 +122,17 @@ def test_zeiss_pixels(tmp_path: Path, voxels: Bytes, entries: str, exact: float,
     assert open_volume(_tagged(tmp_path / "b.tif", voxels[0], 34118, stored)).voxel_size is None
 
 
+@pytest.mark.parametrize(("unit", "nm"), [("nm", 0.25), ("µm", 250.0), ("1/nm", None), ("eV", None)])
+def test_gatan_pixels(tmp_path: Path, voxels: Bytes, unit: str, nm: float | None) -> None:
+    """A step and a unit for each axis, beside a resolution of 72 dots an inch; a spectrum or a diffractogram has no length."""
+    raw = unit.encode("latin-1") + b"\0"
+    tags: list[Any] = [(number, 2, len(raw), raw, True) for number in (65003, 65004)]
+    tags += [(number, 12, 1, step, True) for number, step in ((65009, 0.25), (65010, 0.5))]
+    tifffile.imwrite(tmp_path / "a.tif", voxels[0], metadata=None, resolution=(72, 72), resolutionunit="inch", extratags=tags)
+    found = open_volume(tmp_path / "a.tif").voxel_size
+    assert found == (None if nm is None else pytest.approx((2 * nm, 2 * nm, nm), rel=TIGHT))
+
+
 def test_fibics_pixels(tmp_path: Path, voxels: Bytes) -> None:
     """The vectors from pixel to pixel in µm; a field of view that contradicts them leaves none."""
     xml = (
@@ -233,109 +243,6 @@ def test_png_and_bmp_pixels_a_metre(tmp_path: Path, voxels: Bytes) -> None:
             volume = open_volume(tmp_path / name)
             assert volume.voxel_size == (None if nm is None else pytest.approx((2 * nm, 2 * nm, nm), rel=TIGHT))
             np.testing.assert_array_equal(volume[0], voxels[0])
-
-
-# --- files beside
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "nm"),
-    [
-        ("a.txt", "$CM_FORMAT JEOL/SEM\n$CM_FULL_SIZE 24 20\n$$SM_MICRON_BAR 180\n$$SM_MICRON_MARKER 5um\n", 5000 / 180),
-        ("a.txt", "[SemImageFile]\r\nPixelSize=24.8125\r\nDataSize=24x20\r\n", 24.8125),
-        ("a.txt", "\ufeff[SemImageFile]\r\nPixelSize=24.8125\r\n", 24.8125),
-        ("a-tif.hdr", "[MAIN]\nPixelSizeX=4.5e-9\nPixelSizeY=4.5e-9\n[SEM]\nStageTilt=52\n", 4.5),
-        ("a.json", '{"pixel_size": [4.5, 4.5], "unit": "nm"}', 4.5),
-        ("a.xml", '<OME><Image><Pixels PhysicalSizeX="0.0045" PhysicalSizeY="0.0045"/></Image></OME>', 4.5),
-    ],
-)
-def test_companions_of_an_image(tmp_path: Path, voxels: Bytes, name: str, text: str, nm: float) -> None:
-    """JEOL, Hitachi (also UTF-16), TESCAN, and what people write themselves."""
-    encoding = "utf-16-le" if text.startswith("\ufeff") else "utf-8"
-    tifffile.imwrite(tmp_path / "a.tif", voxels[0], resolution=(72, 72), resolutionunit="inch")
-    (tmp_path / name).write_bytes(text.encode(encoding))
-    volume = open_volume(tmp_path / "a.tif")
-    assert volume.voxel_size == pytest.approx((nm, nm, nm), rel=TIGHT)
-    assert name in volume.metadata["voxel_source"][1]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["$CM_FULL_SIZE 1280 960\n$$SM_MICRON_BAR 180\n$$SM_MICRON_MARKER 5um\n", "[SemImageFile]\nPixelSize=5\nDataSize=99x9\n"],
-)
-def test_a_companion_of_another_image_size_is_not_taken(tmp_path: Path, voxels: Bytes, text: str) -> None:
-    """The image was scaled since, or it belongs to another one."""
-    tifffile.imwrite(tmp_path / "a.tif", voxels[0])
-    (tmp_path / "a.txt").write_text(text)
-    volume = open_volume(tmp_path / "a.tif")
-    assert volume.voxel_size is None
-    assert "pixels wide" in " ".join(volume.findings)
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"\0\xff\xfe" * 99, b"{", b'{"voxel_size": "big"}', b'{"voxel_size": [1, 2]}', b"[" * 9999]
-)
-def test_a_companion_that_says_nothing_changes_nothing(tmp_path: Path, voxels: Bytes, content: bytes) -> None:
-    """Notes, damage, other people's files."""
-    tifffile.imwrite(tmp_path / "a.tif", voxels, photometric="minisblack")
-    for ending in (".txt", ".json", ".xml", ".info", ".hdr", ".log"):
-        (tmp_path / f"a{ending}").write_bytes(content)
-    volume = open_volume(tmp_path / "a.tif")
-    assert (volume.voxel_size, volume.findings) == (None, ())
-
-
-def test_a_contradiction_between_header_and_companion_shows_both(tmp_path: Path, voxels: Bytes) -> None:
-    """The header of the microscope is taken."""
-    _tagged(tmp_path / "a.tif", voxels[0], 34682, _fei(x=4e-9, y=4e-9))
-    (tmp_path / "a.json").write_text(json.dumps({"pixel_size": 9, "unit": "nm"}))
-    volume = open_volume(tmp_path / "a.tif")
-    assert volume.voxel_size == pytest.approx((4, 4, 4))
-    (said,) = volume.findings
-    assert "FEI tag gives y = 4 nm" in said
-    assert "a.json 9 nm" in said
-
-
-def _folder(folder: Path, voxels: Bytes, text: str = "") -> Path:
-    folder.mkdir(parents=True)
-    for z, page in enumerate(voxels):
-        if text:
-            _tagged(folder / f"s{z}.tif", page, 34682, text)
-        else:
-            tifffile.imwrite(folder / f"s{z}.tif", page)
-    return folder
-
-
-def test_a_folder_of_fei_slices_takes_the_thickness_of_its_project(tmp_path: Path, voxels: Bytes) -> None:
-    """Auto Slice & View keeps it beside the slices, for each site; without it z is asked for."""
-    text = _fei(x=4e-9, y=5e-9)
-    folder = _folder(tmp_path / "project/Site 2/Step 1/Acquired", voxels, text)
-    assert describe(folder).pixel_size == pytest.approx((5, 4))
-    assert describe(folder).voxel_size is None
-    sites = [
-        {"Properties": {"Name": n}, "Context": {"Slicing": {"SliceThickness": t}}}
-        for n, t in (("Site 1", 9e-9), ("Site 2", 1.2e-8))
-    ]
-    (tmp_path / "project/Project.AsvProject").write_text(json.dumps({"Name": "P", "Sites": sites}))
-    volume = open_volume(folder)
-    assert volume.voxel_size == pytest.approx((12, 5, 4), rel=TIGHT)
-    assert volume.metadata["voxel_source"][0] == "slice thickness in Project.AsvProject"
-    _folder(tmp_path / "project/elsewhere", voxels, text)
-    assert open_volume(tmp_path / "project/elsewhere").voxel_size is None  # which site is not clear
-
-
-def test_a_folder_of_a_skyscan_reconstruction(tmp_path: Path, voxels: Bytes) -> None:
-    """Cubic voxels of its log, times the step of saved sections."""
-    folder = _folder(tmp_path / "rec", voxels)
-    log = "[System]\nScanner=SkyScan1272\n[Reconstruction]\nSection to Section Step=2\nResult Image Width (pixels)=24\n"
-    (folder / "bone_rec.log").write_text(log + "Pixel Size (um)=7.00082\n")
-    assert open_volume(folder).voxel_size == pytest.approx((14001.64, 7000.82, 7000.82), rel=TIGHT)
-
-
-def test_slices_of_several_scales_are_said(tmp_path: Path, voxels: Bytes) -> None:
-    """A magnification that was changed half-way."""
-    folder = _folder(tmp_path / "s", voxels, _fei(x=4e-9, y=4e-9))
-    _tagged(folder / "s5.tif", voxels[5], 34682, _fei(x=8e-9, y=8e-9))
-    assert "not taken at one scale" in " ".join(open_volume(folder).findings)
 
 
 # --- weighing
