@@ -278,7 +278,7 @@ def read_oblique(request: ObliqueRequest, _superseded: Superseded = lambda: Fals
 
     Pixels are trilinear between voxel centres; outside is NaN. Raises InputError where the plane misses the volume.
     """
-    from microtome.slices.cut import sample, voxels_of
+    from microtome.slices.cut import sample
     from microtome.slices.geometry import voxel_steps
 
     volume = opened(request.project, request.entry)
@@ -302,7 +302,7 @@ def read_oblique(request: ObliqueRequest, _superseded: Superseded = lambda: Fals
     shift = pixel * (((h - 1) * step - (rows - 1)) / 2 * axes[0] + ((w - 1) * step - (columns - 1)) / 2 * axes[1])
     place = (centre + shift) / sizes + (np.array(facts.shape) - 1) / 2
     steps = voxel_steps(axes[None] * (pixel * step), 1 / sizes)
-    voxels = sample(voxels_of(volume), place[None], steps, size=(h, w))[0]
+    voxels = sample(volume, place[None], steps, size=(h, w))[0]
     name = reading_key(request.project, request.entry)
     if name not in _levels:
         _levels[name] = levels_of(volume[volume.shape[0] // 2])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from microtome.ui.colourmaps import NAMES
+from microtome.ui.colourmaps import LABELS, NAMES
 from microtome.ui.editors import UnitEdit
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import number
@@ -62,9 +62,13 @@ class ContrastBar(QWidget):
         self.look = look
         self.invert.setChecked(look.inverted)
         self.colours.choose(look.colours)
+        for part in (self.low, self.high, self.auto, self.full, self.invert):
+            part.setEnabled(look.colours != LABELS)  # a label has its colour, whatever its neighbours
 
     def show_contrast(self, contrast: Contrast) -> None:
         """Show the levels in use."""
+        if contrast == self.histogram.contrast:
+            return
         self.histogram.show_contrast(contrast)
         self.low.show_text(number(contrast.low, 5))
         self.high.show_text(number(contrast.high, 5))
@@ -72,7 +76,7 @@ class ContrastBar(QWidget):
     def show_statistics(self, statistics: Statistics | None) -> None:
         """Show a volume's grey values; None: not known yet."""
         self.histogram.show_statistics(statistics)
-        self.full.setEnabled(statistics is not None)
+        self.full.setEnabled(statistics is not None and self.look.colours != LABELS)
 
     def _set(self, look: Look) -> None:
         self.look = look

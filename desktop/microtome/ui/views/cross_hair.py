@@ -11,6 +11,8 @@ from microtome.ui.views.slice_view import PictureView
 
 _GAP = 10.0  # pixels about the crossing that stay free: one wants to see what is there
 
+_THIN = 6.0  # pixels of a picture that a line along it would hide
+
 
 class CrossHair:
     """Two lines through a voxel (row, column), each in the colour of the plane that it stands for."""
@@ -30,7 +32,9 @@ class CrossHair:
             (QPointF(seen.left(), y), QPointF(x - _GAP, y), QPointF(x + _GAP, y), QPointF(seen.right(), y)),
             (QPointF(x, seen.top()), QPointF(x, y - _GAP), QPointF(x, y + _GAP), QPointF(x, seen.bottom())),
         )
-        for colour, (a, b, c, d) in zip(self._colours, lines, strict=True):
+        for colour, across, (a, b, c, d) in zip(self._colours, (seen.height(), seen.width()), lines, strict=True):
+            if across < _THIN:
+                continue
             painter.setPen(QPen(QColor(colour), 1))
             if a.x() <= b.x() and a.y() <= b.y():
                 painter.drawLine(a, b)

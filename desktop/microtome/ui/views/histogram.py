@@ -89,12 +89,24 @@ class Histogram(QWidget):
 
     def _paint_colours(self, painter: QPainter, left: float, right: float, base: float) -> None:
         colours = ramp(self.contrast.colours)
-        if self.contrast.inverted and self.contrast.colours != LABELS:
+        if self.contrast.colours == LABELS:
+            self._paint_labels(painter, base)
+            return
+        if self.contrast.inverted:
             colours = colours[::-1]
         gradient = QLinearGradient(left, 0, max(right, left + 1), 0)
         for i in range(0, 256, 15):
             gradient.setColorAt(i / 255, QColor(*(int(c) for c in colours[i])))
         painter.fillRect(QRectF(_EDGE, base, self.width() - 2 * _EDGE, _STRIP), gradient)
+
+    def _paint_labels(self, painter: QPainter, base: float) -> None:
+        if self.statistics is None:
+            return
+        edges = self.statistics.edges
+        values = np.rint((edges[:-1] + edges[1:]) / 2).astype(np.int64)
+        wide = (self.width() - 2 * _EDGE) / len(values)
+        for i, colour in enumerate(ramp(LABELS)[np.where(values == 0, 0, (values - 1) % 255 + 1)]):
+            painter.fillRect(QRectF(_EDGE + i * wide, base, max(wide, 1.0), _STRIP), QColor(*(int(c) for c in colour)))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take the nearer limit."""

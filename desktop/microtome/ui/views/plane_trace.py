@@ -13,6 +13,7 @@ from microtome.ui.views.pose import Pose, Vector, trace
 from microtome.ui.views.slice_view import PictureView
 
 _REACH = 9.0  # pixels from a handle that still take it
+_APART = 26.0  # pixels between handles at least
 _SHARE = 0.35  # of the seen line, from its middle to an end handle
 
 
@@ -63,7 +64,10 @@ class PlaneTrace:
         line = self.line(view)
         if line is None:
             return None
-        middle, half = (line[0] + line[1]) / 2, (line[1] - line[0]) * _SHARE
+        middle, along = (line[0] + line[1]) / 2, line[1] - line[0]
+        long = math.hypot(along.x(), along.y())
+        # On a short line the handles stand beyond its ends, or they would lie on each other.
+        half = along * (max(_SHARE * long, _APART) / max(long, 1e-6))
         return middle, middle - half, middle + half
 
     def paint(self, painter: QPainter, view: PictureView) -> None:

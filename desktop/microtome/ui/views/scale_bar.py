@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter
 from microtome.ui.numbers import length
 from microtome.ui.theme import GRID
 
+_SMALL = 240.0  # pixels of a picture; in smaller ones the words are smaller, too
 _NICE = (1.0, 2.0, 5.0)
 
 
@@ -26,8 +27,13 @@ def paint_scale_bar(painter: QPainter, seen: QRectF, per_pixel: float, unit: str
     nice = nice_length(max(seen.width(), 90.0) * 0.3 * per_pixel)
     if nice <= 0:
         return
+    painter.save()
     width = nice / per_pixel
     words = length(nice, unit)
+    if seen.width() < _SMALL:
+        font = painter.font()
+        font.setPointSizeF(font.pointSizeF() * 0.8)
+        painter.setFont(font)
     metrics = painter.fontMetrics()
     wide, high = max(width, float(metrics.horizontalAdvance(words))), metrics.height()
     right, bottom = seen.right() - 1.5 * GRID, seen.bottom() - 1.5 * GRID
@@ -36,6 +42,7 @@ def paint_scale_bar(painter: QPainter, seen: QRectF, per_pixel: float, unit: str
     painter.setPen(QColor("white"))
     painter.drawText(plate.adjusted(0, GRID / 4, 0, -1.1 * GRID), Qt.AlignmentFlag.AlignCenter, words)
     painter.fillRect(QRectF(plate.center().x() - width / 2, bottom - GRID / 2, width, 3), QColor("white"))
+    painter.restore()
 
 
 def paint_words(painter: QPainter, middle: QPointF, words: str, most: float = 480.0) -> None:

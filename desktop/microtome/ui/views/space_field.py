@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -16,6 +16,7 @@ from microtome.ui.views.space_handle import Pose as SpacePose
 from microtome.ui.views.space_view import SpaceView
 from microtome.ui.widgets import column
 
+_REST_MS = 120
 _ROOM = 460  # pixels that the 3-D view's own buttons need
 
 
@@ -31,6 +32,12 @@ class SpaceField(QWidget):
         self._facts: Facts | None = None
         self._pose = Pose()
         self._dragged = False
+        self._place: tuple[int, int, int] | None = None
+        # Painting space takes longer than a slice: while one scrolls, the planes in space follow at the next rest.
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self._cross)
         self.space = SpaceView(desk)
         self.space.oblique_moved.connect(self._moved)
         self.space.place_wanted.connect(self._crossed)
@@ -44,7 +51,7 @@ class SpaceField(QWidget):
 
     def show_source(self, source: tuple[Project, VolumeEntry] | None) -> None:
         """Show another volume; nothing is read before the field is seen."""
-        self._facts = None
+        self._facts = self._place = None
         if source is None or source[1].images:
             self.space.clear()
             return
@@ -57,8 +64,13 @@ class SpaceField(QWidget):
 
     def show_place(self, place: tuple[int, int, int]) -> None:
         """Let the planes cross in a voxel."""
-        if self._facts is not None:
-            z, y, x = ((p + 0.5) / n for p, n in zip(place, self._facts.shape, strict=True))
+        if place != self._place:
+            self._place = place
+            self._rest.start()
+
+    def _cross(self) -> None:
+        if self._facts is not None and self._place is not None:
+            z, y, x = ((p + 0.5) / n for p, n in zip(self._place, self._facts.shape, strict=True))
             self.space.set_place((z, y, x))
 
     def show_pose(self, pose: Pose) -> None:
