@@ -79,15 +79,11 @@ class BeforeAfter(QWidget):
         at = self.split * whole.width()
         return QRectF(0, 0, at, whole.height()), QRectF(at, 0, whole.width() - at, whole.height())
 
-    def _frame(self, pane: QRectF) -> QRectF:
-        """Where a picture may spread: its pane, or under a divider the whole widget."""
-        return pane if self.beside else QRectF(self.rect())
-
     def target(self, side: int) -> QRectF:
         """Where a picture lies; pixels have their physical aspect, and both pictures one scale."""
         if self._pictures is None:
             return QRectF()
-        frame = self._frame(self.panes()[side])
+        frame = self.panes()[side] if self.beside else QRectF(self.rect())
         sizes = [p.extent for p in self._pictures]
         scale = self._zoom * min(frame.width() / max(w for _, w in sizes), frame.height() / max(h for h, _ in sizes))
         height, width = sizes[side][0] * scale, sizes[side][1] * scale
