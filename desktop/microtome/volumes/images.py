@@ -131,7 +131,7 @@ def read_image(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
     if path.suffix.lower() in TIFF:
         from microtome.volumes.tiff import open_tiff
 
-        raw = open_tiff(path, scaled=False)
+        raw = open_tiff(path, alone=True)
         if raw.voxels.shape[0] != 1:
             raise InputError(f"{path} holds {raw.voxels.shape[0]} pages; a slice is one image.", "Open it as a volume.")
         page = raw.voxels[0]

@@ -61,6 +61,8 @@ def _other_size(source: str, said: float, width: int) -> Reported:
 def _fei(sections: Mapping[str, Any], width: int, height: int) -> Reported:
     """`Scan.PixelWidth/PixelHeight`, else the field of view of the beam over `Image.ResolutionX/Y`."""
     source = "FEI tag"
+    # Some versions write their keys with an equals sign of their own.
+    sections = {k.strip("= "): {n.strip("= "): v for n, v in s.items()} for k, s in sections.items() if isinstance(s, Mapping)}
 
     def number(section: str, key: str) -> float | None:
         found = sections.get(section)

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 _COLOUR_SPACES = ("SEPARATED", "LOGL", "LOGLUV", "CIELAB", "ICCLAB", "ITULAB", "CFA")
 
 
-def open_tiff(path: Path, *, channel: int = -1, time: int = -1, image: int = -1, scaled: bool = True) -> RawVolume:
+def open_tiff(path: Path, *, channel: int = -1, time: int = -1, image: int = -1, alone: bool = False) -> RawVolume:
     """The stack in a TIFF file, memory-mapped where it lies in one piece, else read by pages as they are needed.
 
     `channel`, `time` and `image` choose of a file with several (-1: there is nothing to choose). The voxel size is that of its
-    header and of the files beside it (not looked for unless `scaled`). Raises FileError for a damaged or truncated file,
-    QuestionError where something must be chosen, InputError for what is no grey volume.
+    header and of the files beside it. `alone`: a slice of a folder, whose pages are taken without their scale and without the
+    files that its header names. Raises FileError for a damaged or truncated file, QuestionError where something must be chosen,
+    InputError for what is no grey volume.
     """
     chain = bones(path)
     if chain.broken:
@@ -38,7 +39,7 @@ def open_tiff(path: Path, *, channel: int = -1, time: int = -1, image: int = -1,
         )
     if not chain.sizes:
         raise FileError(f"{path} holds no image.", "Export it again.")
-    with opened(path) as file:
+    with opened(path, alone=alone) as file:
         check_promise(path, file)
         layout = layout_of(path, file, {"C": channel, "T": time, "I": image})
         check_sizes(path, layout, chain.sizes)
@@ -46,8 +47,8 @@ def open_tiff(path: Path, *, channel: int = -1, time: int = -1, image: int = -1,
         rule = _rule(path, page)
         starts = check_segments(path, file, layout, chain)
         findings = (*layout.findings, *_colour_findings(path, page, rule), *rule.findings)
-        report = tiff_report(file, page, max(0, image)) if scaled else Reported()
-    if scaled:
+        report = tiff_report(file, page, max(0, image)) if not alone else Reported()
+    if not alone:
         report += image_companions(path, layout.shape[2]) + stack_companions(path, layout.shape[2])
     scale = weigh(report, layout.shape[0])
     return RawVolume(

@@ -43,7 +43,7 @@ def check_promise(path: Path, file: tifffile.TiffFile) -> None:
 
 def check_sizes(path: Path, layout: Layout, sizes: Sequence[tuple[int, int]]) -> None:
     """Raise InputError where a page that is to be a slice says another size; tifffile compares fewer of them."""
-    for i in layout.pages or ():
+    for i in (layout.pages or ()) if not layout.files else ():
         if i < len(sizes) and sizes[i] != layout.shape[1:]:
             raise InputError(
                 f"{path} holds pages of different sizes ({layout.shape[1]} × {layout.shape[2]}, page {i + 1}: "
@@ -68,7 +68,9 @@ def check_segments(path: Path, file: tifffile.TiffFile, layout: Layout, chain: T
                 f"{path} is incomplete: {needed} bytes are promised, {chain.file_bytes} are there.", "Copy or export it again."
             )
         return ()
-    indices: Sequence[int] = layout.pages if layout.pages is not None else range(len(file.pages))
+    # Pages in other files are checked when they are read.
+    own = layout.pages is not None and not layout.files
+    indices: Sequence[int] = layout.pages or () if own else range(len(file.pages))
     chunks = float(np.prod([int(n) for n in page.chunked], dtype=np.float64))
     packed = int(page.imagelength) * (int(page.imagewidth) * int(page.samplesperpixel) * bits // 8)
     tightest = _TIGHTEST.get(int(page.compression))
@@ -82,7 +84,7 @@ def check_segments(path: Path, file: tifffile.TiffFile, layout: Layout, chain: T
             raise FileError(f"{path} is incomplete: voxels of page {i + 1} are missing.", "Copy or export it again.")
         if sum(counts) == packed == reach - offsets[0] and _as_they_are(one.keyframe, layout):
             starts.append(int(offsets[0]))
-    return tuple(starts) if len(starts) == layout.shape[0] else ()
+    return tuple(starts) if own and len(starts) == layout.shape[0] else ()
 
 
 def _as_they_are(page: tifffile.TiffPage, layout: Layout) -> bool:

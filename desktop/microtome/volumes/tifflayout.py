@@ -36,6 +36,7 @@ class Layout:
     outer: tuple[int, ...] = ()  # lengths of the axes in front of y and x
     pick: tuple[int | slice, ...] = ()  # of these axes, where there is more than z
     pages: tuple[int, ...] | None = None
+    files: tuple[Path, ...] = ()  # that each slice's page lies in, where they are several
     offset: int | None = None  # of all voxels, where they lie in one piece
     findings: tuple[str, ...] = ()
 
@@ -130,7 +131,9 @@ def _one_series(path: Path, file: tifffile.TiffFile, main: tifffile.TiffPageSeri
             raise InputError(f"{path} has {n} {many}; there is no number {index}.", f"Give {option} = 0 to {n - 1}.")
         pick.append(index)
     depth = size[depth_axis] if depth_axis else 1
-    pages = _pages_of(main, outer, pick)
+    picked = _pages_of(main, outer, pick)
+    pages = picked if len(picked) == depth else []
+    files = tuple(Path(p.parent.filehandle.path) for p in pages)
     return Layout(
         shape=(depth, size["Y"], size["X"]),
         dtype=main.dtype,
@@ -139,7 +142,8 @@ def _one_series(path: Path, file: tifffile.TiffFile, main: tifffile.TiffPageSeri
         first=main.keyframe.index,
         outer=tuple(n for _, n in outer),
         pick=tuple(pick),
-        pages=pages if pages is not None and len(pages) == depth else None,
+        pages=tuple(p.index for p in pages) if pages else None,
+        files=files if len({*files}) > 1 or not all(p.parent is file for p in pages) else (),
         offset=main.dataoffset,
         findings=findings,
     )
@@ -156,13 +160,13 @@ def _named(main: tifffile.TiffPageSeries) -> Axes:
     return list(zip(names, main.shape, strict=True))
 
 
-def _pages_of(main: tifffile.TiffPageSeries, outer: Axes, pick: Sequence[int | slice]) -> tuple[int, ...] | None:
-    """The page of each slice, where every page of the series holds one plane."""
+def _pages_of(main: tifffile.TiffPageSeries, outer: Axes, pick: Sequence[int | slice]) -> list[Any]:
+    """The page of each slice, where every page of the series holds one plane; else none."""
     lengths = [n for _, n in outer]
     if len(main.pages) != int(np.prod(lengths, dtype=np.int64)):
-        return None
+        return []
     chosen = np.arange(len(main.pages)).reshape(lengths)[tuple(pick)] if lengths else np.zeros(1, int)
-    return tuple(main.pages[int(i)].index for i in np.atleast_1d(chosen).ravel())
+    return [main.pages[int(i)] for i in np.atleast_1d(chosen).ravel()]
 
 
 def _depth_axis(path: Path, file: tifffile.TiffFile, axes: Axes, chosen: Mapping[str, int]) -> tuple[str, tuple[str, ...]]:

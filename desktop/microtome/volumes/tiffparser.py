@@ -38,13 +38,16 @@ logging.getLogger("tifffile").propagate = False
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tifffile.TiffFile]:
-    """Open a TIFF; whatever its parser or a codec raises on damage becomes a FileError with the reason."""
+def opened(path: Path, *, alone: bool = False) -> Iterator[tifffile.TiffFile]:
+    """Open a TIFF; whatever its parser or a codec raises on damage becomes a FileError with the reason.
+
+    `alone`: its own pages, also where its OME header says that they belong to a set of several files.
+    """
     import tifffile
 
     try:
         # A damaged header makes tifffile divide by zero in numpy: that is an error, not a warning on the terminal.
-        with tifffile.TiffFile(path) as file, np.errstate(all="ignore"):
+        with tifffile.TiffFile(path, is_ome=False if alone else None) as file, np.errstate(all="ignore"):
             yield file
     except MicrotomeError:
         raise

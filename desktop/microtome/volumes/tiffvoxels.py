@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,13 +67,16 @@ def _by_place(path: Path, layout: Layout, stored: np.dtype[Any], starts: Sequenc
 
 
 def _by_pages(path: Path, layout: Layout, rule: GreyRule) -> Any:
-    pages, stamp = layout.pages or (), stamp_of(path)
+    pages = layout.pages or ()
+    files = layout.files or (path,) * len(pages)
+    stamps = {file: stamp_of(file) for file in files}
 
     def read(indices: Sequence[int]) -> Iterator[NDArray[Any]]:
-        unchanged(path, stamp)
-        with opened(path) as file:
-            for i in indices:
-                yield _page(path, file, pages[i], layout, rule)
+        for name, run in itertools.groupby(indices, key=lambda i: files[i]):
+            unchanged(name, stamps[name])
+            with opened(name, alone=bool(layout.files)) as file:
+                for i in run:
+                    yield _page(name, file, pages[i], layout, rule)
 
     return read
 
