@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from microtome.errors import FileError, InputError
 
 Array = NDArray[np.float64]
+_LARGEST = 1e30  # edge; the smallest is as much below 1
 _EXACT = 1e-6  # of an edge: what a lattice may be off the right angle by rounding
 
 
@@ -19,7 +20,8 @@ def lattice_frame(rows: Array, places: Array, path: Path) -> tuple[tuple[float, 
     A lattice along the axes keeps its axes; any other with right angles is turned into them, and that is said. A lattice that
     is sheared by whole edges is the same as one that is not. InputError for any other: it has no voxels.
     """
-    if not (np.abs(rows) < 1e30).all() or abs(np.linalg.det(rows)) <= 0:
+    sensible = (np.abs(rows) < _LARGEST).all() and (np.abs(rows).max(axis=1) > 1 / _LARGEST).all()
+    if not sensible or abs(np.linalg.det(rows)) <= 0:
         raise FileError(f"{path} has a box without volume: {np.array2string(rows.ravel(), precision=4)}.", "Save it again.")
     rows = unsheared(rows)
     length = np.linalg.norm(rows, axis=1)

@@ -161,7 +161,7 @@ def _kept(
             few = ", ".join(f"{n} ({c})" for n, c in list(zip(names, count, strict=True))[:_MOST_NAMED])
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             said.append(f"It holds particles of {len(names)} types: {few}{more}. Choose with types what is drawn.")
-        return (found, types, names) if len(names) > 1 else (found, None, ())
+        return found, types if len(names) > 1 else None, names
     chosen = [i for i, n in enumerate(names) if n in wanted]
     mask = np.isin(types, chosen)
     if not mask.all():
