@@ -109,55 +109,86 @@ def _run(voxels: Any, shape: Shape, origin: Shape, job: Job, tile: Tile, planes:
 
 
 def _cut_direct(voxels: Any, shape: Shape, file: mmap.mmap | None, job: Job, workers: int) -> None:
+    n, h, w = job.out.shape
     if file is None:
         # A few ranges a thread level out unequal slices; each slice depends on nothing but its pose.
-        n, h, w = job.out.shape
         bounds = np.linspace(0, n, min(n, 4 * workers if workers > 1 else 1) + 1).astype(int).tolist()
-        tiles: list[tuple[Tile, int]] = [((a, b, 0, h, 0, w), 0) for a, b in pairwise(bounds)]
+        pieces = [_Piece((a, b, 0, h, 0, w), (0, shape[0]), 0) for a, b in pairwise(bounds)]
     else:
-        tiles = list(_mapped_tiles(voxels, shape, job, mapped_bytes() // (2 * workers)))
+        array = voxels[0] if isinstance(voxels, tuple) else voxels
+        pieces = list(_mapped_pieces(array, shape, job, max(1, mapped_bytes() // (2 * workers))))
 
-    def part(piece: tuple[Tile, int]) -> None:
-        tile, size = piece
-        _run(voxels, shape, (0, 0, 0), job, tile, (0, shape[0]))
+    def cut(piece: _Piece) -> None:
+        _run(voxels, shape, (0, 0, 0), job, piece.tile, piece.planes)
         if file is not None:
-            touched(file, size)
+            touched(file, piece.touched)
 
-    if workers == 1 or len(tiles) == 1:
-        for piece in tiles:
-            part(piece)
+    if workers == 1 or len(pieces) == 1:
+        for piece in pieces:
+            cut(piece)
         return
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(part, tiles))
+        list(pool.map(cut, pieces))
 
 
-def _mapped_tiles(voxels: Any, shape: Shape, job: Job, most: int) -> Iterator[tuple[Tile, int]]:
-    """Tiles that touch at most about `most` bytes of a map, and how many; several slices are one where they touch little."""
-    array = voxels[0] if isinstance(voxels, tuple) else voxels
+@dataclass(frozen=True)
+class _Piece:
+    """A part of a job: of a tile the pixels whose voxels begin in some planes; and how many bytes of a map it touches."""
+
+    tile: Tile
+    planes: tuple[int, int]
+    touched: int
+
+
+def _mapped_pieces(array: NDArray[Any], shape: Shape, job: Job, most: int) -> Iterator[_Piece]:
+    """Pieces that touch at most about `most` bytes of a map: several slices where they touch little, else a part of one."""
     n, h, w = job.out.shape
-    costs = _touched_bytes(array, _ranges(job, job.tile, shape), h * w)
+    ranges = _ranges(job, job.tile, shape)
+    costs = _touched_bytes(array, ranges, h * w)
     first, total = 0, 0
     for k in range(n):
-        if first < k and (total + costs[k] > most or costs[k] > most):
-            yield (first, k, 0, h, 0, w), total
+        if first < k and total + costs[k] > most:
+            yield _Piece((first, k, 0, h, 0, w), (0, shape[0]), total)
             first, total = k, 0
         if costs[k] > most:
-            yield from _split(array, shape, job, (k, k + 1, 0, h, 0, w), most)
+            tile = (k, k + 1, 0, h, 0, w)
+            by_planes = array.ndim == 6 or abs(array.strides[0]) == max(abs(s) for s in array.strides)
+            yield from (
+                _by_planes(array, shape, tile, ranges[k], most) if by_planes else _by_tiles(array, shape, job, tile, most)
+            )
             first = k + 1
         else:
             total += int(costs[k])
     if first < n:
-        yield (first, n, 0, h, 0, w), total
+        yield _Piece((first, n, 0, h, 0, w), (0, shape[0]), total)
 
 
-def _split(array: NDArray[Any], shape: Shape, job: Job, tile: Tile, most: int) -> Iterator[tuple[Tile, int]]:
+def _by_planes(array: NDArray[Any], shape: Shape, tile: Tile, ranges: Ranges, most: int) -> Iterator[_Piece]:
+    """A slice in pieces between planes: each place of the file is touched once."""
+    thin = 1 if array.ndim == 3 else EDGE
+    layer = ranges.copy()
+    layer[0] = (0, thin)
+    cost = int(_touched_bytes(array, layer[None], np.iinfo(np.int64).max)[0])
+    thick = thin * max(1, most // max(1, cost))
+    found = 0
+    for part, _ in _wrapped(int(ranges[0, 0]), int(ranges[0, 1]), shape[0]):
+        for low in range(part.start // thin * thin, part.stop, thick):
+            high = min(low + thick, shape[0])
+            found += 1
+            yield _Piece(tile, (low, high), cost * -(-(high - low) // thin))
+    if not found:
+        yield _Piece(tile, (0, shape[0]), 0)
+
+
+def _by_tiles(array: NDArray[Any], shape: Shape, job: Job, tile: Tile, most: int) -> Iterator[_Piece]:
+    """A slice in tiles, for a map whose planes do not lie one behind the other."""
     pixels = (tile[3] - tile[2]) * (tile[5] - tile[4])
     cost = int(_touched_bytes(array, _ranges(job, tile, shape), pixels)[0])
     if cost <= most or pixels <= 64:
-        yield tile, cost
+        yield _Piece(tile, (0, shape[0]), cost)
         return
     for half in _halves(tile):
-        yield from _split(array, shape, job, half, most)
+        yield from _by_tiles(array, shape, job, half, most)
 
 
 def _halves(tile: Tile) -> tuple[Tile, Tile]:
@@ -180,7 +211,7 @@ def _touched_bytes(array: NDArray[Any], ranges: Ranges, pixels: int) -> NDArray[
         steps = [abs(s) for s in array.strides]
         run = lengths[:, middle] * steps[middle] + lengths[:, fast] * steps[fast] + WINDOW
         box = np.where(lengths.min(axis=1) > 0, lengths[:, slow] * run, 0)
-    bytes_: NDArray[np.int64] = np.minimum(box, pixels * 4 * WINDOW).astype(np.int64)
+    bytes_: NDArray[np.int64] = np.minimum(box, float(pixels) * 4 * WINDOW).astype(np.int64)
     return bytes_
 
 

@@ -86,6 +86,18 @@ def _range(start: float, step: float, last: float, low: int, high: int) -> tuple
 
 
 @inlined
+def _near(start: float, step: float, bottom: float, top: float, low: int, high: int) -> tuple[int, int]:
+    """Narrow the pixels [low, high) of a row to those whose coordinate may lie in [bottom, top), a pixel wider."""
+    if step == 0.0:
+        return (low, high) if bottom <= start < top else (low, low)
+    first, second = (bottom - start) / step, (top - start) / step
+    if first > second:
+        first, second = second, first
+    first, second = min(max(first - 2.0, float(low)), float(high)), min(max(second + 2.0, float(low)), float(high))
+    return int(first), int(second)
+
+
+@inlined
 def _clamped(value: float, last: float) -> float:
     return min(max(value, 0.0), last)
 
@@ -176,7 +188,13 @@ def slices(
                     low = high = right_end
             for j in range(left_end, low):
                 row[j] = np.nan
-            for j in range(low, high):
+            from_j, to_j = low, high
+            if some:
+                # What lies beyond the volume is on its first or last plane.
+                bottom = -np.inf if planes[0] == 0 else float(planes[0])
+                top = np.inf if planes[1] == n_z else float(planes[1])
+                from_j, to_j = _near(z, dz, bottom, top, low, high)
+            for j in range(from_j, to_j):
                 at_z, at_y, at_x = z + j * dz, y + j * dy, x + j * dx
                 at_z = _clamped(at_z, last_z)
                 if some and not planes[0] <= at_z < planes[1]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from microtome.errors import FileError, MicrotomeError
 from microtome.store.atomic import explain, read_json
 from microtome.volumes.lazy import expanded
-from microtome.volumes.memory import map_of, mapped_bytes, need_memory, touched
+from microtome.volumes.memory import WINDOW, map_of, mapped_bytes, need_memory, touched
 
 EDGE = 64
 """Voxels an edge of a brick: an oblique slice touches few of them, and each of its planes of 8 bits is one page."""
@@ -59,7 +59,7 @@ class Bricks:
         seen = 0
         for (bz, sz, oz), (by, sy, oy), (bx, sx, ox) in _product([list(_pieces(r)) for r in ranges]):
             out[oz, oy, ox] = self.blocks[bz, by, bx, sz, sy, sx]
-            seen += brick
+            seen += brick if ox.start else brick + WINDOW
             if file is not None and seen > mapped_bytes() // 4:
                 touched(file, seen)
                 seen = 0

@@ -6,6 +6,7 @@ import functools
 import mmap
 import os
 import re
+import sys
 import threading
 import weakref
 from typing import Any, Protocol
@@ -20,14 +21,14 @@ from microtome.volumes.mapped import MappedFile, checked
 
 VARIABLE = "MICROTOME_MEMORY"
 SETTING = "memory_limit"
-WINDOW = 65536
-"""Bytes around a touched page that come into memory with it (Linux maps what is cached in windows of this size)."""
+WINDOW = 2**21 if sys.platform == "linux" else 2**16
+"""Bytes about a touched place that may come into memory with it: Linux maps what is cached in pieces of up to 2 MiB."""
 _SPARE = 0.9  # of the memory that is free now, the share that one array may take
 _DEFAULT = 0.5  # of the machine's memory
 _WHOLE = 1 / 8  # of the cap: a volume up to this is read as a whole where that makes cutting quick
 _KEPT = 1 / 2  # of the cap: what volumes that were read as a whole may take together
 _MAPPED = 1 / 8  # of the cap: pages of maps that may stay between two times of giving back …
-_MOST_MAPPED = 128 * 2**20  # … and no more than this: pages that are needed again come back from the system's cache
+_MOST_MAPPED = 144 * 2**20  # … and no more than this: pages that are needed again come back from the system's cache
 _SMALL = 2**24  # bytes that are granted under any cap: the one piece that work needs to go on
 _READ_AT_ONCE = 2**25  # bytes that are read from a watched map's file, not through the map
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
@@ -136,7 +137,8 @@ def _forget(key: int) -> None:
 
 # --- mapped files
 
-_maps: dict[int, tuple[weakref.ref[mmap.mmap], int]] = {}  # read-only maps, and the bytes touched since pages were given back
+_maps: dict[int, weakref.ref[mmap.mmap]] = {}  # read-only maps of which something was touched since pages were given back
+_tally = {"touched": 0, "others": 0}  # bytes: at most brought into memory since then; of the files that were there before
 
 
 def map_of(array: Any) -> mmap.mmap | None:
@@ -161,21 +163,44 @@ def touched(file: mmap.mmap, size: int) -> None:
     again; but it no longer counts as this process's memory. Where the system has no such call (Windows) nothing is done.
     """
     with _lock:
-        _, before = _maps.get(id(file), (None, 0))
         key = id(file)
-        _maps[key] = (weakref.ref(file, lambda _gone: _maps.pop(key, None)), before + size)
-        if sum(n for _, n in _maps.values()) > mapped_bytes():
+        if not _maps:
+            _tally["others"] = max(_tally["others"], (_file_bytes() or 0) - size)
+        if key not in _maps:
+            _maps[key] = weakref.ref(file, lambda _gone: _closed(key))
+        _tally["touched"] += size
+        if _tally["touched"] <= mapped_bytes():
+            return
+        there = _file_bytes()
+        if there is not None and there - _tally["others"] <= mapped_bytes() // 2:
+            _tally["touched"] = max(0, there - _tally["others"])  # fewer than feared: most places lay close together
+        else:
             give_back()
 
 
 def give_back() -> None:
     """Give the pages of all maps that were read back to the system now; they stay readable."""
     with _lock:
-        for reference, _ in list(_maps.values()):
+        for reference in list(_maps.values()):
             file = reference()
             if file is not None and not file.closed and hasattr(file, "madvise"):
                 file.madvise(mmap.MADV_DONTNEED)
         _maps.clear()
+        _tally.update(touched=0, others=_file_bytes() or 0)
+
+
+def _closed(key: int) -> None:
+    with _lock:
+        _maps.pop(key, None)
+
+
+def _file_bytes() -> int | None:
+    """The bytes of mapped files, libraries included, that are in this process's memory now; None where nobody tells."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[2]) * mmap.PAGESIZE
+    except OSError:
+        return None
 
 
 def touches(view: NDArray[Any]) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.volumes.bricks import EDGE, Shape, blocks_of
-from microtome.volumes.memory import map_of, touched
+from microtome.volumes.memory import WINDOW, map_of, touched
 from microtome.volumes.volume import Size, Volume
 
 _NEAR = 1.5  # voxels whose edges differ by less than this factor are near cubes
@@ -106,7 +106,7 @@ def _make_layer(folder: Path, fine: Level, coarse: Level, layer: int, *, labels:
             for kx in range(bx):
                 brick_kernel.coarser(source, fine.shape, ratio, (layer, ky, kx), how, cell, row[kx])
             if file is not None:
-                touched(file, row.nbytes * math.prod(ratio))
+                touched(file, row.nbytes * math.prod(ratio) + 4 * WINDOW)
             target.seek(start + (layer * by + ky) * row.nbytes)
             target.write(row.data)
         target.flush()
