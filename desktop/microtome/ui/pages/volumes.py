@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QSplitter, QStackedWidget, QTabWidget, QWidget
+from PySide6.QtWidgets import QSizePolicy, QSplitter, QStackedWidget, QTabWidget, QWidget
 
 from microtome.session import Change
 from microtome.store.project import VolumeEntry
@@ -92,10 +92,15 @@ class VolumesPage(Page):
         self.halves.setStretchFactor(0, 1)
         self.halves.setSizes([600, 140])
         self.halves.setChildrenCollapsible(False)
+        self._roomy()
         return self.halves
 
     def _roomy(self) -> None:
-        """Panels need more room than the table."""
+        """Panels need more room than the table; those that are not seen need none."""
+        for i in range(self.tabs.count()):
+            seen = i == self.tabs.currentIndex()
+            policy = QSizePolicy.Policy.Preferred if seen else QSizePolicy.Policy.Ignored
+            self.tabs.widget(i).setSizePolicy(policy, policy)
         upper, lower = self.halves.sizes()
         least = 140 if self.tabs.currentIndex() == 0 else 320
         if self.tabs.currentIndex() and lower < least:

@@ -53,8 +53,8 @@ class ContrastBar(QWidget):
         self.colours.setToolTip(tr("Colours; Labels gives every whole number a colour of its own"))
         self.colours.activated.connect(lambda _: self._set(replace(self.look, colours=self.colours.value())))
         parts = (self.low, self.histogram, self.high, self.auto, self.full, self.invert, self.colours)
-        inner = row(*parts, gap=4)
-        inner.setStretch(1, 1)
+        inner = row(*parts, None, gap=4)
+        inner.setStretch(1, 100)  # what is left belongs to the histogram, as far as it grows
         self.setLayout(inner)
 
     def show_look(self, look: Look) -> None:

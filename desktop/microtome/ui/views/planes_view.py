@@ -48,7 +48,7 @@ class PlanesView(QWidget):
         self.facts: Facts | None = None
         self.place: Place = (0, 0, 0)
         self.mode, self.plane, self.alone = "one", "xy", ""
-        self.extra: list[Overlay] = []  # over every plane, below the lines
+        self.extra: list[Overlay] = []  # over the first plane that is seen
         self.views = {name: SliceView(name) for name in PLANES}
         self.crosses = {name: self._cross(name) for name in PLANES}
         self.traces = {
@@ -110,7 +110,9 @@ class PlanesView(QWidget):
             view.setVisible((several and self.alone in ("", name)) or (mode == "one" and name == plane))
             view.tint = plane_colour(name) if several else ""
             lines: list[Overlay] = [self.traces[name]] if mode == "oblique" else []
-            view.overlays = [*lines, self.crosses[name], *self.extra] if several else [*self.extra]
+            first = not several or self.alone == name or (not self.alone and name == PLANES[0])
+            extra = self.extra if first else []
+            view.overlays = [*lines, self.crosses[name], *extra] if several else extra
             view.update()
         self.fourth.setVisible(mode == "space" or (several and self.alone in ("", FOURTH)))
         for k in range(2):

@@ -32,7 +32,7 @@ def paint_scale_bar(painter: QPainter, seen: QRectF, per_pixel: float, unit: str
     words = length(nice, unit)
     if seen.width() < _SMALL:
         font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.8)
+        font.setPixelSize(round(painter.fontInfo().pixelSize() * 0.8))
         painter.setFont(font)
     metrics = painter.fontMetrics()
     wide, high = max(width, float(metrics.horizontalAdvance(words))), metrics.height()

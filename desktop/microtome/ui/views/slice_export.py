@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QBuffer, QIODevice, QPoint, QSizeF
-from PySide6.QtGui import QImage, QPainter, QRegion
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QBuffer, QIODevice, QSizeF
+from PySide6.QtGui import QImage, QPainter
 
 from microtome.errors import FileError, InputError
 from microtome.store.atomic import replacing
+from microtome.ui.i18n import tr
 from microtome.ui.numbers import length
 from microtome.ui.views.slice_view import PictureView
 from microtome.volumes.units import nanometres
@@ -52,9 +52,7 @@ def back_to(voxels: NDArray[np.float32], dtype: str) -> NDArray[Any]:
 def rational(value: float) -> tuple[int, int]:
     """A positive number as a quotient of 32-bit numbers, to 1e-9; InputError where there is none."""
     if not math.isfinite(value) or not 1 / _MOST_INT < value < _MOST_INT:
-        raise InputError(
-            f"A pixel of {1 / value if value else 0:g} cannot be written into a TIFF file.", "Choose another size."
-        )
+        raise InputError(tr("A pixel of this size cannot be written into a TIFF file."), tr("Choose another pixel size."))
     if value >= 1:
         found = Fraction(value).limit_denominator(max(1, int(_MOST_INT / value)))
         return found.numerator, found.denominator
@@ -121,23 +119,12 @@ def screenshot(view: PictureView) -> QImage:
     return image
 
 
-def widget_shot(widget: QWidget, scale: float = 2.0) -> QImage:
-    """Several views as they stand on the screen."""
-    image = QImage(widget.size() * scale, QImage.Format.Format_RGB32)
-    image.setDevicePixelRatio(scale)
-    image.fill(0)
-    painter = QPainter(image)
-    widget.render(painter, QPoint(0, 0), QRegion(), QWidget.RenderFlag.DrawChildren)
-    painter.end()
-    return image
-
-
 def save_png(image: QImage, path: Path) -> None:
     """Save a picture as PNG, as a whole or not at all; FileError where it cannot be written."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     # PySide6's stubs know no name for a QIODevice's format but bytes.
     if not image.save(buffer, "PNG"):  # type: ignore[call-overload]
-        raise FileError(f"The picture is too large to be written to {path}.", "Make the window smaller.")
+        raise FileError(tr("The picture is too large for {path}.", path=path), tr("Make the window smaller."))
     with replacing(path) as file:
         file.write(buffer.data().data())

@@ -12,6 +12,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID
 from microtome.ui.viewing import PLANES, Facts, Look, ObliqueRead, ObliqueRequest, SliceRead, SliceRequest
+from microtome.ui.views.colour_bar import ColourBar
 from microtome.ui.views.contrast_bar import ContrastBar
 from microtome.ui.views.feeds import OBLIQUE, Feeds
 from microtome.ui.views.oblique_controls import ObliqueControls
@@ -37,6 +38,7 @@ class VolumeViewer(QWidget):
         self.desk = desk
         self.source: Source | None = None
         self.facts: Facts | None = None
+        self._bar = ColourBar()
         self.looks: dict[str, Look] = {}
         self.places: dict[str, Place] = {}
         self.poses: dict[str, Pose] = {}
@@ -209,6 +211,13 @@ class VolumeViewer(QWidget):
             self.poses[self.source[1].id] = pose
             self.show_pose()
             self.want_oblique(fine=fine)
+
+    def show_bar(self, on: bool) -> None:
+        """Show or hide the colour bar."""
+        self.planes.extra = [self._bar] if on else []
+        self.oblique.overlays = [self._bar] if on else []
+        self.oblique.update()
+        self.arrange()
 
     def show_place(self) -> None:
         """Show where the planes cross."""

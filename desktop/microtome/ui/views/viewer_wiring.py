@@ -15,7 +15,6 @@ from microtome.errors import MicrotomeError
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import number, unit_word
 from microtome.ui.viewing import PLANES, Facts, ObliqueRead, SliceRead, Statistics
-from microtome.ui.views.colour_bar import ColourBar
 from microtome.ui.views.feeds import OBLIQUE
 from microtome.ui.views.pose import NAMED, Vector
 from microtome.ui.views.slice_view import SliceView
@@ -31,13 +30,12 @@ class Wiring(QObject):
     def __init__(self, viewer: VolumeViewer) -> None:
         super().__init__(viewer)
         self.viewer = viewer
-        self._bar = ColourBar()
         self._connect_feeds()
         self._connect_planes()
         self._connect_oblique()
         viewer.head.chosen.connect(self.choose)
         viewer.head.fitted.connect(self.fit)
-        viewer.head.bar_switched.connect(self._switch_bar)
+        viewer.head.bar_switched.connect(viewer.show_bar)
         viewer.head.menu_wanted.connect(lambda: self._menu_in_hand().open(QCursor.pos()))
         viewer.contrast.changed.connect(viewer.set_look)
         viewer.controls.moved.connect(self._slide)
@@ -175,13 +173,6 @@ class Wiring(QObject):
         self.viewer.head.choose(plane=PLANES[index])
         self.choose()
         self.viewer.view.setFocus()
-
-    def _switch_bar(self, on: bool) -> None:
-        viewer = self.viewer
-        viewer.planes.extra = [self._bar] if on else []
-        viewer.oblique.overlays = [self._bar] if on else []
-        viewer.oblique.update()
-        viewer.arrange()
 
     def _slide(self, index: int) -> None:
         place = list(self.viewer.place)
