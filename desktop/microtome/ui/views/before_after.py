@@ -124,7 +124,9 @@ class BeforeAfter(QWidget):
 
     def _paint_plate(self, painter: QPainter, words: str, pane: QRectF, *, at_left: bool | None) -> None:
         metrics = painter.fontMetrics()
-        plate = QRectF(0, 0, metrics.horizontalAdvance(words) + 2 * GRID, metrics.height() + GRID // 2)
+        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        room = pane.adjusted(2 * GRID, GRID, -2 * GRID, -GRID).toRect()
+        plate = QRectF(metrics.boundingRect(room, flags, words)).adjusted(-GRID, -GRID / 4, GRID, GRID / 4)
         if at_left is None:
             plate.moveCenter(pane.center())
         elif at_left:
@@ -135,7 +137,7 @@ class BeforeAfter(QWidget):
         painter.setBrush(QColor(0, 0, 0, 160))
         painter.drawRoundedRect(plate, 4, 4)
         painter.setPen(QColor("white"))
-        painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, words)
+        painter.drawText(plate, flags, words)
 
     def _near_divider(self, at: QPointF) -> bool:
         return not self.beside and abs(at.x() - self.split * self.width()) <= _GRIP

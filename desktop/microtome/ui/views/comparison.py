@@ -125,7 +125,7 @@ class ComparisonView(QWidget):
     def _failed(self, error: MicrotomeError) -> None:
         if not self._rest():
             self.view.show_pictures(None, None)
-            self.view.show_busy(error.message)
+            self.view.show_busy(str(error))
             self.failed.emit(error)
 
     def _rest(self) -> bool:
