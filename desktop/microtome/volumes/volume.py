@@ -125,7 +125,7 @@ class Volume:
             need_memory(self.memory_bytes, self.source or "The volume")
             kept = np.asarray(self[:]).astype(self.dtype, copy=False)
             self._kept = kept
-            keep(self, kept.nbytes)
+        keep(self, kept.nbytes)  # also where it was there: who is used lets go last
         return kept
 
     def at_hand(self) -> NDArray[Any] | None:

@@ -263,7 +263,7 @@ def test_a_source_that_changes_meanwhile_is_said(packed: Path, tmp_path: Path) -
         os.utime(packed, ns=(1, 1))
         return False
 
-    with pytest.raises(FileError, match="(has|was) changed"):
+    with pytest.raises(FileError, match=r"(has|was) changed"):
         copy_volume(open_volume(packed), tmp_path / "copy", change)
     assert open_copy(tmp_path / "copy", packed) is None
 
