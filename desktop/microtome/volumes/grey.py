@@ -18,13 +18,26 @@ class GreyRule:
     samples: int = 1
     colours: int = 1
     planar: bool = False
+    pick: int = 0  # which sample is the grey value, where they are no colours
     invert: int | None = None  # grey = invert − value
     table: NDArray[Any] | None = None  # a palette whose colours are all grey
     findings: tuple[str, ...] = ()
 
     @classmethod
-    def make(cls, *, samples: int, colours: int, planar: bool, invert: int | None, table: NDArray[Any] | None) -> GreyRule:
-        """A rule; a palette of true colours is not applied, since its indices (labels, mostly) are the data."""
+    def make(
+        cls,
+        *,
+        samples: int,
+        colours: int,
+        planar: bool = False,
+        invert: int | None = None,
+        table: NDArray[Any] | None = None,
+        pick: int | None = None,
+    ) -> GreyRule:
+        """A rule; a palette of true colours is not applied, since its indices (labels, mostly) are the data.
+
+        `pick` was chosen among samples that are channels; where it is None, what follows the grey or the colours is dropped.
+        """
         findings: list[str] = []
         grey = None
         if table is not None:
@@ -32,9 +45,19 @@ class GreyRule:
                 grey = (table[0] >> 8).astype(np.uint8) if table.dtype.itemsize > 1 else table[0]
             else:
                 findings.append("It is stored with a colour table; the numbers behind the colours were taken.")
-        if samples == 2 or samples == 4:
+        if pick is None and samples in (2, 4):
             findings.append("Its transparency was dropped.")
-        return cls(samples=samples, colours=colours, planar=planar, invert=invert, table=grey, findings=tuple(findings))
+        elif pick is None and samples > 4:
+            findings.append(f"The {samples - colours} samples behind its colours were dropped.")
+        return cls(
+            samples=samples,
+            colours=colours,
+            planar=planar,
+            pick=pick or 0,
+            invert=invert,
+            table=grey,
+            findings=tuple(findings),
+        )
 
     @property
     def colour(self) -> bool:
@@ -64,7 +87,7 @@ def to_grey(page: NDArray[Any], rule: GreyRule) -> NDArray[Any]:
     """Grey (y, x) of one page in its own dtype; 1-bit becomes 0 and 1 as uint8."""
     if rule.samples > 1:
         samples = _split(page, rule)
-        page = _brightness(samples[:3]) if rule.colour else samples[0]
+        page = _brightness(samples[:3]) if rule.colour else samples[rule.pick]
     if page.dtype == bool:
         page = page.astype(np.uint8)
     if rule.table is not None:

@@ -140,7 +140,7 @@ def read_image(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
     if image.ndim == 2:
         return to_grey(image, GreyRule()), ()
     samples = image.shape[-1]
-    rule = GreyRule.make(samples=samples, colours=3 if samples >= 3 else 1, planar=False, invert=None, table=None)
+    rule = GreyRule.make(samples=samples, colours=3 if samples >= 3 else 1)
     words = (colour_words(image, rule),) if rule.colour else ()
     return to_grey(image, rule), (*words, *rule.findings)
 

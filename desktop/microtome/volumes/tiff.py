@@ -13,7 +13,7 @@ from microtome.volumes.lazy import need_memory
 from microtome.volumes.scale import Reported, weigh
 from microtome.volumes.tiffcheck import check_promise, check_segments, check_sizes
 from microtome.volumes.tiffheader import bones
-from microtome.volumes.tifflayout import layout_of
+from microtome.volumes.tifflayout import layout_of, which_of
 from microtome.volumes.tiffparser import bits_of, opened
 from microtome.volumes.tiffsize import tiff_report
 from microtome.volumes.tiffvoxels import tiff_voxels
@@ -44,7 +44,7 @@ def open_tiff(path: Path, *, channel: int = -1, time: int = -1, image: int = -1,
         layout = layout_of(path, file, {"C": channel, "T": time, "I": image})
         check_sizes(path, layout, chain.sizes)
         page = file.pages[layout.first].keyframe
-        rule = _rule(path, page)
+        rule = _rule(path, page, channel)
         starts = check_segments(path, file, layout, chain)
         findings = (*layout.findings, *_colour_findings(path, page, rule), *rule.findings)
         report = tiff_report(file, page, max(0, image)) if not alone else Reported()
@@ -66,18 +66,24 @@ def tiff_scale(path: Path) -> Reported:
         return tiff_report(file, file.pages.first, 0)
 
 
-def _rule(path: Path, page: tifffile.TiffPage) -> GreyRule:
-    """How a page's samples become one grey value; InputError for print colours."""
+def _rule(path: Path, page: tifffile.TiffPage, channel: int) -> GreyRule:
+    """How a page's samples become one grey value; InputError for print colours, QuestionError for channels as samples."""
     name = getattr(page.photometric, "name", str(page.photometric))
     samples = int(page.samplesperpixel)
-    if name in _COLOUR_SPACES or samples > 4:
+    if name in _COLOUR_SPACES:
         raise InputError(
             f"{path} is a colour image of a kind ({name}, {samples} samples) that has no grey value.", "Save it as grey or RGB."
         )
-    colours = 3 if name in ("RGB", "YCBCR") or samples >= 3 else 1
     planar = samples > 1 and page.axes.find("S") < page.axes.find("Y")
-    table = page.colormap if name == "PALETTE" else None
     invert = (1 << bits_of(page)) - 1 if name == "MINISWHITE" and page.dtype.kind in "ub" else None
+    if name in ("MINISBLACK", "MINISWHITE") and samples > 2:
+        if channel < 0:
+            raise which_of(path, "C", samples)
+        if channel >= samples:
+            raise InputError(f"{path} has {samples} channels; there is no number {channel}.", f"Give 0 to {samples - 1}.")
+        return GreyRule.make(samples=samples, colours=1, planar=planar, invert=invert, pick=channel)
+    colours = 3 if name in ("RGB", "YCBCR") or samples >= 3 else 1
+    table = page.colormap if name == "PALETTE" else None
     return GreyRule.make(samples=samples, colours=colours, planar=planar, invert=invert, table=table)
 
 

@@ -180,13 +180,13 @@ def _depth_axis(path: Path, file: tifffile.TiffFile, axes: Axes, chosen: Mapping
         return axis, (f"Its {n} images are tagged as {_WORDS[axis][0]}; they were taken as slices.",)
     for axis, n in left:
         if axis in _WORDS:
-            raise _question(path, file, axis, n)
+            raise which_of(path, axis, n, _channel_names(file, n) if axis == "C" else ())
     return (depths[0] if depths else ""), ()
 
 
-def _question(path: Path, file: tifffile.TiffFile, axis: str, n: int) -> QuestionError:
+def which_of(path: Path, axis: str, n: int, names: Sequence[str] = ()) -> QuestionError:
+    """The question which of `n` channels (C), points in time (T) or images (I) is the volume; `names` of the first of them."""
     many, option = _WORDS[axis]
-    names = _channel_names(file, n) if axis == "C" else []
     choices = tuple(
         Choice(options={option: i}, label=f"{option} {i}" + (f" · {names[i]}" if i < len(names) and names[i] else ""))
         for i in range(min(n, _MOST_CHOICES))

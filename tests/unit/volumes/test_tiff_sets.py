@@ -1,4 +1,4 @@
-"""OME-TIFF sets: one volume whose planes lie in several files."""
+"""TIFFs whose planes lie in several files (OME sets), or several channels in one pixel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from microtome.errors import FileError
+from microtome.errors import FileError, InputError
+from microtome.questions import QuestionError
 from microtome.volumes.drop import examine
 from microtome.volumes.read import open_volume
 
@@ -30,7 +31,8 @@ def _set(folder: Path, voxels: Bytes, compression: str | None) -> list[Path]:
     for page, name, uuid in zip(voxels, names, uuids, strict=True):
         xml = (
             f'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{uuid}">'
-            f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" {sizes} {scale}>{planes}</Pixels></Image></OME>'
+            f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" {sizes} {scale}>'
+            f"{planes}</Pixels></Image></OME>"
         )
         tifffile.imwrite(folder / name, page, description=xml, metadata=None, compression=compression)
     return [folder / name for name in names]
@@ -68,3 +70,26 @@ def test_a_set_with_a_missing_file_is_refused(tmp_path: Path, voxels: Bytes) -> 
     np.testing.assert_array_equal(volume[1], voxels[1])
     with pytest.raises(FileError, match="only a part"):
         open_volume(files[0])
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("samples", [3, 5])
+def test_channels_stored_as_samples_are_asked_for(tmp_path: Path, voxels: Bytes, planar: str, samples: int) -> None:
+    """Element maps, several detectors: no colours, so no brightness is made of them."""
+    data = np.stack([voxels // (n + 1) for n in range(samples)], -1 if planar == "contig" else 1)
+    tifffile.imwrite(tmp_path / "a.tif", data, photometric="minisblack", planarconfig=planar, metadata=None)
+    with pytest.raises(QuestionError, match=f"{samples} channels") as asked:
+        open_volume(tmp_path / "a.tif")
+    assert [c.options for c in asked.value.question.choices] == [{"channel": i} for i in range(samples)]
+    np.testing.assert_array_equal(open_volume(tmp_path / "a.tif", channel=2).as_array(), voxels // 3)
+    with pytest.raises(InputError, match="no number 9"):
+        open_volume(tmp_path / "a.tif", channel=9)
+
+
+def test_samples_behind_the_colours_are_dropped_and_said(tmp_path: Path, voxels: Bytes) -> None:
+    """RGB with two more."""
+    data = np.stack([voxels] * 3 + [voxels // 2] * 2, -1)
+    tifffile.imwrite(tmp_path / "a.tif", data, photometric="rgb", metadata=None)
+    volume = open_volume(tmp_path / "a.tif")
+    np.testing.assert_array_equal(volume.as_array(), voxels)
+    assert "The 2 samples behind its colours were dropped." in volume.findings
