@@ -10,10 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Choice, Field, FileError, InputError, Question, QuestionError, RawVolume, reader
-from microtome.volumes import particles
 from microtome.volumes.boxes import lattice_frame
 from microtome.volumes.frames import Frame, chosen
-from microtome.volumes.particles import Particles, Wishes, places_of, volume_of
+from microtome.volumes.particles import (
+    BOX,
+    FRAME,
+    LENGTH_UNIT,
+    PERIODIC,
+    RADII,
+    RADIUS,
+    TYPES,
+    WRAP,
+    Particles,
+    Wishes,
+    places_of,
+    volume_of,
+)
 from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
 
 Array = NDArray[np.float64]
@@ -73,13 +85,13 @@ def lammps_data(
     path: Path,
     *,
     style: str = Field("", choices=("", *_STYLES), help="Atom style of the rows, where the file does not name it"),
-    radius: float = particles.RADIUS,
-    radii: str = particles.RADII,
-    types: str = particles.TYPES,
-    length_unit: str = particles.LENGTH_UNIT,
-    box: str = particles.BOX,
-    periodic: str = particles.PERIODIC,
-    wrap: bool = particles.WRAP,
+    radius: float = RADIUS,
+    radii: str = RADII,
+    types: str = TYPES,
+    length_unit: str = LENGTH_UNIT,
+    box: str = BOX,
+    periodic: str = PERIODIC,
+    wrap: bool = WRAP,
 ) -> RawVolume:
     """Particles in a LAMMPS data file, also compressed: atom styles atomic, charge, bond, molecular, full, sphere, hybrid."""
     wishes = Wishes(radius=radius, radii=radii, types=types, length_unit=length_unit, box=box, periodic=periodic, wrap=wrap)
@@ -232,14 +244,14 @@ def _recognises_dump(path: Path, head: bytes) -> bool:
 def lammps_dump(
     path: Path,
     *,
-    frame: int = particles.FRAME,
-    radius: float = particles.RADIUS,
-    radii: str = particles.RADII,
-    types: str = particles.TYPES,
-    length_unit: str = particles.LENGTH_UNIT,
-    box: str = particles.BOX,
-    periodic: str = particles.PERIODIC,
-    wrap: bool = particles.WRAP,
+    frame: int = FRAME,
+    radius: float = RADIUS,
+    radii: str = RADII,
+    types: str = TYPES,
+    length_unit: str = LENGTH_UNIT,
+    box: str = BOX,
+    periodic: str = PERIODIC,
+    wrap: bool = WRAP,
 ) -> RawVolume:
     """Particles in a text dump of LAMMPS, also compressed: x, xs, xu or xsu, radius or diameter, type or element."""
     one = chosen(_steps(path), frame, path)

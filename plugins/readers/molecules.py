@@ -11,11 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import FileError, RawVolume, reader
-from microtome.volumes import particles
 from microtome.volumes.boxes import lattice_frame
 from microtome.volumes.frames import which
 from microtome.volumes.lazy import need_memory
-from microtome.volumes.particles import Particles, Wishes, volume_of
+from microtome.volumes.particles import (
+    BOX,
+    FRAME,
+    LENGTH_UNIT,
+    PERIODIC,
+    RADII,
+    RADIUS,
+    TYPES,
+    WRAP,
+    Particles,
+    Wishes,
+    volume_of,
+)
 from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, unpacked
 
 _ANGSTROM = {"GRO": 0.1, "PDB": 1.0}  # what chemfiles's Å are multiplied by to give the file's own unit
@@ -44,14 +55,14 @@ def _recognises_pdb(path: Path, head: bytes) -> bool:
 def gro(
     path: Path,
     *,
-    frame: int = particles.FRAME,
-    radius: float = particles.RADIUS,
-    radii: str = particles.RADII,
-    types: str = particles.TYPES,
-    length_unit: str = particles.LENGTH_UNIT,
-    box: str = particles.BOX,
-    periodic: str = particles.PERIODIC,
-    wrap: bool = particles.WRAP,
+    frame: int = FRAME,
+    radius: float = RADIUS,
+    radii: str = RADII,
+    types: str = TYPES,
+    length_unit: str = LENGTH_UNIT,
+    box: str = BOX,
+    periodic: str = PERIODIC,
+    wrap: bool = WRAP,
 ) -> RawVolume:
     """Particles in a GROMACS structure (.gro, also compressed), in nm."""
     wishes = Wishes(radius=radius, radii=radii, types=types, length_unit=length_unit, box=box, periodic=periodic, wrap=wrap)
@@ -62,14 +73,14 @@ def gro(
 def pdb(
     path: Path,
     *,
-    frame: int = particles.FRAME,
-    radius: float = particles.RADIUS,
-    radii: str = particles.RADII,
-    types: str = particles.TYPES,
-    length_unit: str = particles.LENGTH_UNIT,
-    box: str = particles.BOX,
-    periodic: str = particles.PERIODIC,
-    wrap: bool = particles.WRAP,
+    frame: int = FRAME,
+    radius: float = RADIUS,
+    radii: str = RADII,
+    types: str = TYPES,
+    length_unit: str = LENGTH_UNIT,
+    box: str = BOX,
+    periodic: str = PERIODIC,
+    wrap: bool = WRAP,
 ) -> RawVolume:
     """Particles in a Protein Data Bank file (.pdb, .ent, also compressed), in Å."""
     wishes = Wishes(radius=radius, radii=radii, types=types, length_unit=length_unit, box=box, periodic=periodic, wrap=wrap)

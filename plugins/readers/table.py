@@ -10,8 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, FileError, InputError, RawVolume, reader
-from microtome.volumes import particles
-from microtome.volumes.particles import Particles, Wishes, places_of, volume_of
+from microtome.volumes.particles import (
+    BOX,
+    LENGTH_UNIT,
+    PERIODIC,
+    RADII,
+    RADIUS,
+    TYPES,
+    WRAP,
+    Particles,
+    Wishes,
+    places_of,
+    volume_of,
+)
 from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
 from microtome.volumes.units import nanometres
 
@@ -69,13 +80,13 @@ def table(
     path: Path,
     *,
     columns: str = Field("", help="What the columns are, where the file does not name them, as: x y z radius type"),
-    radius: float = particles.RADIUS,
-    radii: str = particles.RADII,
-    types: str = particles.TYPES,
-    length_unit: str = particles.LENGTH_UNIT,
-    box: str = particles.BOX,
-    periodic: str = particles.PERIODIC,
-    wrap: bool = particles.WRAP,
+    radius: float = RADIUS,
+    radii: str = RADII,
+    types: str = TYPES,
+    length_unit: str = LENGTH_UNIT,
+    box: str = BOX,
+    periodic: str = PERIODIC,
+    wrap: bool = WRAP,
 ) -> RawVolume:
     """Particles in a table (.csv, .tsv, .txt, .dat, .xyzr, also compressed) whose header names x, y, z and radius."""
     wishes = Wishes(radius=radius, radii=radii, types=types, length_unit=length_unit, box=box, periodic=periodic, wrap=wrap)

@@ -10,11 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Choice, Field, FileError, InputError, RawVolume, reader
-from microtome.volumes import particles
 from microtome.volumes.boxes import lattice_frame
 from microtome.volumes.extxyz import columns, pairs
 from microtome.volumes.frames import Frame, chosen
-from microtome.volumes.particles import Particles, Wishes, places_of, volume_of
+from microtome.volumes.particles import (
+    BOX,
+    FRAME,
+    LENGTH_UNIT,
+    PERIODIC,
+    RADII,
+    RADIUS,
+    TYPES,
+    WRAP,
+    Particles,
+    Wishes,
+    places_of,
+    volume_of,
+)
 from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
 
 _ENDINGS = (".xyz", ".extxyz", ".exyz")
@@ -37,15 +49,15 @@ def _recognises(path: Path, head: bytes) -> bool:
 def xyz(
     path: Path,
     *,
-    frame: int = particles.FRAME,
-    radius: float = particles.RADIUS,
-    radii: str = particles.RADII,
+    frame: int = FRAME,
+    radius: float = RADIUS,
+    radii: str = RADII,
     radius_column: int = Field(0, 0, 1000, help="Column of the radii, from 1, where the file does not name it"),
-    types: str = particles.TYPES,
-    length_unit: str = particles.LENGTH_UNIT,
-    box: str = particles.BOX,
-    periodic: str = particles.PERIODIC,
-    wrap: bool = particles.WRAP,
+    types: str = TYPES,
+    length_unit: str = LENGTH_UNIT,
+    box: str = BOX,
+    periodic: str = PERIODIC,
+    wrap: bool = WRAP,
 ) -> RawVolume:
     """Particles in XYZ or extended XYZ (.xyz, also compressed), with their radii, types, box and periodicity."""
     one = chosen(_frames(path), frame, path)

@@ -19,6 +19,7 @@ from microtome.volumes.units import NM, nanometres
 Array = NDArray[np.float64]
 _FARTHEST = 1e30  # of a place in any unit; the squares of such are still numbers
 _WIDEST = 1e7  # radii that a box may be wide
+_FEW = 16  # kinds that are looked for one by one
 _MOST_NAMED = 8  # types that a finding counts one by one
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
@@ -133,14 +134,31 @@ def _kinds(labels: NDArray[Any] | None) -> tuple[NDArray[np.int32] | None, tuple
     """Labels as indices into their sorted names; None where all particles are of one kind."""
     if labels is None:
         return None, ()
-    kinds, inverse = np.unique(labels, return_inverse=True)
+    kinds, inverse = _distinct(labels)
     if len(kinds) < 2 and labels.dtype.kind == "f":
         return None, ()
     if labels.dtype.kind == "S":
         names = tuple(k.decode("utf-8", errors="replace") for k in kinds)
     else:
         names = tuple(f"{k:g}" for k in kinds)
-    return inverse.astype(np.int32), names
+    return inverse, names
+
+
+def _distinct(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """The sorted kinds, and the index of each label's; without sorting millions of names where there are few kinds."""
+    found = np.full(len(labels), -1, dtype=np.int32)
+    kinds: list[Any] = []
+    while len(kinds) < _FEW:
+        left = int(np.argmin(found))
+        if found[left] >= 0:
+            order = np.argsort(np.array(kinds))
+            rank = np.empty(len(kinds), dtype=np.int32)
+            rank[order] = np.arange(len(kinds), dtype=np.int32)
+            return np.array(kinds)[order], rank[found]
+        found[labels == labels[left]] = len(kinds)
+        kinds.append(labels[left])
+    names, inverse = np.unique(labels, return_inverse=True)
+    return names, inverse.astype(np.int32)
 
 
 def _kept(

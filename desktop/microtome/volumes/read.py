@@ -165,9 +165,13 @@ def _reader(path: Path, name: str | None, own: Mapping[str, Any]) -> Plugin:
         return registry().get("reader", "raw")
     if path.is_file() and path.stat().st_size == 0:
         raise FileError(f"{path} is empty (0 bytes).", "Copy or export it again.")
-    endings = sorted({e for p in registry().of_kind("reader") for e in (*p.extra["extensions"], *p.extra["shared"])})
+    readers, ending = registry().of_kind("reader"), path.suffix.lower()
+    endings = sorted({e for p in readers for e in (*p.extra["extensions"], *p.extra["shared"])})
+    why = f"there is no reader for “{ending or path.name}”"
+    if any(ending in p.extra["shared"] for p in readers):
+        why = f"many programs write “{ending}”, and no reader knows what is in this one"
     raise FileError(
-        f"{path} is no volume that can be read: there is no reader for “{path.suffix.lower() or path.name}”.",
+        f"{path} is no volume that can be read: {why}.",
         f"Readable: {', '.join(endings)}, or a folder of slices; for headerless voxels give shape and dtype.",
     )
 
