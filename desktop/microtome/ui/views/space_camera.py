@@ -49,7 +49,12 @@ class Camera:
         # Each corner is within the margin at the distance where |sideways| / (distance + depth) is its tangent.
         reach = np.abs(seen[:, :2]).max(axis=1) / (_MARGIN * np.tan(np.radians(FIELD / 2))) - seen[:, 2]
         around = float(np.linalg.norm(box)) / 2 / np.sin(np.radians(FIELD / 2))
-        return replace(at, distance=float(reach.max()), fitting=around)
+        away = float(reach.max())
+        # Perspective makes the near side larger: the box's outline is brought to the middle.
+        slopes = seen[:, :2] / (away + seen[:, 2:])
+        right, down = away * (slopes.min(axis=0) + slopes.max(axis=0)) / 2
+        z, y, x = np.asarray(middle) + right * at.axes()[0] + down * at.axes()[1]
+        return replace(at, target=(float(z), float(y), float(x)), distance=away, fitting=around)
 
     def axes(self) -> NDArray[np.float64]:
         """(3, 3): the rows right, down and forward as (z, y, x) unit vectors; right × down = forward."""

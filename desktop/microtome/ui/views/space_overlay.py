@@ -94,7 +94,12 @@ def paint_edges(painter: QPainter, scene: SpaceScene, camera: Camera, look: Look
             continue
         line = _segment(start, end, camera, width, height)
         if line is not None:
-            painter.setPen(QPen(_colour(look.line, 150 if layer == _BEHIND else 255), 1.0 if layer == _BEHIND else 1.3))
+            painter.setPen(
+                QPen(
+                    _colour(look.line, {_BEHIND: 150, _BEFORE: 110 if scene.away else 255}.get(layer, 255)),
+                    1.0 if layer == _BEHIND else 1.3,
+                )
+            )
             painter.drawLine(*line)
 
 

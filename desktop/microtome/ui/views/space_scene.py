@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -88,15 +89,21 @@ class SpaceScene:
         return float(np.linalg.norm(self.box))
 
     def only(self, parts: frozenset[str]) -> SpaceScene:
-        """The scene with the other parts left out. Without the three planes, what is before the free plane is cut away."""
-        away = self.away if "planes" in parts and self.planes else ()
+        """The scene with the other parts left out.
+
+        Where something solid is shown, a corner of it is cut away before the three planes, which end there; without them
+        what is before the free plane is cut away.
+        """
+        solid = bool(parts & {"surface", "particles"}) and (self.surface is not None or self.particles is not None)
+        away = self.away if solid and "planes" in parts and self.planes else ()
+        planes = tuple(quarter(p, away) for p in self.planes) if away else self.planes
         if not away and self.oblique is not None and "oblique" in parts:
             z, y, x = (float(v) for v in self.oblique.centre)
             nz, ny, nx = (float(v) for v in -self.oblique.normal)
             away = (((z, y, x), (nz, ny, nx)),)
         return replace(
             self,
-            planes=self.planes if "planes" in parts else (),
+            planes=planes if "planes" in parts else (),
             oblique=self.oblique if "oblique" in parts else None,
             surface=self.surface if "surface" in parts else None,
             particles=self.particles if "particles" in parts else None,
@@ -163,3 +170,24 @@ def axis_plane(box: Triple, axis: int, at: float, picture: NDArray[np.uint8] | N
         colour=colour,
         name="zyx"[axis],
     )
+
+
+def quarter(panel: Panel, away: tuple[tuple[Triple, Triple], ...]) -> Panel:
+    """The part of a plane along the axes that bounds a corner that is cut away; whole pixels of its picture, none too few."""
+    corner, picture = np.asarray(panel.corner, dtype=np.float64), panel.picture
+    edges = [np.asarray(panel.down, dtype=np.float64), np.asarray(panel.right, dtype=np.float64)]
+    for k, edge in enumerate(edges):
+        length = float(np.linalg.norm(edge))
+        for point, direction in away:
+            facing = float(np.dot(edge, direction)) / length
+            if abs(facing) < 0.5:
+                continue
+            pixels = picture.shape[k] if picture is not None else 4096
+            at = float(np.dot(np.asarray(point) - corner, edge)) / length**2 * pixels
+            first, last = (math.floor(at), pixels) if facing > 0 else (0, math.ceil(at))
+            first, last = min(max(first, 0), pixels - 1), max(min(last, pixels), 1)
+            corner, edges[k] = corner + edge * (first / pixels), edge * ((last - first) / pixels)
+            if picture is not None:
+                picture = picture[first:last] if k == 0 else picture[:, first:last]
+    made = [(float(z), float(y), float(x)) for z, y, x in (corner, *edges)]
+    return replace(panel, corner=made[0], down=made[1], right=made[2], picture=picture)

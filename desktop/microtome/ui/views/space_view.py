@@ -95,6 +95,12 @@ class SpaceView(QWidget):
         if "oblique" in self._parts:
             self._refresh()
 
+    def show_part(self, name: str, on: bool) -> None:
+        """Show or hide a part, as its button does."""
+        parts = self._parts | {name} if on else self._parts - {name}
+        if parts != self._parts:
+            self._choose(parts)
+
     def set_rectangles(self, panels: tuple[Panel, ...]) -> None:
         """Add rectangles, such as slices coloured by their set."""
         self._rectangles = panels
@@ -169,7 +175,8 @@ class SpaceView(QWidget):
     def _opened(self, found: tuple[Volume, Loaded]) -> None:
         self._volume, self._loaded = found
         particles = self._loaded.scene.particles is not None
-        self._parts = frozenset(("box", "particles") if particles else ("box", "planes", "surface"))
+        asked = self._parts & {"oblique"}
+        self._parts = frozenset(("box", "particles") if particles else ("box", "planes", "surface")) | asked
         self.controls.show_parts(self._parts, self._possible())
         self._refresh()
 
