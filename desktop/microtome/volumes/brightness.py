@@ -53,10 +53,13 @@ def equalise(centre: Floats, spread: Floats, *, window: int, with_gain: bool) ->
 
 
 def usual(values: Floats, window: int) -> Floats:
-    """A running median over `window` values, smoothed by a Gaussian of a quarter of that; 0: the median of all."""
+    """A running median over `window` values beside their line, smoothed by a Gaussian of a quarter of it; 0: the median of all."""
     from scipy.ndimage import gaussian_filter1d, median_filter
 
     if window == 0 or window >= 2 * len(values):
         return np.full(len(values), np.median(values))
-    running = median_filter(values, size=window | 1, mode="reflect")
-    return np.asarray(gaussian_filter1d(running, window / 4, mode="reflect"))
+    # Around a line: mirrored at the ends, a steady rise would be bent flat there.
+    z = np.arange(len(values))
+    line = np.polynomial.Polynomial.fit(z, values, 1)(z) if len(values) > 2 else np.zeros(len(values))
+    running = median_filter(values - line, size=window | 1, mode="reflect")
+    return np.asarray(line + gaussian_filter1d(running, window / 4, mode="reflect"))

@@ -83,6 +83,9 @@ def brightness(facts: Facts) -> list[Finding]:
     lasting = events & (np.abs(after) > 0.5 * np.abs(mean))
     passing = events & ~lasting
     remedy = Remedy(label="Equalise brightness", step={"name": "brightness"})
+    steady = float(np.median(np.abs(np.where(sure, mean, 0.0))))
+    if steady > _FLICKERS * contrast:
+        lasting &= np.abs(mean) > 5 * steady
     found = []
     if lasting.any():
         at = np.flatnonzero(lasting) + 1
@@ -92,7 +95,6 @@ def brightness(facts: Facts) -> list[Finding]:
         found.append(Finding(kind="brightness", words=words, severity="warning", slices=ranges, remedies=(remedy,)))
     near = (z + 1 for z in np.flatnonzero(passing).tolist())
     odd = {z for z in near if abs(level[z] - _middle(level, z)) > _BRIGHTER / 2 * contrast}
-    steady = float(np.median(np.abs(np.where(sure, mean, 0.0))))
     if steady > _FLICKERS * contrast:
         words = f"Brightness flickers from slice to slice by about {_grey(steady, contrast)}."
         found.append(Finding(kind="brightness", words=words, severity="warning", remedies=(remedy,)))
@@ -137,6 +139,7 @@ def gaps_and_repeats(facts: Facts) -> list[Finding]:
         rest & _comparable(facts) & (one > 0.85 * double) & (one > (1 + max(0.4, 6 * spread)) * high) & (double > 1.2 * middle)
     )
     far &= _everywhere(facts)
+    far[[z for z in (*same, *near) if z < len(far)]] = False  # a repetition in the place of a slice was said already
     if far.any():
         at = [int(z) for z in np.flatnonzero(far)]
         between = ", ".join(f"{z} and {z + 1}" for z in at[:8]) + (f" and at {len(at) - 8} more places" if len(at) > 8 else "")
