@@ -24,6 +24,8 @@ from microtome.ui.views.viewer import VolumeViewer
 from microtome.ui.views.volume_table import VolumeTable
 from microtome.ui.widgets import EmptyState, column, holding
 
+_TABLE, _PANEL = 140, 320  # pixels that the table, and the panels beside it, are given
+
 
 class VolumesPage(Page):
     """Follows the selection: the tree, the table and the picture show the same volume."""
@@ -81,29 +83,28 @@ class VolumesPage(Page):
         top.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID // 2)
         table = column(self.table)
         table.setContentsMargins(2 * GRID, GRID, 2 * GRID, GRID)
-        self.tabs.addTab(holding(table), tr("Volumes"))
-        self.tabs.addTab(self.health, tr("Health"))
-        self.tabs.addTab(self.corrections, tr("Corrections"))
+        self._panels = (holding(table), self.health, self.corrections)
+        for panel, words in zip(self._panels, (tr("Volumes"), tr("Health"), tr("Corrections")), strict=True):
+            self.tabs.addTab(panel, words)
         self.tabs.setDocumentMode(True)
         self.tabs.currentChanged.connect(lambda _: self._roomy())
         self.halves = QSplitter(Qt.Orientation.Vertical)
         self.halves.addWidget(holding(top))
         self.halves.addWidget(self.tabs)
         self.halves.setStretchFactor(0, 1)
-        self.halves.setSizes([600, 140])
+        self.halves.setSizes([600, _TABLE])
         self.halves.setChildrenCollapsible(False)
         self._roomy()
         return self.halves
 
     def _roomy(self) -> None:
         """Panels need more room than the table; those that are not seen need none."""
-        for i in range(self.tabs.count()):
-            seen = i == self.tabs.currentIndex()
-            policy = QSizePolicy.Policy.Preferred if seen else QSizePolicy.Policy.Ignored
-            self.tabs.widget(i).setSizePolicy(policy, policy)
+        for i, panel in enumerate(self._panels):
+            policy = QSizePolicy.Policy.Preferred if i == self.tabs.currentIndex() else QSizePolicy.Policy.Ignored
+            panel.setSizePolicy(policy, policy)
         upper, lower = self.halves.sizes()
-        least = 140 if self.tabs.currentIndex() == 0 else 320
-        if self.tabs.currentIndex() and lower < least:
+        least = _PANEL if self.tabs.currentIndex() else _TABLE
+        if lower < _PANEL and self.tabs.currentIndex() or lower == _PANEL:
             self.halves.setSizes([upper + lower - least, least])
 
     def refresh(self, change: Change) -> None:

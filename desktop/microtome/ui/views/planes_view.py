@@ -110,7 +110,7 @@ class PlanesView(QWidget):
             view.setVisible((several and self.alone in ("", name)) or (mode == "one" and name == plane))
             view.tint = plane_colour(name) if several else ""
             lines: list[Overlay] = [self.traces[name]] if mode == "oblique" else []
-            first = not several or self.alone == name or (not self.alone and name == PLANES[0])
+            first = not several or self.alone == name or (mode == "three" and not self.alone and name == PLANES[0])
             extra = self.extra if first else []
             view.overlays = [*lines, self.crosses[name], *extra] if several else extra
             view.update()

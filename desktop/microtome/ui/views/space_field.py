@@ -73,6 +73,10 @@ class SpaceField(QWidget):
             z, y, x = ((p + 0.5) / n for p, n in zip(self._place, self._facts.shape, strict=True))
             self.space.set_place((z, y, x))
 
+    def show_plane(self, on: bool) -> None:
+        """Show or hide the free plane."""
+        self.space.show_part("oblique", on)
+
     def show_pose(self, pose: Pose) -> None:
         """Put the free plane there."""
         self._pose = pose

@@ -38,7 +38,7 @@ class VolumeViewer(QWidget):
         self.desk = desk
         self.source: Source | None = None
         self.facts: Facts | None = None
-        self._bar = ColourBar()
+        self._bar, self._mode = ColourBar(), ""
         self.looks: dict[str, Look] = {}
         self.places: dict[str, Place] = {}
         self.poses: dict[str, Pose] = {}
@@ -135,6 +135,10 @@ class VolumeViewer(QWidget):
         self.head.choose()
         self.planes.arrange(mode, self.head.plane())
         self.oblique.setVisible(mode == OBLIQUE)
+        if self._mode != mode:
+            # Once a mode: in space the plane can be switched off again.
+            self.space.show_plane(mode == OBLIQUE)
+            self._mode = mode
         self.controls.setVisible(mode in ("one", "three"))
         self.oblique_controls.setVisible(mode == OBLIQUE)
         self.foot.setVisible(mode != "space" and self.stack.currentWidget() is self.halves)
