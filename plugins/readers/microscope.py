@@ -6,6 +6,7 @@ import importlib
 import logging
 import math
 import struct
+import traceback
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
@@ -31,19 +32,13 @@ _FORMATS = {
     ".blo": "blockfile",
     ".sur": "digitalsurf",
     ".pro": "digitalsurf",
-    ".spd": "edax",
     ".mib": "quantumdetector",
     ".rpl": "ripple",
     ".unf": "semper",
     ".tvips": "tvips",
-    ".hspy": "hspy",
-    ".wdf": "renishaw",
-    ".elid": "phenom",
-    ".asw": "jeol",
-    ".pts": "jeol",
 }
 _CHUNKED = ("digitalmicrograph", "quantumdetector", "ripple")  # can be told to read slice by slice
-_WHOLE = ("digitalsurf", "semper", "renishaw", "phenom", "jeol")  # are read into memory at once
+_WHOLE = ("digitalsurf", "semper")  # are read into memory at once
 _DAMAGE = (
     OSError,
     ValueError,
@@ -115,14 +110,15 @@ def microscope(
 def _signals(path: Path, name: str, **more: Any) -> list[dict[str, Any]]:
     """What the library finds in the file; whatever it raises on damage becomes a FileError."""
     whole = name in _WHOLE
-    try:
-        module = importlib.import_module(f"rsciio.{name}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            module = importlib.import_module(f"rsciio.{name}")
             found = module.file_reader(str(path), lazy=not whole, **more)
-    except _DAMAGE as error:
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        raise FileError(f"{path} cannot be read ({reason}).", "Copy or export it again.") from error
+        except _DAMAGE as error:
+            reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+            traceback.clear_frames(error.__traceback__)  # the library leaves a damaged file open
+            raise FileError(f"{path} cannot be read ({reason}).", "Copy or export it again.") from None
     return [s for s in found if isinstance(s, dict) and hasattr(s.get("data"), "dtype")]
 
 

@@ -37,7 +37,7 @@ def raw(
     if shape:
         dims = given_shape(shape)
         kind = kind or _dtype_by_size(dims, size - offset, path, byte_order)
-    elif beside is not None and (told := _told(beside, kind, size)) is not None:
+    elif beside is not None and (told := _told(path, beside, kind, size)) is not None:
         dims, kind, offset = told
         found = (f"Taken from {beside.name}: {_words(dims)} voxels of {kind.name}.", *_conflicts(beside, says, dims))
     else:
@@ -73,16 +73,15 @@ def _named_dtype(says: NameSays, byte_order: str) -> np.dtype[Any] | None:
     return given_dtype(says.codes[0], byte_order or says.byte_order) if len(says.codes) == 1 else None
 
 
-def _told(beside: Sidecar, kind: np.dtype[Any] | None, size: int) -> tuple[Shape, np.dtype[Any], int] | None:
-    """Shape, dtype and offset by the sidecar, where they fit the length of the file."""
+def _told(path: Path, beside: Sidecar, kind: np.dtype[Any] | None, size: int) -> tuple[Shape, np.dtype[Any], int] | None:
+    """Shape, dtype and offset by the sidecar, where they fit the length of the file; the smoother byte order if it says none."""
     assert beside.shape is not None
-    if beside.code:
-        kind = given_dtype(beside.code, beside.byte_order)
     voxels = math.prod(beside.shape)
-    if kind is None and size - beside.offset == voxels:
-        kind = np.dtype("u1")
-    elif kind is None and size - beside.offset == 2 * voxels:
-        kind = given_dtype("u2", beside.byte_order)
+    code = beside.code or {1: "u1", 2: "u2"}.get((size - beside.offset) // voxels if kind is None else 0, "")
+    if code:
+        kind = given_dtype(code, beside.byte_order)
+        if not beside.byte_order:
+            kind = better_order(mapped_bytes(path)[beside.offset :], kind)
     if kind is None or beside.offset + voxels * kind.itemsize > size:
         return None
     return beside.shape, kind, beside.offset

@@ -16,7 +16,7 @@ from microtome.questions import Choice, Question
 from microtome.store.atomic import explain
 from microtome.volumes.rawname import Shape, given_dtype, name_says
 
-_WINDOWS, _WINDOW = 16, 1024  # places in the file that are looked at, numbers compared at each
+_WINDOWS, _WINDOW = 24, 2048  # places in the file that are looked at, bytes compared at each
 _PLACES = 256  # of which those with the most variation are taken
 _MOST_GUESSES = 8
 _MOST_SHAPES = 60  # of one type that are compared with the voxels
@@ -122,8 +122,9 @@ def guesses(path: str | Path, *, dtype: str = "", byte_order: str = "", offset: 
     for kind, penalty in _kinds(data[offset or 0 :], dtype, byte_order, says.codes, says.byte_order):
         samples: dict[int, Sample] = {}
         for shape, start, why, cost in _shapes(size, kind.itemsize, named, turned, offset):
-            sample = samples.setdefault(start, Sample(data=data[start:], kind=kind))
-            found.append(_judged(sample, shape, start, why, penalty + cost))
+            if start not in samples:
+                samples[start] = Sample(data=data[start:], kind=kind)
+            found.append(_judged(samples[start], shape, start, why, penalty + cost))
     found.sort(key=lambda g: g.score)
     return _with_swapped(data, _few(found))
 
@@ -183,12 +184,12 @@ class Sample:
     _steps: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.count = len(self.data) // self.kind.itemsize
-        self.length = min(_WINDOW, self.count)
-        places = np.unique(np.linspace(0, self.count - self.length, _PLACES if self.count else 0).astype(np.int64))
+        self.data = np.asarray(self.data)
         width = self.kind.itemsize
-        lively = sorted(places, key=lambda at: -float(self.data[at * width : (at + 64) * width].std()))
-        self.starts = sorted(int(at) for at in lively[:_WINDOWS])
+        self.count = len(self.data) // width
+        self.length = min(_WINDOW // width, self.count)
+        # The same bytes for every type, so that the types are compared on the same voxels.
+        self.starts = [start // width for start in lively(self.data)] if self.count else []
         self.values = self._at(self.starts)
         self.levels = np.unique(np.quantile(self.values, np.linspace(0, 1, 257))) if self.values.size else np.zeros(1)
         self.ranks = self._ranked(self.values)
@@ -221,6 +222,16 @@ class Sample:
         ranks = self.ranks.reshape(len(self.starts), -1)[fits].ravel()
         there = self._ranked(self._at([others[i] for i in fits]))
         return float(np.abs(ranks - there).mean()) / self.anywhere
+
+
+def lively(data: NDArray[np.uint8]) -> list[int]:
+    """The places (bytes, multiples of 8) where the bytes vary most, of many that are evenly spread; the same for every type."""
+    room = max(0, len(data) - _WINDOW)
+    places = np.unique(np.linspace(0, room, _PLACES).astype(np.int64) // 8 * 8)
+    length = min(_WINDOW, len(data))
+    spread = data[places[:, None] + np.arange(length)[None, ::8]].std(axis=1)
+    best = np.argsort(-spread, kind="stable")[:_WINDOWS]
+    return sorted(int(p) for p in places[best])
 
 
 def _shapes(

@@ -12,7 +12,7 @@ from microtome.errors import InputError
 
 Shape = tuple[int, int, int]
 _SHAPE = re.compile(r"(?<!\d)(\d{1,6})[x×X](\d{1,6})[x×X](\d{1,6})(?!\d)")
-_SPACED = re.compile(r"(?<![\d.])(\d{1,6})[_\- ,](\d{1,6})[_\- ,](\d{1,6})(?![\d.])")
+_SPACED = re.compile(r"(?<![\d.])(\d{1,6})[_\- ,](\d{1,6})[_\- ,](\d{1,6})(?!\d|\.\d)")
 _CUBE = re.compile(r"(?<!\d)(\d{1,5})(?:\^3|\*\*3|cubed?|³)(?![a-z0-9])")
 _LETTERED = re.compile(r"(?<![a-z])(?:n?(x|y|z|w|h|d)|(width|height|depth))[=_-]?(\d{1,6})(?!\d)")
 _AXIS = {"x": 2, "w": 2, "width": 2, "y": 1, "h": 1, "height": 1, "z": 0, "d": 0, "depth": 0}
