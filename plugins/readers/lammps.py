@@ -29,7 +29,7 @@ from microtome.volumes.particles import (
 from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
 
 Array = NDArray[np.float64]
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 #: The unit of length of each of LAMMPS's systems of units (its manual, "units command"); lj has none.
 _UNITS = {"real": "angstrom", "metal": "angstrom", "si": "m", "cgs": "cm", "micro": "um", "nano": "nm"}
 #: Places (from 0) of type, x and diameter in a row, and its columns, of each atom style (its manual, "read_data command").
@@ -70,7 +70,7 @@ def _recognises_data(path: Path, head: bytes) -> bool:
     text = unpacked(head)
     if not text:
         return head.startswith(b"BZh") and inner_suffix(path) in _DATA_ENDINGS
-    atoms = re.search(r"^\s*\d+\s+atoms\b", text, re.MULTILINE)
+    atoms = re.search(r"^[ \t]*\d+[ \t]+atoms\b", text, re.MULTILINE)
     return atoms is not None and re.search(r"^.*\b[xyz]lo\s+[xyz]hi\b", text, re.MULTILINE) is not None
 
 
@@ -203,7 +203,7 @@ def _layout(named: str, words: list[str], path: Path) -> tuple[int, int, int]:
 
 def _fitting(words: list[str]) -> list[str]:
     """The styles that a row may be of: by its number of columns, without and with three image flags, and whole numbers."""
-    whole = [re.fullmatch(r"[-+]?\d+", w) is not None for w in words]
+    whole = [re.fullmatch(r"[-+]?\d{1,18}", w) is not None for w in words]
     widths = {len(words)}
     if len(words) > 7 and all(whole[-3:]):
         widths = {len(words) - 3}

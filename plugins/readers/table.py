@@ -26,8 +26,10 @@ from microtome.volumes.particles import (
 from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
 from microtome.volumes.units import nanometres
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _MARKS = "#%!"  # of a comment
+_SAID = 400  # letters of a line that are looked through for box, unit and periodicity
+_LONGEST_NAME = 80
 _MOST_HEADER = 500  # lines before the first row
 _UNIT = r"[\s_/]*[\[(]\s*([^\])]*?)\s*[\])]\s*$|[_/]\s*(nm|um|µm|μm|mm|angstrom|Å|A)\s*$"
 _BESIDE = ("pos", "position", "center", "centre", "centroid", "coord", "coordinate", "com", "mean", "c")
@@ -158,7 +160,7 @@ def _take(header: _Header, line: str) -> bool:
     plain = text.lstrip(_MARKS + "/ ") if comment else text
     if not comment and _is_row(plain, header):
         return True
-    _say(header, plain)
+    _say(header, plain[:_SAID])
     names = [_named(word) for word in _words(plain)]
     if {"x", "y", "z"} <= {name for name, _ in names}:
         header.names = [name for name, _ in names]
@@ -186,11 +188,13 @@ def _words(text: str) -> list[str]:
     for delimiter in (",", ";", "\t"):
         if text.count(delimiter) >= 2:
             return [word.strip().strip('"') for word in text.split(delimiter)]
-    return [word.strip('"') for word in re.sub(r"\s+([\[(][^\])]*[\])])", r"\1", text).split()]
+    return [word.strip('"') for word in re.sub(r"[ \t]{1,9}([\[(][^\[\]()]{0,20}[\])])", r"\1", text).split()]
 
 
 def _named(word: str) -> tuple[str, str]:
     """What a column's name means (x, y, z, radius, diameter, type, "" for nothing of use, else itself), and its unit."""
+    if len(word) > _LONGEST_NAME:
+        return "", ""
     match = re.search(_UNIT, word)
     unit = (match[1] or match[2] or "") if match else ""
     base = re.sub(r"[^a-z0-9]", "", (word[: match.start()] if match else word).lower())

@@ -32,8 +32,9 @@ from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, row
 _ENDINGS = (".xyz", ".extxyz", ".exyz")
 _RADII = ("radius", "radii", "r")
 _DIAMETERS = ("diameter", "diameters", "d")
-_ROW = re.compile(r"\s*\S+(?:\s+[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?){3}(?:\s|$)")
+_ROW = re.compile(r"\s*\S+(?:\s+[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][-+]?\d+)?){3}(?:\s|$)")
 _CONVENTION = "Lengths in XYZ files are Å by convention, but this one does not say so."
+_SHOWN = 500  # letters of a comment that are looked through for a time
 _MOST_EXTRA = 3  # columns without a name that are offered as radii
 
 
@@ -90,7 +91,7 @@ def _frames(path: Path) -> list[Frame]:
                     f"{path} is cut off: line {number + 1} promises {count} particles, {there} are there.",
                     "Copy or save it again.",
                 )
-            step = re.search(r"\b(?:time|step|timestep|frame)\w*\s*[=:]?\s*\"?([-+.\deE]+)", comment, re.IGNORECASE)
+            step = re.search(r"\b(?:time|step|timestep|frame)\w*\s*[=:]?\s*\"?([-+.\deE]+)", comment[:_SHOWN], re.IGNORECASE)
             found.append(Frame(offset, number, count, step[0][:40] if step else ""))
     if not found:
         raise FileError(f"{path} is empty.", "Copy or save it again.")
@@ -126,7 +127,7 @@ def _particles(path: Path, frame: Frame, radius_column: int) -> Particles:
         findings=(*turned, *findings),
         choices=choices,
         convention=_CONVENTION,
-        metadata={"comment": comment} if comment else {},
+        metadata={"comment": comment[:_SHOWN]} if comment else {},
     )
 
 

@@ -12,13 +12,14 @@ from microtome.plugin import Structure
 from microtome.store.atomic import replacing
 from microtome.volumes.structure import check
 
-_PAIR = re.compile(r"""([A-Za-z_][\w.\-]*)\s*=\s*("[^"]*"|'[^']*'|\{[^}]*\}|\[[^\]]*\]|[^\s"'{\[]+)""")
+_PAIR = re.compile(r"""(?<![\w.\-])([A-Za-z_][\w.\-]*)\s*=\s*("[^"]*"|'[^']*'|\{[^}]*\}|\[[^\]]*\]|[^\s"'{\[]+)""")
+_LONGEST = 2**14  # letters of a comment that are looked through
 _AT_ONCE = 2**16  # particles formatted at a time
 
 
 def pairs(comment: str) -> dict[str, str]:
     """The `key=value` pairs of a comment line, keys in lower case, values without their quotes or brackets."""
-    return {key.lower(): value.strip("\"'{}[]").strip() for key, value in _PAIR.findall(comment)}
+    return {key.lower(): value.strip("\"'{}[]").strip() for key, value in _PAIR.findall(comment[:_LONGEST])}
 
 
 def columns(properties: str) -> list[tuple[str, str]]:
@@ -29,7 +30,7 @@ def columns(properties: str) -> list[tuple[str, str]]:
     parts = properties.split(":")
     found: list[tuple[str, str]] = []
     for at in range(0, len(parts), 3):
-        if len(parts[at:]) < 3 or parts[at + 1] not in "SRILN" or not parts[at + 2].isdecimal() or int(parts[at + 2]) > 999:
+        if len(parts[at:]) < 3 or parts[at + 1] not in "SRILN" or not re.fullmatch(r"\d{1,3}", parts[at + 2]):
             raise InputError(f"Properties={properties:.80} is no list of name:kind:columns.")
         found += [(parts[at].lower(), parts[at + 1])] * int(parts[at + 2])
     return found

@@ -21,7 +21,7 @@ _FARTHEST = 1e30  # of a place in any unit; the squares of such are still number
 _WIDEST = 1e7  # radii that a box may be wide
 _FEW = 16  # kinds that are looked for one by one
 _MOST_NAMED = 8  # types that a finding counts one by one
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 
 # The settings that every reader of particles has; each declares them as keywords of the same names.
 RADIUS = Field(0.0, 0.0, None, help="Radius of the particles, in the file's unit of length; 0: as the file says")

@@ -265,6 +265,14 @@ BAD = {
     "small.xyz": '1\nLattice="3 0 0 0 3 0 0 0 3" Properties=species:S:1:pos:R:3:radius:R:1\nA 0 0 0 5\n',
     "flat.xyz": '1\nLattice="3 0 0 0 3 0 0 0 0" Properties=species:S:1:pos:R:3:radius:R:1\nA 0 0 0 1\n',
     "columns.xyz": "1\nc\nA " + "1 " * 1_000_000 + "\n",
+    "digits.xyz": '1\nLattice="' + "1" * 60_000 + ' 0 0 0 1 0 0 0 1" Properties=pos:R:' + "3" * 4_000 + "\nA 1 1 1\n",
+    "unclosed.xyz": "1\n" + "a={ " * 15_000 + "\nA 1 1 1\n",
+    "spaces.xyz": "1\ntime" + " " * 60_000 + "x\nA 1 1\n",
+    "boxes.csv": "# " + "box " * 15_000 + "\n# x y z " + "( " * 20_000 + "\n1 2 3\n",
+    "number.csv": "x,y,z,r\n" + "1" * 60_000 + "a,1,1,1\n",
+    "letters.lmp": DATA.format(
+        n=1, more="1" * 60_000 + "\n" + " " * 60_000 + "x\n", style="", rows="1 " + "1" * 9_000 + " 1 2 3\n"
+    ),
     "line.xyz": "1\n" + "c" * 5_000_000 + "\nA 1 1 1\n",
     "none.xyz": "0\nc\n",
     "far.xyz": "2\nProperties=species:S:1:pos:R:3:radius:R:1\nA 0 0 0 1\nA 1e300 0 0 1\n",
