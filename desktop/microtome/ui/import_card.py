@@ -12,6 +12,7 @@ from microtome.ui.importing import Import, copy_bytes, memory_of, room_problem
 from microtome.ui.numbers import between, percent, size_of
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import button, column, holding, label, row, set_property
+from microtome.volumes.memory import fits_whole
 
 _ROW = 40
 
@@ -121,12 +122,15 @@ class ImportPart(ImportControls):
         copied = project is not None and "copy" in project.reader_options(self.entry)
         self._running.setVisible(under_way)
         self.drop.setVisible(copied and not under_way)
-        self.offer.setVisible(not copied and not under_way)
+        # A volume that fits into the memory is quick to read as it is.
+        offered = not copied and not under_way and not fits_whole(memory_of(self.entry))
+        self.offer.setVisible(offered)
         size = size_of(copy_bytes(memory_of(self.entry)))
         words = tr("Read from its fast copy in the project's cache ({size}).", size=size) if copied else ""
-        if not copied and not under_way and project is not None:
+        if offered and project is not None:
             problem = room_problem(project, self.entry)
             self.offer.setEnabled(not problem)
             words = problem or tr("A fast copy takes {size} in the project's cache.", size=size)
         self.said.setText(words)
         self.said.setVisible(bool(words))
+        self.setVisible(offered or under_way or copied)

@@ -14,7 +14,7 @@ from microtome.ui.corrected import Compared, bare, measure_all
 from microtome.ui.correction_chain import link_of, links_of
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
-from microtome.ui.numbers import length, number, shape
+from microtome.ui.numbers import number, shape, unit_word
 from microtome.ui.passes import Pass
 from microtome.ui.theme import GRID
 from microtome.ui.views.chain_editor import ChainEditor
@@ -23,6 +23,7 @@ from microtome.ui.widgets import EmptyState, button, column, holding, label, row
 from microtome.volumes.volume import Volume
 
 _AT_ONCE = 2**25  # voxels; smaller volumes are measured without being asked
+_CHAIN = 330  # pixels of the cards
 
 
 class CorrectionsPanel(QWidget):
@@ -62,10 +63,12 @@ class CorrectionsPanel(QWidget):
         left = column(self.editor, self.order, self.leaves, foot, margin=GRID)
         left.setStretch(0, 1)
         splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.addWidget(holding(left))
+        chain = holding(left)
+        chain.setMinimumWidth(_CHAIN)
+        splitter.addWidget(chain)
         splitter.addWidget(self.comparison)
         splitter.setStretchFactor(1, 1)
-        splitter.setSizes([400, 600])
+        splitter.setSizes([_CHAIN + 20, 600])
         splitter.setChildrenCollapsible(False)
         return splitter
 
@@ -143,8 +146,7 @@ class CorrectionsPanel(QWidget):
     def _show_leaves(self) -> None:
         words = ""
         if self._seen is not None:
-            before, after = _facts(self._seen.source), _facts(self._seen.result)
-            words = before if before == after else f"{before}  →  {after}"
+            words = _changes(self._seen.source, self._seen.result)
         self.leaves.setText(words)
         self.leaves.setVisible(bool(words))
 
@@ -209,8 +211,14 @@ class CorrectionsPanel(QWidget):
         self._show_state()
 
 
-def _facts(volume: Volume) -> str:
-    if volume.voxel_size is None:
-        return tr("{shape} voxels", shape=shape(volume.shape))
-    size = " × ".join(number(v, 4) for v in volume.voxel_size[:2]) + f" × {length(volume.voxel_size[2], volume.unit)}"
-    return tr("{shape} voxels of {size}", shape=shape(volume.shape), size=size)
+def _changes(source: Volume, result: Volume) -> str:
+    """Shape and voxel size before and after; once where they stay."""
+    shapes = [shape(v.shape) for v in (source, result)]
+    sizes = [_edges(v) for v in (source, result)]
+    said = [" → ".join(dict.fromkeys(pair)) for pair in (shapes, sizes)]
+    return ";  ".join(part for part in said if part)
+
+
+def _edges(volume: Volume) -> str:
+    size = volume.voxel_size
+    return "" if size is None else " × ".join(number(v, 4) for v in size) + f" {unit_word(volume.unit)}"

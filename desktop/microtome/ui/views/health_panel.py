@@ -16,12 +16,13 @@ from microtome.store.project import Project, VolumeEntry
 from microtome.ui.desk import Desk
 from microtome.ui.health_kept import Kept, keep, kept
 from microtome.ui.i18n import tr
+from microtome.ui.icons import icon
 from microtome.ui.numbers import between, percent
 from microtome.ui.opened import opened
 from microtome.ui.passes import Pass
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.finding_row import FindingRow, severity_look
-from microtome.ui.widgets import Choice, EmptyState, button, clear, column, holding, label, note, row, scrolling
+from microtome.ui.widgets import Choice, EmptyState, button, clear, column, holding, label, note, row, scrolling, set_property
 from microtome.volumes.findings import Finding
 
 if TYPE_CHECKING:
@@ -144,6 +145,8 @@ class HealthPanel(QWidget):
         running = self._pass.running
         self.look.setVisible(not running)
         self.look.setText(tr("Look over again") if self.found is not None else tr("Look over"))
+        set_property(self.look, "kind", "" if self.found is not None else "primary")
+        self.look.setIcon(icon("search", "" if self.found is not None else current().accent_text))
         self.stop.setVisible(running)
         self.bar.setVisible(running)
         if not running:
