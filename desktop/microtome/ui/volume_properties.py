@@ -241,7 +241,9 @@ class VolumeProperties(QWidget):
             pairs.append((tr("Shape (z, y, x)"), shape(entry.shape)))
             pairs.append((tr("Grey values"), entry.dtype or "?"))
             if entry.voxel_size is not None and entry.shape:
-                edges = [length(n * v, entry.unit).replace(" ", "\u00a0") for n, v in zip(entry.shape, entry.voxel_size, strict=True)]
+                edges = [
+                    length(n * v, entry.unit).replace(" ", "\u00a0") for n, v in zip(entry.shape, entry.voxel_size, strict=True)
+                ]
                 pairs.append((tr("Edges"), " × ".join(edges)))
             pairs.append((tr("On disk"), size_of(entry.size)))
             if entry.shape and entry.dtype:
