@@ -74,7 +74,7 @@ def _named_dtype(says: NameSays, byte_order: str) -> np.dtype[Any] | None:
 
 
 def _told(path: Path, beside: Sidecar, kind: np.dtype[Any] | None, size: int) -> tuple[Shape, np.dtype[Any], int] | None:
-    """Shape, dtype and offset by the sidecar, where they fit the length of the file; the smoother byte order if it says none."""
+    """Shape, dtype and offset by the sidecar, where they fit the file's length; the smoother byte order if it says none."""
     assert beside.shape is not None
     voxels = math.prod(beside.shape)
     code = beside.code or {1: "u1", 2: "u2"}.get((size - beside.offset) // voxels if kind is None else 0, "")

@@ -225,13 +225,15 @@ class Sample:
 
 
 def lively(data: NDArray[np.uint8]) -> list[int]:
-    """The places (bytes, multiples of 8) where the bytes vary most, of many that are evenly spread; the same for every type."""
+    """Places (bytes, multiples of 8), the same for every type: half of them evenly spread, half where the bytes vary most."""
     room = max(0, len(data) - _WINDOW)
     places = np.unique(np.linspace(0, room, _PLACES).astype(np.int64) // 8 * 8)
     length = min(_WINDOW, len(data))
-    spread = data[places[:, None] + np.arange(length)[None, ::8]].std(axis=1)
-    best = np.argsort(-spread, kind="stable")[:_WINDOWS]
-    return sorted(int(p) for p in places[best])
+    # A stride of 7 meets the low and the high bytes of every type.
+    spread = data[places[:, None] + np.arange(length)[None, ::7]].std(axis=1)
+    best = places[np.argsort(-spread, kind="stable")[: _WINDOWS // 2]]
+    even = places[np.linspace(0, len(places) - 1, min(len(places), _WINDOWS // 2)).astype(np.int64)]
+    return [int(p) for p in np.union1d(best, even)]
 
 
 def _shapes(
