@@ -23,6 +23,7 @@ This page is written by `make docs` from the program's own fields. [The recipe](
 """
 _INTRODUCTIONS: dict[PluginKind, str] = {
     "reader": "Readers: settings beside `path` in a volume",
+    "transform": "Corrections: steps of `transforms` in a volume, by their `name`",
     "generator": "Simulated structures: settings beside `kind` in `simulate`",
     "network": "Networks: settings of `[network]`, by its `name`",
     "augmentation": "Augmentations",

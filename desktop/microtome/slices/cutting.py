@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError, MicrotomeError
 from microtome.slices import audit
-from microtome.slices.cut import sample
 from microtome.slices.geometry import Array, Grid, normals
 from microtome.slices.grey import Grey, grey_of, normalise
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan
+from microtome.slices.sampler import Sampler
 from microtome.slices.source import Member, grid_of, identity, members
 from microtome.slices.split import SETS, Blocks, assign, counts_of, draw_pose, separate, share_out, whole
 from microtome.store.atomic import explain, write_json
@@ -194,6 +194,7 @@ class _Chunk:
 
 def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, should_stop: Stop) -> Iterator[_Chunk]:
     piece.grey = grey_of(piece.volume, name=piece.name)
+    sampler = Sampler.of(piece.volume, piece.grid, plan)
     tally.volumes.append(_volume_record(piece))
     size = max(1, _CHUNK_BYTES // (4 * piece.grid.size**2))
     for place, name in enumerate(SETS):
@@ -203,7 +204,7 @@ def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, should_stop: Stop) -
             indices = range(start, min(start + size, wanted))
             keys = [(piece.label, piece.number, place, i) for i in indices]
             rngs = [np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=k)) for k in keys]
-            images, centres, axes = _draw(piece, name, rngs, tally)
+            images, centres, axes = _draw(piece, sampler, name, rngs, tally)
             flat = np.ptp(images, axis=(1, 2)) == 0
             if flat.any():
                 tally.constant[piece.name] = tally.constant.get(piece.name, 0) + int(flat.sum())
@@ -217,7 +218,9 @@ def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, should_stop: Stop) -
             )
 
 
-def _draw(piece: Piece, name: str, rngs: list[np.random.Generator], tally: Tally) -> tuple[NDArray[np.float32], Array, Array]:
+def _draw(
+    piece: Piece, sampler: Sampler, name: str, rngs: list[np.random.Generator], tally: Tally
+) -> tuple[NDArray[np.float32], Array, Array]:
     """Draw a pose from each generator and cut there; where the slice is not finite everywhere, draw again from the same."""
     n, grid = len(rngs), piece.grid
     images = np.empty((n, grid.pixels, grid.pixels), np.float32)
@@ -226,7 +229,7 @@ def _draw(piece: Piece, name: str, rngs: list[np.random.Generator], tally: Tally
     for attempt in range(_REDRAWS):
         for i in todo:
             centres[i], axes[i] = draw_pose(rngs[i], piece.blocks.boxes[name], grid)
-        images[todo] = grid.average(sample(piece.volume, centres[todo], grid.steps(axes[todo]), size=grid.size))
+        images[todo] = sampler.cut(centres[todo], axes[todo])
         todo = todo[~np.isfinite(images[todo]).all(axis=(1, 2))]
         if todo.size == 0:
             return images, centres, axes

@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from microtome.volumes.compiled import compiled, inlined
+from microtome.volumes.compiled import compiled
 
 NAN, NEAREST, WRAP = 0, 1, 2
 #: A point within so many voxels outside the volume's outermost voxel centres is on them: rounding of the caller's poses.
@@ -63,10 +63,29 @@ def _choose(volume: Any, z: Any, y: Any, x: Any) -> Any:
     return _of_bricks if volume.ndim == 6 else _of_array
 
 
-overload(_voxel, inline="always")(_choose)
+def _whole(volume: Any) -> bool:
+    """Whether the voxels are whole numbers; known when the loop is compiled."""
+    raise NotImplementedError("a piece of compiled code")
 
 
-@inlined
+def _yes(volume: Any) -> bool:
+    return True
+
+
+def _no(volume: Any) -> bool:
+    return False
+
+
+def _choose_whole(volume: Any) -> Any:
+    kind = volume[1].dtype if isinstance(volume, types.BaseTuple) else volume.dtype
+    return _yes if isinstance(kind, types.Integer) else _no
+
+
+overload(_voxel)(_choose)
+overload(_whole)(_choose_whole)
+
+
+@compiled
 def _range(start: float, step: float, last: float, low: int, high: int) -> tuple[int, int]:
     """Narrow the pixels [low, high) of a row to those whose coordinate start + j·step lies in [0, last]."""
     if step == 0.0:
@@ -85,7 +104,7 @@ def _range(start: float, step: float, last: float, low: int, high: int) -> tuple
     return low, high
 
 
-@inlined
+@compiled
 def _near(start: float, step: float, bottom: float, top: float, low: int, high: int) -> tuple[int, int]:
     """Narrow the pixels [low, high) of a row to those whose coordinate may lie in [bottom, top), a pixel wider."""
     if step == 0.0:
@@ -97,18 +116,18 @@ def _near(start: float, step: float, bottom: float, top: float, low: int, high: 
     return int(first), int(second)
 
 
-@inlined
+@compiled
 def _clamped(value: float, last: float) -> float:
     return min(max(value, 0.0), last)
 
 
-@inlined
+@compiled
 def _wrapped(value: float, period: float) -> float:
     value -= math.floor(value / period) * period
     return 0.0 if value >= period else value
 
 
-@inlined
+@compiled
 def _blend(volume: Any, z0: int, z1: int, y0: int, y1: int, x0: int, x1: int, fz: float, fy: float, fx: float) -> Any:
     """Interpolate between eight voxels."""
     a = _voxel(volume, z0, y0, x0)
@@ -124,7 +143,7 @@ def _blend(volume: Any, z0: int, z1: int, y0: int, y1: int, x0: int, x1: int, fz
     return a + fz * (c - a)
 
 
-@inlined
+@compiled
 def _value(volume: Any, origin: Any, z: float, y: float, x: float) -> Any:
     """The value at a point inside the volume. A neighbour of weight zero is not touched: it may be NaN or outside."""
     z0, y0, x0 = np.uintp(z), np.uintp(y), np.uintp(x)
@@ -133,7 +152,24 @@ def _value(volume: Any, origin: Any, z: float, y: float, x: float) -> Any:
     return _blend(volume, z0, z0 + np.uintp(fz > 0.0), y0, y0 + np.uintp(fy > 0.0), x0, x0 + np.uintp(fx > 0.0), fz, fy, fx)
 
 
-@inlined
+@compiled
+def _interior(start: float, step: float, last: float, low: int, high: int) -> bool:
+    """Whether the pixels [low, high) of a row lie in [0, last): a coordinate between those of the ends is no farther out."""
+    first, second = start + low * step, start + (high - 1) * step
+    return 0.0 <= first < last and 0.0 <= second < last
+
+
+@compiled
+def _inside(volume: Any, origin: Any, z: float, y: float, x: float) -> Any:
+    """The value between eight voxels of whole numbers: none of them is NaN, so that one of weight zero does no harm."""
+    z0, y0, x0 = np.int64(z), np.int64(y), np.int64(x)
+    fz, fy, fx = z - np.float64(z0), y - np.float64(y0), x - np.float64(x0)
+    a, b, c = np.uintp(z0) - np.uintp(origin[0]), np.uintp(y0) - np.uintp(origin[1]), np.uintp(x0) - np.uintp(origin[2])
+    one = np.uintp(1)
+    return _blend(volume, a, a + one, b, b + one, c, c + one, fz, fy, fx)
+
+
+@compiled
 def _periodic(volume: Any, shape: Any, origin: Any, z: float, y: float, x: float) -> Any:
     """The value at a point of the periodically continued volume: voxel n is voxel 0."""
     n_z, n_y, n_x = shape
@@ -194,6 +230,12 @@ def slices(
                 bottom = -np.inf if planes[0] == 0 else float(planes[0])
                 top = np.inf if planes[1] == n_z else float(planes[1])
                 from_j, to_j = _near(z, dz, bottom, top, low, high)
+            if _whole(volume) and not some and from_j < to_j:
+                inside = _interior(z, dz, last_z, from_j, to_j) and _interior(y, dy, last_y, from_j, to_j)
+                if inside and _interior(x, dx, last_x, from_j, to_j):
+                    for j in range(from_j, to_j):
+                        row[j] = _inside(volume, origin, z + j * dz, y + j * dy, x + j * dx)
+                    to_j = from_j
             for j in range(from_j, to_j):
                 at_z, at_y, at_x = z + j * dz, y + j * dy, x + j * dx
                 at_z = _clamped(at_z, last_z)

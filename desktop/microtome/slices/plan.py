@@ -63,6 +63,13 @@ class SlicePlan:
         help="“auto” chooses the blocks that leave most orientations; “depth” cuts along z only",
     )
     guard: float = option(1.0, 0, None, unit="voxel", advanced=True, label="Guard band", help="Gap between the sets")
+    particles: str = option(
+        "analytic",
+        choices=("analytic", "voxels"),
+        advanced=True,
+        label="Cut particles",
+        help="Structures of particles: each disc exactly, at any resolution, or out of their drawn voxels",
+    )
     seed: int = option(0, 0, 2**31 - 1, advanced=True, help="The same seed gives the same slices")
 
     def to_json(self) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from microtome import __version__
 from microtome.errors import FileError, InputError
 from microtome.registry import registry
-from microtome.slices.cut import sample
 from microtome.slices.geometry import Array, Grid, spacing_in_voxels
 from microtome.slices.grey import Grey, grey_of, normalise
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
+from microtome.slices.sampler import Sampler
 from microtome.slices.split import SETS, Box, draw_pose, separate
 from microtome.volumes.folder import images_in, natural
 from microtome.volumes.read import open_volume
@@ -147,7 +147,7 @@ def preview(volume: Volume, plan: SlicePlan, *, n: int, seed: int) -> Preview:
     poses = [draw_pose(np.random.default_rng(k), blocks.boxes[s], grid) for k, s in zip(keys, sets, strict=True)]
     centres = np.array([p[0] for p in poses]).reshape(n, 3)
     axes = np.array([p[1] for p in poses]).reshape(n, 2, 3)
-    images = grid.average(sample(volume, centres, grid.steps(axes), size=grid.size))
+    images = Sampler.of(volume, grid, plan).cut(centres, axes)
     if plan.normalisation == "volume" or volume.dtype.kind == "f":  # else nothing hangs on it, and large volumes take seconds
         images = normalise(images, plan.normalisation, grey_of(volume, name=name))
     else:

@@ -1,0 +1,92 @@
+"""The commands about runs and what comes out of them: train, search, go on, predict, export, report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from microtome.errors import FileError, InputError, nearest
+from microtome.terminal import Progress, finished
+
+
+def _drive(folder: Path, *, as_json: bool) -> int:
+    from microtome.results.words import duration
+    from microtome.search.driver import drive, summary
+    from microtome.store.run import RunFolder
+
+    run = RunFolder.open(folder)
+    progress = Progress(as_json=as_json)
+    end = drive(run, progress.event)
+    progress.close()
+    if end.state == "failed":
+        raise InputError(end.message)
+    data = summary(run)
+    sentence = f"{run.path}: {end.state} after {duration(end.seconds)}"
+    if data.get("accuracy") is not None:
+        low, high = data["interval"]
+        sentence += f", evaluation accuracy {data['accuracy']:.1%} (95 % interval {low:.1%} … {high:.1%})"
+    finished(data, as_json=as_json, sentence=sentence)
+    return 0 if end.state == "done" else 130
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """`microtome run`: what a recipe says."""
+    from microtome.from_recipe import fill_project
+    from microtome.search.driver import create_run
+    from microtome.search.recipe import load, require_classes
+    from microtome.store.project import Project
+
+    recipe = load(options.recipe)
+    require_classes(recipe)
+    project = Project.create(options.project)
+    fill_project(project, recipe)
+    run = create_run(recipe, project, options.recipe.stem)
+    return _drive(run.path, as_json=options.json)
+
+
+def resume_command(options: argparse.Namespace) -> int:
+    """`microtome resume`: go on with a run."""
+    return _drive(options.run, as_json=options.json)
+
+
+def predict_command(options: argparse.Namespace) -> int:
+    """`microtome predict`: the classes of volumes or images."""
+    from microtome.results.predict import predict_paths, write_csv
+
+    rows = predict_paths(options.model, options.paths, slices=options.slices, seed=options.seed)
+    if options.csv is not None:
+        write_csv(rows, options.csv)
+    for row in rows:
+        if options.json:
+            print(json.dumps({"event": "prediction", **row.to_json()}, ensure_ascii=False), flush=True)
+        else:
+            print(row.sentence())
+            for warning in row.warnings:
+                print(f"warning: {warning}", file=sys.stderr)
+    data = {"predictions": [row.to_json() for row in rows], "csv": str(options.csv) if options.csv else None}
+    finished(data, as_json=options.json, sentence=f"Saved {options.csv}" if options.csv else "")
+    return 0
+
+
+def export_command(options: argparse.Namespace) -> int:
+    """`microtome export`: a network for other programs."""
+    from microtome.training.export import FORMATS, export_model
+
+    if options.format not in FORMATS:
+        raise InputError(f"There is no export format “{options.format}”.", nearest(options.format, tuple(FORMATS)))
+    export_model(options.model, options.format, options.out)
+    finished({"file": str(options.out)}, as_json=options.json, sentence=f"Saved {options.out}")
+    return 0
+
+
+def report_command(options: argparse.Namespace) -> int:
+    """`microtome report`: a project or a run as one HTML file."""
+    from microtome.results.report import write_report
+
+    if not options.target.exists():
+        raise FileError(f"{options.target} does not exist.", "Give a project or a run folder.")
+    write_report(options.target, options.out)
+    finished({"file": str(options.out)}, as_json=options.json, sentence=f"Saved {options.out}")
+    return 0

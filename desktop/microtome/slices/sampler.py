@@ -1,0 +1,48 @@
+"""How the slices of one volume are cut: its particles analytically where it is drawn from particles, else its voxels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microtome.slices.cut import sample
+from microtome.slices.discs import CellList, cut_discs
+from microtome.slices.geometry import Array, Grid
+from microtome.slices.plan import SlicePlan
+from microtome.volumes.volume import Volume
+
+_FULL = 255.0  # what a covered voxel is drawn as
+_CUBE = 1e-2  # relative: a pixel may differ by so much between directions, and is then taken as square
+
+
+@dataclass(frozen=True, eq=False)
+class Sampler:
+    """Cuts the images of a plan out of one volume; grey values are those of the volume's voxels."""
+
+    volume: Volume
+    grid: Grid
+    particles: CellList | None = None
+    voxel: Array | None = None  # (3,) edges in the particles' unit
+
+    @classmethod
+    def of(cls, volume: Volume, grid: Grid, plan: SlicePlan) -> Sampler:
+        """The volume's sampler; particles are cut analytically unless the plan asks for voxels or pixels are no squares."""
+        if volume.structure is None or plan.particles == "voxels":
+            return cls(volume, grid)
+        voxel = np.asarray(volume.structure.box) / volume.shape
+        edges = voxel * grid.spacing
+        if edges.max() > edges.min() * (1 + _CUBE):
+            return cls(volume, grid)
+        return cls(volume, grid, CellList.of(volume.structure), voxel)
+
+    def cut(self, centres: Array, axes: Array, *, threads: int | None = None) -> NDArray[np.float32]:
+        """Images (n, pixels, pixels) at centres (n, 3) in voxels with axes (n, 2, 3), unit vectors in physical space."""
+        grid = self.grid
+        if self.particles is None or self.voxel is None:
+            return grid.average(sample(self.volume, centres, grid.steps(axes), size=grid.size, threads=threads))
+        # Voxel i reaches from i to i + 1 edges: its centre, voxel coordinate i, lies half an edge behind its beginning.
+        places = (np.asarray(centres) + 0.5) * self.voxel
+        pixel = float(np.mean(self.voxel * grid.spacing))
+        return cut_discs(self.particles, places, axes, size=grid.pixels, pixel=pixel, threads=threads) * np.float32(_FULL)
