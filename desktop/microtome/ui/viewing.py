@@ -333,7 +333,7 @@ def read_statistics(project: Project, entry: VolumeEntry) -> Statistics:
     name = reading_key(project, entry)
     if name not in _statistics:
         volume = opened(project, entry)
-        places = np.unique(np.linspace(0, volume.shape[0] - 1, _SAMPLED_SLICES + 2)[1:-1].astype(int))
+        places = np.unique(np.linspace(0, volume.shape[0] - 1, _SAMPLED_SLICES).astype(int))
         step = max(1, math.isqrt(volume.shape[1] * volume.shape[2] // _SAMPLE))
         made = statistics_of([volume[int(z)][::step, ::step] for z in places])
         _statistics[name] = made

@@ -104,7 +104,7 @@ class VolumesPage(Page):
             panel.setSizePolicy(policy, policy)
         upper, lower = self.halves.sizes()
         least = _PANEL if self.tabs.currentIndex() else _TABLE
-        if lower < _PANEL and self.tabs.currentIndex() or lower == _PANEL:
+        if lower == _PANEL or (lower < _PANEL and self.tabs.currentIndex()):
             self.halves.setSizes([upper + lower - least, least])
 
     def refresh(self, change: Change) -> None:

@@ -37,7 +37,7 @@ class ContrastBar(QWidget):
         self.auto = button(tr("Auto"), self._auto, kind="small")
         self.auto.setToolTip(tr("Contrast from the volume's own grey values (0.2 to 99.8 %)"))
         self.full = button(tr("Full"), self._full, kind="small")
-        self.full.setToolTip(tr("From the lowest to the highest grey value"))
+        self.full.setToolTip(tr("From the lowest to the highest grey value of a sample"))
         self.invert = button(tr("Invert"), kind="small")
         self.invert.setCheckable(True)
         self.invert.clicked.connect(lambda on: self._set(replace(self.look, inverted=on)))

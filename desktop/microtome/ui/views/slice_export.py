@@ -46,7 +46,10 @@ def back_to(voxels: NDArray[np.float32], dtype: str) -> NDArray[Any]:
     info = np.iinfo(kind)
     whole = np.clip(np.rint(np.nan_to_num(voxels.astype(np.float64), nan=0.0)), info.min, info.max)
     # The largest 64-bit numbers are not among doubles: clipping could round up out of the range.
-    return np.where(whole >= float(info.max), info.max, whole.astype(kind, copy=False)).astype(kind)
+    above = whole >= float(info.max)
+    found = np.where(above, 0, whole).astype(kind)
+    found[above] = info.max
+    return found
 
 
 def rational(value: float) -> tuple[int, int]:
@@ -107,7 +110,7 @@ def screenshot(view: PictureView) -> QImage:
     painter = QPainter(image)
     painter.scale(scale, scale)
     painter.translate(-seen.topLeft())
-    view.paint_picture(painter)
+    view.paint_picture(painter, fine=True)
     painter.end()
     per_pixel = picture.extent[1] / area.width() / scale
     factor = nanometres(picture.unit)

@@ -13,6 +13,7 @@ from microtome.ui.views.picture import Display, Picture, scaled
 from microtome.ui.views.scale_bar import paint_scale_bar, paint_words
 from microtome.ui.views.zoom import Zoom
 
+_LARGE = 8192  # pixels of an edge, beyond which a saved picture is reduced
 _ZOOM_STEP = 1.25
 _KEYS: dict[int, tuple[str, int, int]] = {
     Qt.Key.Key_Up: ("nudged", -1, 0),
@@ -133,13 +134,16 @@ class PictureView(QWidget):
             paint_words(painter, QRectF(self.rect()).center(), self.busy, min(480.0, self.width() - 6.0 * GRID))
         painter.end()
 
-    def paint_picture(self, painter: QPainter) -> None:
-        """The picture with its scale bar."""
+    def paint_picture(self, painter: QPainter, *, fine: bool = False) -> None:
+        """The picture with its scale bar; `fine`: from its voxels, for a painter finer than the screen."""
         area, display = self.target(), self.display()
         if self.picture is None or display is None:
             return
         seen = area.intersected(QRectF(self.rect()))
-        if self.picture.display == display and not self.picture.shown.isNull():
+        if fine:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.picture.image.width() > _LARGE)
+            painter.drawImage(seen, self.picture.image, self.picture.source(display.part))
+        elif self.picture.display == display and not self.picture.shown.isNull():
             painter.drawImage(seen, self.picture.shown)
         elif not (reduced := self._reduced(display)).isNull():
             painter.drawImage(seen, reduced)
