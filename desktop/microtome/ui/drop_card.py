@@ -28,6 +28,7 @@ _WIDTH, _HEIGHT = 880, 700
 _CHROME, _SIDES = 200, 80  # pixels of the card about its list
 _INDENT = 26
 _LITTLE = 0.1  # of the free disk
+_NAMED = 3  # open questions
 
 
 class CandidateRow(QFrame):
@@ -232,7 +233,9 @@ class DropCard(QFrame):
         self._head.setText(head)
         self.add.setEnabled(taken > 0)
         self._open.setVisible(n > 0)
-        self._open.setText(tr("Left out until it is answered: {names}.", names=", ".join(q.asked.name for q in self.questions)))
+        names = ", ".join(q.asked.name for q in self.questions[:_NAMED])
+        rest = tr("and {n} more", n=n - _NAMED) if n > _NAMED else ""
+        self._open.setText(tr("Left out until it is answered: {names}.", names=f"{names} {rest}".strip()))
 
     def _spread(self, source: VoxelSizeEdit) -> None:
         for made in self.rows:

@@ -105,7 +105,8 @@ class QuestionRow(QFrame):
         self.raw: RawEditor | None = None
         body = self._body(desk)
         self.busy = label("", "muted")
-        inner = column(label(asked.question.text, wrap=True), body, self.problem, row(self.busy, None, self.take), gap=GRID)
+        asks = tr("It has no header. How are its voxels stored?") if self.raw is not None else asked.question.text
+        inner = column(label(asks, wrap=True), body, self.problem, row(self.busy, None, self.take), gap=GRID)
         inner.setContentsMargins(26, 0, 0, 0)
         self.setLayout(column(row(picture, name, None, gap=GRID), holding(inner), margin=GRID + 4, gap=GRID // 2))
 
