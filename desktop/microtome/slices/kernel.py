@@ -128,7 +128,7 @@ def _wrapped(value: float, period: float) -> float:
 
 
 @compiled
-def _blend(volume: Any, z0: int, z1: int, y0: int, y1: int, x0: int, x1: int, fz: float, fy: float, fx: float) -> Any:
+def _blend(volume: Any, z0: Any, z1: Any, y0: Any, y1: Any, x0: Any, x1: Any, fz: Any, fy: Any, fx: Any) -> Any:
     """Interpolate between eight voxels."""
     a = _voxel(volume, z0, y0, x0)
     a += fx * (_voxel(volume, z0, y0, x1) - a)
