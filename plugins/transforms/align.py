@@ -85,15 +85,14 @@ def align(
         return read(z, slice(ys.start + down, ys.stop + down), slice(xs.start + right, xs.stop + right))
 
     shape = (depth, rows.stop - rows.start, columns.stop - columns.start)
-    share = 1 - shape[1] * shape[2] / (height * width) if edges == "crop" else _outside(moved, (height, width))
-    verb = {"crop": "was cut off", "repeat": "repeats an edge", "empty": "is empty"}[edges]
-    largest = float(np.abs(moved).max())
-    said = f"Slices were moved by up to {largest:.1f} px; {100 * share:.1f} % of the area {verb}."
+    said = _loss(moved, edges, (height, width), 1 - shape[1] * shape[2] / (height * width))
     array = DerivedArray(shape, voxels.dtype, part, whole=interpolation == "cubic", name=volume.source)
     return replace(volume, voxels=array, findings=(*volume.findings, said))
 
 
-def _outside(moved: NDArray[np.float64], size: tuple[int, int]) -> float:
-    """The share of the voxels that lie outside of what was recorded."""
+def _loss(moved: NDArray[np.float64], edges: str, size: tuple[int, int], cut: float) -> str:
+    """How far slices were moved, and which share of the area that cost."""
     there = np.clip(1 - np.abs(moved) / np.array(size), 0, 1)
-    return float(1 - there.prod(axis=1).mean())
+    share = cut if edges == "crop" else float(1 - there.prod(axis=1).mean())
+    verb = {"crop": "was cut off", "repeat": "repeats an edge", "empty": "is empty"}[edges]
+    return f"Slices were moved by up to {np.abs(moved).max():.1f} px; {100 * share:.1f} % of the area {verb}."

@@ -61,10 +61,6 @@ def bin_voxels(
         corner = voxels[at * z + z // 2, rows.start * y : rows.stop * y, columns.start * x : columns.stop * x]
         return np.ascontiguousarray(corner[y // 2 :: y, x // 2 :: x])
 
-    lost = [
-        f"{int(n) % f} {name}" for n, f, name in zip(voxels.shape, factors, ("slices", "rows", "columns"), strict=True) if n % f
-    ]
-    said = (f"Binning left out the last {' and '.join(lost)}.",) if lost else ()
     size = volume.voxel_size
     return replace(
         volume,
@@ -72,5 +68,11 @@ def bin_voxels(
             (shape[0], shape[1], shape[2]), voxels.dtype, mean if how == "mean" else sample, name=volume.source
         ),
         voxel_size=None if size is None else (size[0] * z, size[1] * y, size[2] * x),
-        findings=(*volume.findings, *said),
+        findings=(*volume.findings, *_left_out(voxels.shape, factors)),
     )
+
+
+def _left_out(shape: tuple[int, ...], factors: tuple[int, int, int]) -> tuple[str, ...]:
+    named = zip(shape, factors, ("slice", "row", "column"), strict=True)
+    lost = [f"{int(n) % f} {name}{'' if int(n) % f == 1 else 's'}" for n, f, name in named if n % f]
+    return (f"Binning left out the last {' and '.join(lost)}.",) if lost else ()

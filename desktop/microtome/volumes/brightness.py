@@ -53,7 +53,7 @@ def equalise(centre: Floats, spread: Floats, *, window: int, with_gain: bool) ->
 
 
 def usual(values: Floats, window: int) -> Floats:
-    """A running median over `window` values beside their line, smoothed by a Gaussian of a quarter of it; 0: the median of all."""
+    """A running median over `window` values beside their line, smoothed by a Gaussian of a quarter of it; 0: of all."""
     from scipy.ndimage import gaussian_filter1d, median_filter
 
     if window == 0 or window >= 2 * len(values):

@@ -255,7 +255,7 @@ def test_crop_exclude_and_bin_are_plain_arithmetic() -> None:
     assert binned.voxel_size == (8.0, 6.0, 4.0)
     means = voxels[:10, :12, :16].reshape(5, 2, 4, 3, 4, 4).mean(axis=(1, 3, 5))
     np.testing.assert_array_equal(binned.as_array(), np.rint(means).astype(np.uint16))
-    assert "1 slices" in binned.findings[-1]
+    assert "last 1 slice and 1 row and 1 column." in binned.findings[-1]
     sampled = transformed(volume, [{"name": "bin", "z": 2, "y": 2, "x": 2, "how": "sample"}])
     assert np.isin(sampled.as_array(), voxels).all()
 
