@@ -101,7 +101,9 @@ class CandidateRow(QFrame):
             missing = self.voxel.value() is None
         except InputError:
             missing = True
-        words = tr("Drawn at") if self.candidate.description.particles is not None else tr("Voxel size")
+        particles = self.candidate.description.particles
+        # Where a structure's lengths have no unit, the size of a voxel is what gives them one.
+        words = tr("Drawn at") if particles is not None and particles["unit"] else tr("Voxel size")
         self.missing.setText(f"{words}?" if missing else words)
         set_property(self.missing, "role", "problem" if missing else "muted")
         self.stretch.setText(self.voxel.anisotropy)
