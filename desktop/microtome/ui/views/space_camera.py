@@ -48,7 +48,7 @@ class Camera:
         seen = (corners - middle) @ at.axes().T
         # Each corner is within the margin at the distance where |sideways| / (distance + depth) is its tangent.
         reach = np.abs(seen[:, :2]).max(axis=1) / (_MARGIN * np.tan(np.radians(FIELD / 2))) - seen[:, 2]
-        around = float(np.linalg.norm(box)) / 2 / np.sin(np.radians(FIELD / 2))
+        around = float(np.linalg.norm(box) / 2 / np.sin(np.radians(FIELD / 2)))
         away = float(reach.max())
         # Perspective makes the near side larger: the box's outline is brought to the middle.
         slopes = seen[:, :2] / (away + seen[:, 2:])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal, SignalInstance
-from PySide6.QtWidgets import QMenu, QPushButton, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QSizePolicy, QSlider, QToolBar, QToolButton, QWidget
 
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon
 from microtome.ui.numbers import number
-from microtome.ui.theme import GRID
 from microtome.ui.widgets import button, label, row, tool
 
 _STEPS = 500
@@ -40,9 +39,16 @@ class SpaceControls(QWidget):
         reset = tool(
             "reset", tr("Show the whole box from the first side (double click)"), lambda: self.view_wanted.emit("corner")
         )
-        self.setLayout(
-            row(*self.buttons.values(), self.level, self.value, None, self.views, self.picture, reset, gap=GRID // 2)
-        )
+        # A tool bar: what finds no room in a narrow view is behind its last button.
+        bar = QToolBar()
+        bar.setIconSize(QSize(16, 16))
+        self.shown = {name: bar.addWidget(made) for name, made in self.buttons.items()}
+        self.shown |= {"level": bar.addWidget(self.level), "value": bar.addWidget(self.value)}
+        spacer = QWidget()
+        spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        for part in (spacer, self.views, self.picture, reset):
+            bar.addWidget(part)
+        self.setLayout(row(bar))
         self.show_parts(frozenset(("box",)), frozenset(("box",)))
 
     def _part(self, name: str, words: str, tip: str) -> QPushButton:
@@ -68,15 +74,15 @@ class SpaceControls(QWidget):
 
     def parts(self) -> frozenset[str]:
         """The parts whose buttons are down."""
-        return frozenset(name for name, made in self.buttons.items() if made.isChecked() and not made.isHidden())
+        return frozenset(name for name, made in self.buttons.items() if made.isChecked() and self.shown[name].isVisible())
 
     def show_parts(self, shown: frozenset[str], possible: frozenset[str]) -> None:
         """Show which parts are on, and only the buttons of parts that this volume has."""
         for name, made in self.buttons.items():
-            made.setVisible(name in possible)
+            self.shown[name].setVisible(name in possible)
             made.setChecked(name in shown)
-        for part in (self.level, self.value):
-            part.setVisible("surface" in shown and "surface" in possible)
+        for name in ("level", "value"):
+            self.shown[name].setVisible("surface" in shown and "surface" in possible)
 
     def show_level(self, level: float, levels: tuple[float, float]) -> None:
         """Show the surface's level between the grey levels of the volume."""

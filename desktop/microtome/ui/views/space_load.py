@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,29 +92,46 @@ def with_surface(loaded: Loaded, level: float | None) -> Loaded:
 
 def oblique_panel(view: Overview, levels: tuple[float, float], centre: NDArray[Any], axes: NDArray[Any]) -> Panel:
     """The free plane through `centre` along `axes` (2, 3: unit vectors down and right; lengths as in the scene), as large
-    as the box is wide, cut from the overview; what lies outside the volume is left out."""
+    as what it cuts of the box, from the overview; what lies outside the volume is left out."""
     from scipy.ndimage import map_coordinates
 
-    edge = 0.7 * float(np.linalg.norm(view.box))
-    pixels = _OBLIQUE_PIXELS
-    share = (np.arange(pixels) + 0.5) / pixels - 0.5
-    points = centre + edge * (share[:, None, None] * axes[0] + share[None, :, None] * axes[1])
-    at = np.moveaxis(points / view.pitch - 0.5, -1, 0)
-    cut = map_coordinates(view.voxels, at, order=1, mode="nearest")
-    outside = ((points < 0) | (points > np.asarray(view.box))).any(axis=-1)
+    low, high = _bounds(view.box, centre, axes)
+    corner, edges = centre + low @ axes, high - low
+    rows, columns = (max(2, round(_OBLIQUE_PIXELS * e / edges.max())) for e in edges)
+    down, right = edges[0] * axes[0], edges[1] * axes[1]
+    v, u = (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns
+    points = corner + v[:, None, None] * down + u[None, :, None] * right
+    cut = map_coordinates(view.voxels, np.moveaxis(points / view.pitch - 0.5, -1, 0), order=1, mode="nearest")
     picture = np.maximum(_grey(cut, levels), np.uint8(1))
-    picture[outside] = 0
-    corner = centre - edge / 2 * (axes[0] + axes[1])
+    slack = 1e-9 * np.asarray(view.box)
+    picture[((points < -slack) | (points > np.asarray(view.box) + slack)).any(axis=-1)] = 0
     return Panel(
         corner=_triple(corner),
-        down=_triple(edge * axes[0]),
-        right=_triple(edge * axes[1]),
+        down=_triple(down),
+        right=_triple(right),
         picture=picture,
         colour="accent",
         border=2.0,
         masked=True,
         name="oblique",
     )
+
+
+def _bounds(box: Triple, centre: NDArray[Any], axes: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The rectangle (down, right; from `centre`) around what a plane cuts of a box: where it meets the box's edges."""
+    corners = np.array(list(product(*((0.0, edge) for edge in box)))) - centre
+    height = corners @ np.cross(axes[0], axes[1])
+    pairs = [(i, i | 4 >> axis) for axis in range(3) for i in range(8) if not i & 4 >> axis]
+    met = [corners[i] for i in range(8) if height[i] == 0.0]
+    for i, k in pairs:
+        if height[i] * height[k] < 0:
+            met.append(corners[i] + (corners[k] - corners[i]) * (height[i] / (height[i] - height[k])))
+    # A plane beside the box, or one that only touches it, still has some size.
+    spread = np.array(met or [np.zeros(3)]) @ axes.T
+    least = 0.05 * float(np.linalg.norm(box))
+    low, high = spread.min(axis=0), spread.max(axis=0)
+    thin = np.maximum(least - (high - low), 0.0) / 2
+    return np.asarray(low - thin), np.asarray(high + thin)
 
 
 def _triple(values: NDArray[Any]) -> Triple:

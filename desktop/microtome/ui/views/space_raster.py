@@ -22,11 +22,11 @@ _BLOCK = 8  # pixels; a block that is all covered by what is nearer is skipped
 
 @inlined
 def _cut_away(clip: Any, x: float, y: float, z: float) -> bool:
-    """Whether a point lies within all three half spaces of the corner that is cut away."""
+    """Whether a point lies within all half spaces of what is cut away."""
     if clip.shape[0] == 0:
         return False
     away = True
-    for k in range(3):
+    for k in range(clip.shape[0]):
         away = away and clip[k, 0] * x + clip[k, 1] * y + clip[k, 2] * z + clip[k, 3] > 0.0
     return away
 
@@ -124,8 +124,10 @@ def draw_spheres(
         # A sphere smaller than a pixel still shows, as the pixel that it lies in.
         speck = x1 - x0 < 1.5
         if speck:
-            left = right = min(width - 1, max(0, math.floor((x0 + x1) / 2)))
-            top = bottom = min(height - 1, max(0, math.floor((y0 + y1) / 2)))
+            left = right = math.floor((x0 + x1) / 2)
+            top = bottom = math.floor((y0 + y1) / 2)
+            if left < 0 or top < 0 or right >= width or bottom >= height:
+                continue
         if left > right or top > bottom or _hidden(far, left, right, top, bottom, cz - r):
             continue
         c = cx * cx + cy * cy + cz * cz - r * r
