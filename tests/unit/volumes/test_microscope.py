@@ -173,3 +173,24 @@ def test_what_is_no_such_file(tmp_path: Path, ending: str) -> None:
         path.write_bytes(content)
         with pytest.raises(MicrotomeError):
             open_volume(path).as_array()
+
+
+def test_damaged_stacks_are_sentences(tmp_path: Path) -> None:
+    """Cut off anywhere, and a byte changed anywhere in the tags or the voxels: it opens, or it is refused."""
+    path = _dm3(tmp_path / "a.dm3", VOXELS, (3.0, 1.5, 1.25), ("nm", "nm", "nm"))
+    whole = path.read_bytes()
+    rng = np.random.default_rng(1)
+    refused = 0
+    for i in range(80):
+        data = bytearray(whole)
+        if i % 2:
+            del data[int(rng.integers(len(data))) :]
+        else:
+            data[int(rng.integers(len(data)))] = int(rng.integers(256))
+        path.write_bytes(bytes(data))
+        try:
+            open_volume(path).as_array()
+        except MicrotomeError as error:
+            assert error.message
+            refused += 1
+    assert 40 <= refused < 80
