@@ -114,11 +114,12 @@ def _signals(path: Path, name: str, **more: Any) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         known = vars(importlib.import_module("rsciio.exceptions")).values()
-        own: tuple[type[Exception], ...] = tuple(e for e in known if isinstance(e, type) and issubclass(e, Exception))
+        own = (e for e in known if isinstance(e, type) and issubclass(e, Exception))
+        damage: tuple[type[Exception], ...] = (*_DAMAGE, *own)
         try:
             module = importlib.import_module(f"rsciio.{name}")
             found = module.file_reader(str(path), lazy=not whole, **more)
-        except (*_DAMAGE, *own) as error:
+        except damage as error:
             reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
             traceback.clear_frames(error.__traceback__)  # the library leaves a damaged file open
             raise FileError(f"{path} cannot be read ({reason}).", "Copy or export it again.") from None
