@@ -108,6 +108,7 @@ def look(path: str, copy: str = "") -> dict[str, float]:
     found["xz step ms"] = 1000 * float(np.median([timed(lambda y=y: volume[:, y]) for y in range(100, 105)]))  # type: ignore[misc]
     found["yz step ms"] = 1000 * float(np.median([timed(lambda x=x: volume[:, :, x]) for x in (100, 500, 900)]))  # type: ignore[misc]
     found["other planes MiB"] = status("VmHWM")
+    cut(volume, *(p[:1] for p in poses(volume.shape, 2)), size=2)  # compiles, if this kind of voxels was never cut here
     for size in (128, 512):
         centres, axes = poses(volume.shape, size)
         for seen in ("first", "again"):

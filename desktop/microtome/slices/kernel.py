@@ -187,6 +187,49 @@ def _periodic(volume: Any, shape: Any, origin: Any, z: float, y: float, x: float
 
 
 @compiled
+def _fill(
+    volume: Any, shape: Any, origin: Any, start: Any, step: Any, row: Any, left: int, right: int, planes: Any, outside: int
+) -> None:
+    """Fill the pixels [left, right) of a row (w,): pixel j lies at start + j·step (z, y, x)."""
+    (z, y, x), (dz, dy, dx) = start, step
+    n_z, n_y, n_x = shape
+    last_z, last_y, last_x = n_z - 1.0, n_y - 1.0, n_x - 1.0
+    some = planes[0] > 0 or planes[1] < n_z
+    if outside == WRAP:
+        for j in range(left, right):
+            if some and not planes[0] <= _wrapped(z + j * dz, n_z) < planes[1]:
+                continue
+            row[j] = _periodic(volume, shape, origin, z + j * dz, y + j * dy, x + j * dx)
+        return
+    low, high = left, right
+    if outside == NAN:
+        low, high = _range(z, dz, last_z, low, high)
+        low, high = _range(y, dy, last_y, low, high)
+        low, high = _range(x, dx, last_x, low, high)
+        if low >= high:
+            low = high = right
+    for j in range(left, low):
+        row[j] = np.nan
+    for j in range(high, right):
+        row[j] = np.nan
+    if some:
+        # What lies beyond the volume is on its first or last plane.
+        bottom = -np.inf if planes[0] == 0 else float(planes[0])
+        top = np.inf if planes[1] == n_z else float(planes[1])
+        low, high = _near(z, dz, bottom, top, low, high)
+    elif _whole(volume) and low < high:
+        inside = _interior(z, dz, last_z, low, high) and _interior(y, dy, last_y, low, high)
+        if inside and _interior(x, dx, last_x, low, high):
+            for j in range(low, high):
+                row[j] = _inside(volume, origin, z + j * dz, y + j * dy, x + j * dx)
+            return
+    for j in range(low, high):
+        at_z, at_y, at_x = _clamped(z + j * dz, last_z), _clamped(y + j * dy, last_y), _clamped(x + j * dx, last_x)
+        if not some or planes[0] <= at_z < planes[1]:
+            row[j] = _value(volume, origin, at_z, at_y, at_x)
+
+
+@compiled
 def slices(
     volume: Any, shape: Any, origin: Any, centres: Any, steps: Any, out: Any, tile: Any, planes: Any, outside: int
 ) -> None:
@@ -198,9 +241,6 @@ def slices(
     """
     h, w = out.shape[1], out.shape[2]
     first, end, top, bottom, left_end, right_end = tile
-    n_z, n_y, n_x = shape
-    last_z, last_y, last_x = n_z - 1.0, n_y - 1.0, n_x - 1.0
-    some = planes[0] > 0 or planes[1] < n_z
     for k in range(first, end):
         dz, dy, dx = steps[k, 1, 0], steps[k, 1, 1], steps[k, 1, 2]
         for i in range(top, bottom):
@@ -208,39 +248,4 @@ def slices(
             z = centres[k, 0] + up * steps[k, 0, 0] + left * dz
             y = centres[k, 1] + up * steps[k, 0, 1] + left * dy
             x = centres[k, 2] + up * steps[k, 0, 2] + left * dx
-            row = out[k, i]
-            if outside == WRAP:
-                for j in range(left_end, right_end):
-                    if some and not planes[0] <= _wrapped(z + j * dz, n_z) < planes[1]:
-                        continue
-                    row[j] = _periodic(volume, shape, origin, z + j * dz, y + j * dy, x + j * dx)
-                continue
-            low, high = left_end, right_end
-            if outside == NAN:
-                low, high = _range(z, dz, last_z, low, high)
-                low, high = _range(y, dy, last_y, low, high)
-                low, high = _range(x, dx, last_x, low, high)
-                if low >= high:
-                    low = high = right_end
-            for j in range(left_end, low):
-                row[j] = np.nan
-            from_j, to_j = low, high
-            if some:
-                # What lies beyond the volume is on its first or last plane.
-                bottom = -np.inf if planes[0] == 0 else float(planes[0])
-                top = np.inf if planes[1] == n_z else float(planes[1])
-                from_j, to_j = _near(z, dz, bottom, top, low, high)
-            if _whole(volume) and not some and from_j < to_j:
-                inside = _interior(z, dz, last_z, from_j, to_j) and _interior(y, dy, last_y, from_j, to_j)
-                if inside and _interior(x, dx, last_x, from_j, to_j):
-                    for j in range(from_j, to_j):
-                        row[j] = _inside(volume, origin, z + j * dz, y + j * dy, x + j * dx)
-                    to_j = from_j
-            for j in range(from_j, to_j):
-                at_z, at_y, at_x = z + j * dz, y + j * dy, x + j * dx
-                at_z = _clamped(at_z, last_z)
-                if some and not planes[0] <= at_z < planes[1]:
-                    continue
-                row[j] = _value(volume, origin, at_z, _clamped(at_y, last_y), _clamped(at_x, last_x))
-            for j in range(high, right_end):
-                row[j] = np.nan
+            _fill(volume, shape, origin, (z, y, x), (dz, dy, dx), out[k, i], left_end, right_end, planes, outside)

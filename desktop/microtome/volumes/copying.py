@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -111,13 +112,15 @@ class _Copy:
         done, labels = int(kept["done"]), bool(kept["labels"])
         self._check_disk(done)
         thick = self._thickness()
-        with open(self.folder / self.levels[0].file, "r+b") as file:
+        with open(self.folder / self.levels[0].file, "r+b") as file, ThreadPoolExecutor(1) as ahead:
             start = first_byte(file)
-            while done < planes:
+            coming = ahead.submit(self._read, done, thick) if done < planes else None
+            while coming is not None:
                 if report(done / planes):
                     return False
-                end = min(done + thick, planes)
-                slab = self.volume[done:end].astype(self.dtype, copy=False)
+                slab, end = coming.result(), min(done + thick, planes)
+                # The next slices are unpacked while these are written.
+                coming = ahead.submit(self._read, end, thick) if end < planes else None
                 _write(file, start, self.volume.shape, done, slab)
                 file.flush()
                 os.fsync(file.fileno())
@@ -128,6 +131,9 @@ class _Copy:
                 self._note(done, labels)
         report(1.0)
         return True
+
+    def _read(self, first: int, thick: int) -> NDArray[Any]:
+        return self.volume[first : first + thick].astype(self.dtype, copy=False)
 
     def _continues(self, kept: Mapping[str, Any]) -> bool:
         """Whether what lies in the folder is the beginning of this very copy."""
@@ -184,7 +190,7 @@ class _Copy:
         """The planes of one step: a part of a brick's edge, so that what a step writes is never written again."""
         plane = self.volume.shape[1] * self.volume.shape[2] * self.volume.dtype.itemsize
         thick = EDGE
-        while thick > 1 and thick * plane > working_bytes():
+        while thick > 1 and 2 * thick * plane > working_bytes():
             thick //= 2
         return thick
 
