@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PLANES = ("xy", "xz", "yz")
 """The plane of each axis: that which z, y or x is normal to."""
 _PAGE = 4096  # bytes that are read where one is wanted
+_AHEAD = 65536  # bytes that the system reads with them, once, where rows lie apart
 _BUDGET = 24 * 2**20  # bytes: what is read before anything is seen
 _BLOCK = 16 * 2**20  # bytes between two looks at whether a newer slice is wanted
 _QUICK = 0.06  # seconds: a plane that was read this fast is never shown coarsely first
@@ -224,7 +225,7 @@ def touched_bytes(volume: Volume, axis: int) -> float:
     if not isinstance(volume.voxels, np.ndarray):
         return z * y * x * item
     if axis == 1:
-        return z * max(x * item, _PAGE)
+        return z * max(x * item, _AHEAD)
     return min(z * y * _PAGE, z * y * x * item)
 
 

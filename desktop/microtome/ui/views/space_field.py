@@ -31,13 +31,14 @@ class SpaceField(QWidget):
         self._desk = desk
         self._facts: Facts | None = None
         self._pose = Pose()
-        self._dragged = False
+        self._dragged, self._posed = False, False
         self._place: tuple[int, int, int] | None = None
-        # Painting space takes longer than a slice: while one scrolls, the planes in space follow at the next rest.
+        # Painting space takes longer than a slice: while one scrolls or tilts, space follows at the next rest.
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
         self._rest.timeout.connect(self._cross)
+        self._rest.timeout.connect(self._put_plane)
         self.space = SpaceView(desk)
         self.space.oblique_moved.connect(self._moved)
         self.space.place_wanted.connect(self._crossed)
@@ -52,6 +53,7 @@ class SpaceField(QWidget):
     def show_source(self, source: tuple[Project, VolumeEntry] | None) -> None:
         """Show another volume; nothing is read before the field is seen."""
         self._facts = self._place = None
+        self._posed = False
         if source is None or source[1].images:
             self.space.clear()
             return
@@ -79,9 +81,15 @@ class SpaceField(QWidget):
 
     def show_pose(self, pose: Pose) -> None:
         """Put the free plane there."""
-        self._pose = pose
+        changed, self._pose = pose != self._pose, pose
         # What is dragged in space stays where the mouse has it.
-        if self._facts is not None and not self._dragged:
+        if (changed or not self._posed) and not self._dragged:
+            self._posed = False
+            self._rest.start()
+
+    def _put_plane(self) -> None:
+        if self._facts is not None and not self._posed:
+            pose, self._posed = self._pose, True
             centre = pose.normal * pose.offset + self._facts.edges / 2
             self.space.set_oblique(SpacePose(centre, pose.axes))
 
