@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from microtome.plugin import Field, FileError, InputError, QuestionError, RawVolume, reader
 from microtome.volumes.mapped import mapped
-from microtome.volumes.raw import Sample, better_order, file_size, guesses, mapped_bytes, question
+from microtome.volumes.raw import Sample, better_order, file_bytes, file_size, guesses, question
 from microtome.volumes.rawname import NameSays, Shape, given_dtype, given_shape, name_says
 from microtome.volumes.sidecar import Sidecar, sidecar
 
@@ -81,7 +81,7 @@ def _told(path: Path, beside: Sidecar, kind: np.dtype[Any] | None, size: int) ->
     if code:
         kind = given_dtype(code, beside.byte_order)
         if not beside.byte_order:
-            kind = better_order(mapped_bytes(path)[beside.offset :], kind)
+            kind = better_order(file_bytes(path).behind(beside.offset), kind)
     if kind is None or beside.offset + voxels * kind.itemsize > size:
         return None
     return beside.shape, kind, beside.offset
@@ -100,7 +100,7 @@ def _dtype_by_size(dims: Shape, size: int, path: Path, byte_order: str) -> np.dt
     if each == 1:
         return np.dtype("u1")
     if each == 2:
-        return given_dtype("u2", byte_order) if byte_order else better_order(mapped_bytes(path), np.dtype("u2"))
+        return given_dtype("u2", byte_order) if byte_order else better_order(file_bytes(path), np.dtype("u2"))
     raise _asked(
         path,
         f"{path} does not say what its numbers are ({size / voxels:g} bytes a voxel for {_words(dims)} voxels).",
@@ -195,7 +195,7 @@ def _order_finding(path: Path, kind: np.dtype[Any], offset: int) -> tuple[str, .
     """A sentence where the numbers look much smoother in the other byte order."""
     if kind.itemsize == 1:
         return ()
-    data = mapped_bytes(path)[offset:]
+    data = file_bytes(path).behind(offset)
     here, there = (Sample(data=data, kind=k).step(1) for k in (kind, kind.newbyteorder("S")))
     if there < _CLEARLY / 2 * here:
         other = "big" if kind.byteorder in "=<|" else "little"

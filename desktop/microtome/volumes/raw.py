@@ -115,26 +115,53 @@ def guesses(path: str | Path, *, dtype: str = "", byte_order: str = "", offset: 
     path = Path(path)
     size = file_size(path)
     says = name_says(path.name)
-    data = mapped_bytes(path)
+    data = file_bytes(path)
     named = {s for s in (says.lettered, *says.shapes, *says.spaced) if s is not None}
     turned = {(c, b, a) for a, b, c in named if (a, b, c) != says.lettered}
     found: list[RawGuess] = []
-    for kind, penalty in _kinds(data[offset or 0 :], dtype, byte_order, says.codes, says.byte_order):
+    for kind, penalty in _kinds(data.behind(offset or 0), dtype, byte_order, says.codes, says.byte_order):
         samples: dict[int, Sample] = {}
         for shape, start, why, cost in _shapes(size, kind.itemsize, named, turned, offset):
             if start not in samples:
-                samples[start] = Sample(data=data[start:], kind=kind)
+                samples[start] = Sample(data=data.behind(start), kind=kind)
             found.append(_judged(samples[start], shape, start, why, penalty + cost))
     found.sort(key=lambda g: g.score)
     return _with_swapped(data, _few(found))
 
 
-def mapped_bytes(path: Path) -> NDArray[np.uint8]:
-    """The file's bytes, memory-mapped."""
-    try:
-        return np.memmap(path, np.uint8, "r")
-    except OSError as error:
-        raise explain(error, path, "read") from error
+@dataclass(frozen=True)
+class FileBytes:
+    """The bytes of a file from `start` on, read in small pieces: mapping far-apart pages would be slow on some disks."""
+
+    path: Path
+    size: int
+    start: int = 0
+
+    def __len__(self) -> int:
+        return max(0, self.size - self.start)
+
+    def behind(self, offset: int) -> FileBytes:
+        """The bytes behind a header."""
+        return FileBytes(self.path, self.size, self.start + offset)
+
+    def parts(self, places: Iterable[int], length: int) -> list[bytes]:
+        """`length` bytes at each place; FileError where the file has become shorter."""
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                found = []
+                for place in places:
+                    file.seek(self.start + place)
+                    found.append(file.read(length))
+        except OSError as error:
+            raise explain(error, self.path, "read") from error
+        if any(len(part) != length for part in found):
+            raise FileError(f"{self.path} has changed since it was opened.", "Open it again.")
+        return found
+
+
+def file_bytes(path: Path) -> FileBytes:
+    """The bytes of a file; FileError where it is empty or not there."""
+    return FileBytes(path, file_size(path))
 
 
 def _few(found: list[RawGuess]) -> list[RawGuess]:
@@ -146,7 +173,7 @@ def _few(found: list[RawGuess]) -> list[RawGuess]:
     return kept[: _MOST_GUESSES - 1]
 
 
-def _with_swapped(data: NDArray[np.uint8], found: list[RawGuess]) -> list[RawGuess]:
+def _with_swapped(data: FileBytes, found: list[RawGuess]) -> list[RawGuess]:
     """The best guess also in the other byte order, so that a user can see that it is the worse one."""
     if not found or not found[0].byte_order:
         return found
@@ -154,7 +181,7 @@ def _with_swapped(data: NDArray[np.uint8], found: list[RawGuess]) -> list[RawGue
     other = replace(best, byte_order="big" if best.byte_order == "little" else "little")
     if any(g.options == other.options for g in found):
         return found
-    sample = Sample(data=data[other.offset :], kind=given_dtype(other.dtype, other.byte_order))
+    sample = Sample(data=data.behind(other.offset), kind=given_dtype(other.dtype, other.byte_order))
     return [*found, _judged(sample, other.shape, other.offset, other.why, 1.0)]
 
 
@@ -179,12 +206,11 @@ class Sample:
     Ranks make it blind to a few extreme values, as wrongly read floating-point numbers have them.
     """
 
-    data: NDArray[np.uint8]
+    data: FileBytes
     kind: np.dtype[Any]
     _steps: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.data = np.asarray(self.data)
         width = self.kind.itemsize
         self.count = len(self.data) // width
         self.length = min(_WINDOW // width, self.count)
@@ -198,7 +224,8 @@ class Sample:
 
     def _at(self, starts: list[int]) -> NDArray[np.float64]:
         width = self.kind.itemsize
-        parts = [np.frombuffer(self.data[s * width : (s + self.length) * width].tobytes(), self.kind) for s in starts]
+        places = [s * width for s in starts]
+        parts = [np.frombuffer(part, self.kind) for part in self.data.parts(places, self.length * width)]
         with np.errstate(all="ignore"):  # wrongly read floats are signalling NaN too
             values = np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
             return np.nan_to_num(values, nan=0.0, posinf=1e300, neginf=-1e300)
@@ -224,13 +251,13 @@ class Sample:
         return float(np.abs(ranks - there).mean()) / self.anywhere
 
 
-def lively(data: NDArray[np.uint8]) -> list[int]:
+def lively(data: FileBytes) -> list[int]:
     """Places (bytes, multiples of 8), the same for every type: half of them evenly spread, half where the bytes vary most."""
     room = max(0, len(data) - _WINDOW)
     places = np.unique(np.linspace(0, room, _PLACES).astype(np.int64) // 8 * 8)
-    length = min(_WINDOW, len(data))
+    parts = data.parts([int(p) for p in places], min(_WINDOW, len(data)))
     # A stride of 7 meets the low and the high bytes of every type.
-    spread = data[places[:, None] + np.arange(length)[None, ::7]].std(axis=1)
+    spread = np.stack([np.frombuffer(part, np.uint8)[::7] for part in parts]).std(axis=1)
     best = places[np.argsort(-spread, kind="stable")[: _WINDOWS // 2]]
     even = places[np.linspace(0, len(places) - 1, min(len(places), _WINDOWS // 2)).astype(np.int64)]
     return [int(p) for p in np.union1d(best, even)]
@@ -279,7 +306,7 @@ def _divisors(count: int) -> list[int]:
 
 
 def _kinds(
-    data: NDArray[np.uint8], dtype: str, byte_order: str, codes: tuple[str, ...], named_order: str
+    data: FileBytes, dtype: str, byte_order: str, codes: tuple[str, ...], named_order: str
 ) -> list[tuple[np.dtype[Any], float]]:
     """The types to try with a penalty each: the one that is given, else those of the name, else one of each width."""
     order = byte_order or named_order
@@ -312,7 +339,7 @@ def _paired(sample: Sample) -> bool:
     return within < 0.5 * between
 
 
-def _likeliest(data: NDArray[np.uint8], width: int, order: str) -> np.dtype[Any]:
+def _likeliest(data: FileBytes, width: int, order: str) -> np.dtype[Any]:
     """The type of a given width: whole or floating-point, with or without sign, in the smoother byte order."""
     kind = np.dtype(f"<u{width}")
     kind = kind.newbyteorder(">" if order == "big" else "<") if order or width == 1 else better_order(data, kind)
@@ -325,13 +352,13 @@ def _likeliest(data: NDArray[np.uint8], width: int, order: str) -> np.dtype[Any]
     return signed if _row_step(data, signed) < 0.8 * _row_step(data, kind) else kind
 
 
-def _sane_floats(data: NDArray[np.uint8], kind: np.dtype[Any]) -> bool:
+def _sane_floats(data: FileBytes, kind: np.dtype[Any]) -> bool:
     """Whether nearly all numbers are 0 or of a size that measurements have; whole numbers read as floats are minute."""
     size = np.abs(Sample(data=data, kind=kind).values)
     return bool(size.size and np.mean((size == 0) | ((size > 1e-12) & (size < 1e12))) > 0.99 and (size > 0).any())
 
 
-def better_order(data: NDArray[np.uint8], kind: np.dtype[Any]) -> np.dtype[Any]:
+def better_order(data: FileBytes, kind: np.dtype[Any]) -> np.dtype[Any]:
     """The type in its smoother byte order, little endian where there is no clear one."""
     if kind.itemsize == 1:
         return kind
@@ -339,6 +366,6 @@ def better_order(data: NDArray[np.uint8], kind: np.dtype[Any]) -> np.dtype[Any]:
     return big if _row_step(data, big) < 0.8 * _row_step(data, little) else little
 
 
-def _row_step(data: NDArray[np.uint8], kind: np.dtype[Any]) -> float:
+def _row_step(data: FileBytes, kind: np.dtype[Any]) -> float:
     """The mean relative step along x, in ranks."""
     return Sample(data=data, kind=kind).step(1)
