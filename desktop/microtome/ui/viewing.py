@@ -26,7 +26,7 @@ PLANES = ("xy", "xz", "yz")
 """The plane of each axis: that which z, y or x is normal to."""
 _PAGE = 4096  # bytes that are read where one is wanted
 _AHEAD = 65536  # bytes that the system reads with them, once, where rows lie apart
-_BUDGET = 24 * 2**20  # bytes: what is read before anything is seen
+_BUDGET = 12 * 2**20  # bytes: what is read before anything is seen
 _BLOCK = 16 * 2**20  # bytes between two looks at whether a newer slice is wanted
 _QUICK = 0.06  # seconds: a plane that was read this fast is never shown coarsely first
 _MOST_PIXELS = 4096  # an edge of an oblique slice on the screen
