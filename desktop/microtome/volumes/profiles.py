@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from microtome.plugin import Report
 from microtome.volumes.progress import steps
 from microtome.volumes.registration import Pair, Reduced, binned, compared, factor_for, ramp, reduced
-from microtome.volumes.stripes import stripe_index
 from microtome.volumes.volume import Volume
 
 Floats = NDArray[np.float64]
@@ -96,7 +95,7 @@ def collect(volume: Volume, report: Report) -> Facts:
         _count(facts, z, page)
         here = reduced(page, factor)
         facts.tiles[z] = _tiles(binned(page, factor))
-        facts.stripes[z] = stripe_index(here.spectrum)
+        facts.stripes[z] = here.stripes
         found = compared(z, here, before)
         facts.pairs.extend(found)
         if found:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from microtome.volumes.stripes import smooth
+from microtome.volumes.stripes import smooth, stripe_index
 
 Complex = NDArray[np.complex64]
 Floats = NDArray[np.float64]
@@ -32,6 +32,7 @@ class Reduced:
     spectrum: Complex
     norm: float
     factor: int  # pixels of the slice that are one pixel of the picture
+    stripes: tuple[float, float] = (1.0, 1.0)  # `stripe_index` along y, along x
 
 
 def binned(page: NDArray[Any], factor: int) -> NDArray[np.float32]:
@@ -52,7 +53,7 @@ def factor_for(shape: tuple[int, ...], limit: int) -> int:
 
 
 def reduced(page: NDArray[Any], factor: int) -> Reduced:
-    """Make a slice ready for comparison: bin, high-pass, limit outliers, window, transform."""
+    """Make a slice ready for comparison: bin, high-pass, limit outliers, window, transform, leave straight stripes out."""
     from scipy.fft import fft2
     from scipy.signal.windows import tukey
 
@@ -64,8 +65,11 @@ def reduced(page: NDArray[Any], factor: int) -> Reduced:
         image = np.clip(image / deviation, -_LIMIT, _LIMIT)
     window = tukey(image.shape[0], 2 * _TAPER)[:, None] * tukey(image.shape[1], 2 * _TAPER)[None, :]
     spectrum = fft2((image * window).astype(np.float32))
-    spectrum[0, 0] = 0
-    return Reduced(spectrum=spectrum, norm=float(np.linalg.norm(spectrum)), factor=factor)
+    stripes = stripe_index(spectrum)
+    # Stripes and frames along the edges stay where they are when the structure moves: their waves must not count.
+    spectrum[:2] = spectrum[-1:] = 0
+    spectrum[:, :2] = spectrum[:, -1:] = 0
+    return Reduced(spectrum=spectrum, norm=float(np.linalg.norm(spectrum)), factor=factor, stripes=stripes)
 
 
 def displacement(one: Reduced, other: Reduced) -> tuple[Floats, float]:

@@ -136,7 +136,7 @@ def gaps_and_repeats(facts: Facts) -> list[Finding]:
     # Between unlike neighbours lie two steps where one is usual. Where two steps hardly differ from one nothing can be said.
     double = np.interp(np.arange(len(one)), np.arange(len(two)) + 0.5, _usual(two, 0.5))
     far = (
-        rest & _comparable(facts) & (one > 0.85 * double) & (one > (1 + max(0.4, 6 * spread)) * high) & (double > 1.2 * middle)
+        rest & _comparable(facts) & (one > 0.78 * double) & (one > (1 + max(0.4, 6 * spread)) * high) & (double > 1.2 * middle)
     )
     far &= _everywhere(facts)
     far[[z for z in (*same, *near) if z < len(far)]] = False  # a repetition in the place of a slice was said already
@@ -162,7 +162,7 @@ def _everywhere(facts: Facts) -> NDArray[np.bool_]:
     shows = usual > 0.02 * usual.max(axis=1, keepdims=True)
     ratio = np.where(shows, facts.changes / np.maximum(usual, 1e-30), np.nan)
     ratio[~shows.any(axis=1)] = 0.0
-    return np.asarray(np.nanquantile(ratio, 0.3, axis=1) > 1.3)
+    return np.asarray(np.nanquantile(ratio, 0.25, axis=1) > 1.45)
 
 
 def stripes(facts: Facts) -> list[Finding]:

@@ -191,3 +191,11 @@ def test_real_volumes_raise_no_alarm(name: str, shared: Path) -> None:
     file = shared / "qim3d" / f"{name}.tif"
     health = look_over(open_volume(file), lambda _share: False)
     assert [f.words for f in health.findings if f.severity != "note"] == []
+
+
+@pytest.mark.shared
+def test_slices_taken_out_of_a_real_volume_are_missed(shared: Path) -> None:
+    """Three of a hundred slices of cement: each gap between its neighbours, and nothing else."""
+    voxels = open_volume(shared / "qim3d" / "cement_128x128x128.tif").as_array()[:100]
+    health = look_over(Volume.from_array(np.delete(voxels, [20, 45, 70], axis=0)), lambda _share: False)
+    assert _only(health, "missing").slices == ((19, 20), (43, 44), (67, 68))
