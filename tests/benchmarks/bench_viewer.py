@@ -1,8 +1,8 @@
 """The viewer's smoothness: how long a turn of the wheel takes until its slice is on the screen, by events in a real window.
 
 A stack of 2048 × 2048 slices is written, opened and memory-mapped; every slice is read once, so that the system has it cached.
-A wheel event is then delivered to the view and the time noted until the view has painted that slice. `--drag` measures the same
-for the free plane. Run it offscreen (QT_QPA_PLATFORM=offscreen) or under an X server.
+A wheel event is then delivered to the view and the time noted until the view has painted that slice. The same is done for the
+free plane. Run it offscreen (QT_QPA_PLATFORM=offscreen) or under an X server.
 """
 
 from __future__ import annotations
@@ -42,11 +42,18 @@ def wait(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     """Run the event loop until the condition holds; SystemExit where it does not in time."""
     clock, loop, timer = QElapsedTimer(), QEventLoop(), QTimer()
     clock.start()
+
+    def look() -> None:
+        # What holds once is enough: a moment later something newer may be read.
+        if condition():
+            loop.exit(0)
+        elif clock.elapsed() > seconds * 1000:
+            loop.exit(1)
+
     timer.setInterval(5)
-    timer.timeout.connect(lambda: loop.quit() if condition() or clock.elapsed() > seconds * 1000 else None)
+    timer.timeout.connect(look)
     timer.start()
-    loop.exec()
-    if not condition():
+    if loop.exec():
         raise SystemExit("Waited in vain.")
 
 
