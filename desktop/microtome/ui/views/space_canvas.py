@@ -17,6 +17,7 @@ from microtome.ui.views.space_scene import SpaceScene
 
 _DEGREES = 0.45  # a pixel
 _BAR = 340.0  # pixels: the scale bar takes a third of it at most
+_ROOM = 250  # pixels; a smaller view has no room for lengths beside the box
 _STEP = 6.0  # degrees a key
 _KEYS = {
     Qt.Key.Key_0: "corner",
@@ -110,7 +111,8 @@ class SpaceCanvas(QWidget):
             painter.drawImage(area, picture)
             if self.show_box:
                 overlay.paint_edges(painter, scene, camera, look, size, before=True)
-                overlay.paint_lengths(painter, scene, camera, look, size)
+                if min(size.width(), size.height()) >= _ROOM:
+                    overlay.paint_lengths(painter, scene, camera, look, size)
             if self.pose is not None:
                 overlay.paint_handles(painter, self.pose, scene.diagonal, camera, look, size, self._held)
             overlay.paint_triad(painter, camera, look, size)

@@ -22,7 +22,7 @@ from PySide6.QtOpenGL import (
     QOpenGLTexture,
     QOpenGLVertexArrayObject,
 )
-from shiboken6 import VoidPtr
+from shiboken6 import VoidPtr, isValid
 
 from microtome.ui.views import space_shaders as glsl
 from microtome.ui.views.space_camera import NEAR
@@ -140,7 +140,7 @@ class GlPainter:
         application = QCoreApplication.instance()
         if application is not None and self._programs:
             application.aboutToQuit.disconnect(self.close)
-        if self._context.isValid() and self._context.makeCurrent(self._surface):
+        if isValid(self._context) and self._context.isValid() and self._context.makeCurrent(self._surface):
             for _, shape in self._kept.values():
                 shape.destroy()
             for _, texture in self._textures.values():
@@ -311,20 +311,22 @@ class GlPainter:
     def _texture(self, panel: Panel) -> QOpenGLTexture:
         key = id(panel.picture)
         if key not in self._textures:
-            picture = np.ascontiguousarray(panel.picture)
-            height, width = picture.shape
-            image = QImage(picture.data, width, height, width, QImage.Format.Format_Grayscale8)
-            made = QOpenGLTexture(image, QOpenGLTexture.MipMapGeneration.GenerateMipMaps)
-            made.setMinMagFilters(QOpenGLTexture.Filter.LinearMipMapLinear, QOpenGLTexture.Filter.Linear)
-            made.setWrapMode(QOpenGLTexture.WrapMode.ClampToEdge)
-            self._textures[key] = (panel.picture, made)
+            self._textures[key] = (panel.picture, _texture_of(np.ascontiguousarray(panel.picture)))
         return self._textures[key][1]
 
     def _forget(self, frame: Frame) -> None:
         """Free the pictures that are no longer shown."""
-        shown = {id(panel.picture) for panel in frame.scene.pictures}
-        for key in set(self._textures) - shown:
+        for key in set(self._textures) - {id(panel.picture) for panel in frame.scene.pictures}:
             self._textures.pop(key)[1].destroy()
+
+
+def _texture_of(picture: Array) -> QOpenGLTexture:
+    height, width = picture.shape
+    image = QImage(picture.data, width, height, width, QImage.Format.Format_Grayscale8)
+    made = QOpenGLTexture(image, QOpenGLTexture.MipMapGeneration.GenerateMipMaps)
+    made.setMinMagFilters(QOpenGLTexture.Filter.LinearMipMapLinear, QOpenGLTexture.Filter.Linear)
+    made.setWrapMode(QOpenGLTexture.WrapMode.ClampToEdge)
+    return made
 
 
 def _rgb(colour: tuple[int, int, int]) -> tuple[float, float, float]:

@@ -9,8 +9,12 @@ from typing import Protocol
 from PySide6.QtGui import QGuiApplication, QImage
 
 from microtome.paths import cache_dir
+from microtome.ui.theme import current
+from microtome.ui.views.space_camera import Camera
 from microtome.ui.views.space_frame import Frame, PainterLostError
+from microtome.ui.views.space_overlay import look_of
 from microtome.ui.views.space_plain import draw
+from microtome.ui.views.space_scene import SpaceScene
 
 PLAIN = "MICROTOME_PLAIN_3D"
 """The environment variable that keeps the 3-D view away from OpenGL."""
@@ -72,6 +76,9 @@ def make_painter() -> Painter:
         trace.parent.mkdir(parents=True, exist_ok=True)
         trace.touch()
         painter: Painter = GlPainter()
+        # A first picture before it counts: drivers fail in drawing, not in making a context.
+        box = (1.0, 1.0, 1.0)
+        painter.image(Frame(SpaceScene(box=box), Camera.fitted(box), 16, 16, look_of(current())))
     except (PainterLostError, OSError) as error:
         _log.info("The 3-D view does without OpenGL: %s", error)
         painter = PlainPainter()

@@ -32,6 +32,14 @@ def _cut_away(clip: Any, x: float, y: float, z: float) -> bool:
 
 
 @inlined
+def _write(normal: Any, colour: Any, row: int, column: int, nx: float, ny: float, nz: float, rgb: Any) -> None:
+    """Set what is lit at a pixel."""
+    normal[row, column, 0], normal[row, column, 1], normal[row, column, 2] = nx, ny, nz
+    colour[row, column, 0], colour[row, column, 1], colour[row, column, 2] = rgb[0], rgb[1], rgb[2]
+    colour[row, column, 3] = LIT
+
+
+@inlined
 def _reach(c: float, z: float, r: float, focal: float, middle: float) -> tuple[float, float]:
     """Where the outline of a sphere begins and ends along one axis of the picture, exactly, in pixels."""
     away = z * z - r * r
@@ -117,8 +125,6 @@ def draw_spheres(
             continue
         x0, x1 = _reach(cx, cz, r, focal, middle_x)
         y0, y1 = _reach(cy, cz, r, focal, middle_y - first)
-        if x1 < 0.0 or y1 < 0.0 or x0 >= width or y0 >= height:
-            continue
         left, right = max(0, math.ceil(x0 - 0.5)), min(width - 1, math.floor(x1 - 0.5))
         top, bottom = max(0, math.ceil(y0 - 0.5)), min(height - 1, math.floor(y1 - 0.5))
         # A sphere smaller than a pixel still shows, as the pixel that it lies in.
@@ -126,12 +132,11 @@ def draw_spheres(
         if speck:
             left = right = math.floor((x0 + x1) / 2)
             top = bottom = math.floor((y0 + y1) / 2)
-            if left < 0 or top < 0 or right >= width or bottom >= height:
-                continue
-        if left > right or top > bottom or _hidden(far, left, right, top, bottom, cz - r):
+        if left > right or top > bottom or left < 0 or top < 0 or right >= width or bottom >= height:
+            continue
+        if _hidden(far, left, right, top, bottom, cz - r):
             continue
         c = cx * cx + cy * cy + cz * cz - r * r
-        k = kinds[n]
         for row in range(top, bottom + 1):
             dy = (row + first + 0.5 - middle_y) / focal
             for column in range(left, right + 1):
@@ -148,13 +153,10 @@ def draw_spheres(
                 if t >= before or _cut_away(clip, t * dx, t * dy, t):
                     continue
                 depth[row, column] = t
-                normal[row, column, 0] = (t * dx - cx) / r if not speck else 0.0
-                normal[row, column, 1] = (t * dy - cy) / r if not speck else -0.5
-                normal[row, column, 2] = (t - cz) / r if not speck else -0.866
-                colour[row, column, 0] = palette[k, 0]
-                colour[row, column, 1] = palette[k, 1]
-                colour[row, column, 2] = palette[k, 2]
-                colour[row, column, 3] = LIT
+                if speck:
+                    _write(normal, colour, row, column, 0.0, -0.5, -0.866, palette[kinds[n]])
+                else:
+                    _write(normal, colour, row, column, (t * dx - cx) / r, (t * dy - cy) / r, (t - cz) / r, palette[kinds[n]])
                 if before == np.inf:
                     _covered(count, far, depth, row, column)
 
@@ -203,9 +205,7 @@ def draw_triangles(
                 if nx * dx + ny * dy + nz > 0.0:
                     size = -size
                 depth[row, column] = t
-                normal[row, column, 0], normal[row, column, 1], normal[row, column, 2] = nx / size, ny / size, nz / size
-                colour[row, column, 0], colour[row, column, 1], colour[row, column, 2] = rgb[0], rgb[1], rgb[2]
-                colour[row, column, 3] = LIT
+                _write(normal, colour, row, column, nx / size, ny / size, nz / size, rgb)
 
 
 @inlined

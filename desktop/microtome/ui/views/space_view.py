@@ -60,7 +60,7 @@ class SpaceView(QWidget):
         self.controls.parts_changed.connect(self._choose)
         self.controls.level_changed.connect(self._set_level)
         self.controls.view_wanted.connect(self.canvas.look_from)
-        self.controls.picture_wanted.connect(self._picture)
+        self.controls.picture_wanted.connect(partial(_share, desk, self.canvas))
         self.canvas.posed.connect(self._posed)
         self.canvas.picked.connect(self._picked)
 
@@ -206,15 +206,17 @@ class SpaceView(QWidget):
         self.canvas.show_box = "box" in self._parts
         self.canvas.show_scene(scene.only(self._parts | {"rectangles"}), pose)
 
-    def _picture(self, what: str) -> None:
-        if what == "copy":
-            QGuiApplication.clipboard().setImage(self.canvas.render_image())
-            return
-        chosen, _ = QFileDialog.getSaveFileName(self, tr("Save as"), "3-d.png", "PNG (*.png)")
-        if chosen:
-            path = Path(chosen) if Path(chosen).suffix else Path(chosen + ".png")
-            if self._desk.perform(lambda: save_picture(self.canvas.render_image(), path)):
-                self._desk.say(tr("Saved {path}", path=path), level="good")
+
+def _share(desk: Desk, canvas: SpaceCanvas, what: str) -> None:
+    """Copy the picture, or ask where to save it."""
+    if what == "copy":
+        QGuiApplication.clipboard().setImage(canvas.render_image())
+        return
+    chosen, _ = QFileDialog.getSaveFileName(canvas, tr("Save as"), "3-d.png", "PNG (*.png)")
+    if chosen:
+        path = Path(chosen) if Path(chosen).suffix else Path(chosen + ".png")
+        if desk.perform(lambda: save_picture(canvas.render_image(), path)):
+            desk.say(tr("Saved {path}", path=path), level="good")
 
 
 def _open_volume(opener: Open) -> tuple[Volume, Loaded]:
