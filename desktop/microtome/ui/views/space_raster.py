@@ -132,9 +132,8 @@ def draw_spheres(
         if speck:
             left = right = math.floor((x0 + x1) / 2)
             top = bottom = math.floor((y0 + y1) / 2)
-        if left > right or top > bottom or left < 0 or top < 0 or right >= width or bottom >= height:
-            continue
-        if _hidden(far, left, right, top, bottom, cz - r):
+        outside = left > right or top > bottom or left < 0 or top < 0 or right >= width or bottom >= height
+        if outside or _hidden(far, left, right, top, bottom, cz - r):
             continue
         c = cx * cx + cy * cy + cz * cz - r * r
         for row in range(top, bottom + 1):
