@@ -148,7 +148,9 @@ def _existing(path: Path) -> Path:
 def _file_bytes(path: Path) -> int:
     try:
         if path.is_dir():
-            return sum(f.stat().st_size for f in images_in(path))
+            # A folder of slices is its images; one that is a volume of its own is all that lies in it.
+            files = images_in(path) or [f for f in path.rglob("*") if f.is_file()]
+            return sum(f.stat().st_size for f in files)
         return path.stat().st_size
     except OSError as error:
         raise explain(error, path, "read") from error
@@ -166,13 +168,14 @@ def _reader(path: Path, name: str | None, own: Mapping[str, Any]) -> Plugin:
     if path.is_file() and path.stat().st_size == 0:
         raise FileError(f"{path} is empty (0 bytes).", "Copy or export it again.")
     readers, ending = registry().of_kind("reader"), path.suffix.lower()
-    endings = sorted({e for p in readers for e in (*p.extra["extensions"], *p.extra["shared"])})
+    readers, ending = registry().of_kind("reader"), path.suffix.lower()
     why = f"there is no reader for “{ending or path.name}”"
     if any(ending in p.extra["shared"] for p in readers):
         why = f"many programs write “{ending}”, and no reader knows what is in this one"
+    kinds = ", ".join(sorted((p.label for p in readers), key=str.lower))
     raise FileError(
         f"{path} is no volume that can be read: {why}.",
-        f"Readable: {', '.join(endings)}, or a folder of slices; for headerless voxels give shape and dtype.",
+        f"Readable: {kinds}; for headerless voxels give shape and dtype.",
     )
 
 
