@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,9 +22,10 @@ from microtome.slices import audit
 from microtome.slices.geometry import Array, Grid, normals
 from microtome.slices.grey import Grey, grey_of, normalise
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan
+from microtome.slices.planned import blocks_of, counts_by_volume, generators
 from microtome.slices.sampler import Sampler
-from microtome.slices.source import Member, grid_of, identity, members
-from microtome.slices.split import SETS, Blocks, assign, counts_of, draw_pose, separate, share_out, whole
+from microtome.slices.source import Member, identity, members
+from microtome.slices.split import SETS, Blocks, counts_of, draw_pose
 from microtome.store.atomic import explain, write_json
 from microtome.volumes.volume import Volume
 
@@ -101,7 +102,7 @@ def identify(classes: tuple[ClassSource, ...], plan: SlicePlan, progress: Progre
             _check(should_stop)
             volume = None if isinstance(member.source, SimulatedSource) else member.open()
             if volume is not None:
-                _blocks(volume, member, plan, len(group), number)
+                blocks_of(volume, plan, volumes=len(group), number=number, name=member.name)
             found.append(identity(member, volume))
             if found[-1] in found[:-1]:
                 twin = group[found.index(found[-1])].name
@@ -112,23 +113,20 @@ def identify(classes: tuple[ClassSource, ...], plan: SlicePlan, progress: Progre
             done += 1
         identities.append(tuple(found))
     progress("opening volumes", total, total, "volumes")
-    what = [_ALGORITHM, plan.to_json(), [[c.name, i] for c, i in zip(classes, identities, strict=True)]]
-    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
     names = tuple(c.name for c in classes)
+    digest = digest_of(plan, names, identities)
     return Request(hash=digest, plan=plan, classes=names, members=everyone, identities=tuple(identities))
+
+
+def digest_of(plan: SlicePlan, classes: Sequence[str], identities: Sequence[Sequence[str]]) -> str:
+    """The hash of the image set of a plan: classes by name, the data of each by what `identity` says of them."""
+    what = [_ALGORITHM, plan.to_json(), [[c, list(i)] for c, i in zip(classes, identities, strict=True)]]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _check(should_stop: Stop) -> None:
     if should_stop():
         raise CuttingStoppedError
-
-
-def _blocks(volume: Volume, member: Member, plan: SlicePlan, total: int, number: int) -> tuple[Grid, Blocks]:
-    """The grid and the blocks of volume `number` of a class of `total`: three or more are separated as wholes."""
-    grid = grid_of(volume, plan, name=member.name)
-    if total >= len(SETS):
-        return grid, whole(volume.shape, grid, plan, assign(total, plan)[number], name=member.name)
-    return grid, separate(volume.shape, grid, plan, name=member.name)
 
 
 def cut_all(request: Request, target: Path, progress: Progress, should_stop: Stop) -> None:
@@ -157,7 +155,7 @@ def _pieces(request: Request, progress: Progress, should_stop: Stop) -> Iterator
     simulated = sum(isinstance(m.source, SimulatedSource) for group in request.members for m in group)
     done = 0
     for label, group in enumerate(request.members):
-        counts = _counts_by_volume(request.plan, len(group))
+        counts = counts_by_volume(request.plan, len(group))
         for number, member in enumerate(group):
             if not any(counts[number].values()):
                 continue
@@ -166,20 +164,9 @@ def _pieces(request: Request, progress: Progress, should_stop: Stop) -> Iterator
                 progress("simulating structures", done, simulated, "structures")
                 done += 1
             volume = member.open()
-            grid, blocks = _blocks(volume, member, request.plan, len(group), number)
+            grid, blocks = blocks_of(volume, request.plan, volumes=len(group), number=number, name=member.name)
             counted = counts[number]
             yield Piece(label=label, number=number, name=member.name, volume=volume, grid=grid, blocks=blocks, counts=counted)
-
-
-def _counts_by_volume(plan: SlicePlan, volumes: int) -> list[dict[str, int]]:
-    """Images by set of each volume of a class: equal shares among the volumes that serve a set."""
-    serving = assign(volumes, plan) if volumes >= len(SETS) else None
-    result: list[dict[str, int]] = [{} for _ in range(volumes)]
-    for name, total in counts_of(plan).items():
-        chosen = [i for i in range(volumes) if serving is None or serving[i] == name]
-        for i, share in zip(chosen, share_out(total, [1.0] * len(chosen)), strict=True):
-            result[i][name] = share
-    return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,13 +184,12 @@ def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, should_stop: Stop) -
     sampler = Sampler.of(piece.volume, piece.grid, plan)
     tally.volumes.append(_volume_record(piece))
     size = max(1, _CHUNK_BYTES // (4 * piece.grid.size**2))
-    for place, name in enumerate(SETS):
+    for name in SETS:
         wanted = piece.counts.get(name, 0)
         for start in range(0, wanted, size):
             _check(should_stop)
             indices = range(start, min(start + size, wanted))
-            keys = [(piece.label, piece.number, place, i) for i in indices]
-            rngs = [np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=k)) for k in keys]
+            rngs = generators(plan, label=piece.label, number=piece.number, set_name=name, indices=indices)
             images, centres, axes = _draw(piece, sampler, name, rngs, tally)
             flat = np.ptp(images, axis=(1, 2)) == 0
             if flat.any():
