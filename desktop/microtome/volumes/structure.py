@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from microtome.errors import InputError
 from microtome.plugin import Structure
@@ -37,6 +36,8 @@ def volume_fraction(structure: Structure) -> float:
 
 def _pairs(structure: Structure, reach: float) -> tuple[NDArray[np.int64], Array]:
     """The pairs of centres nearer than `reach`, and their distances."""
+    from scipy.spatial import cKDTree  # here: the window must not wait for it at its start
+
     # A period of 0 is none.
     box = np.where(structure.wraps, structure.box, 0.0)
     tree = cKDTree(structure.centres, boxsize=box)
