@@ -56,12 +56,13 @@ def layout_of(path: Path, file: tifffile.TiffFile, chosen: Mapping[str, int]) ->
             return stack
         main = series[_chosen_image(path, file, series, chosen.get("I", -1))]
         chosen = {**chosen, "I": -1}
-    if any(p is None for p in main.pages):
+    pages = list(main.pages)  # walked once: each walk reads every page's tags anew
+    if any(p is None for p in pages):
         raise FileError(
             f"{path} is only a part: planes of it lie in other files that are not there, or are missing.",
             "Put all files of the set into one folder, or export the stack as one file.",
         )
-    return _one_series(path, file, main, chosen)
+    return _one_series(path, file, main, pages, chosen)
 
 
 def _aside(series: tifffile.TiffPageSeries) -> bool:
@@ -113,7 +114,9 @@ def _chosen_image(path: Path, file: tifffile.TiffFile, series: Sequence[Any], ch
     )
 
 
-def _one_series(path: Path, file: tifffile.TiffFile, main: tifffile.TiffPageSeries, chosen: Mapping[str, int]) -> Layout:
+def _one_series(
+    path: Path, file: tifffile.TiffFile, main: tifffile.TiffPageSeries, every: Sequence[Any], chosen: Mapping[str, int]
+) -> Layout:
     axes = _named(main)
     size = dict(axes)
     if len(size) != len(axes) or "Y" not in size or "X" not in size:
@@ -131,7 +134,7 @@ def _one_series(path: Path, file: tifffile.TiffFile, main: tifffile.TiffPageSeri
             raise InputError(f"{path} has {n} {many}; there is no number {index}.", f"Give {option} = 0 to {n - 1}.")
         pick.append(index)
     depth = size[depth_axis] if depth_axis else 1
-    picked = _pages_of(main, outer, pick)
+    picked = _pages_of(every, outer, pick)
     pages = picked if len(picked) == depth else []
     files = tuple(Path(p.parent.filehandle.path) for p in pages)
     return Layout(
@@ -160,13 +163,13 @@ def _named(main: tifffile.TiffPageSeries) -> Axes:
     return list(zip(names, main.shape, strict=True))
 
 
-def _pages_of(main: tifffile.TiffPageSeries, outer: Axes, pick: Sequence[int | slice]) -> list[Any]:
+def _pages_of(every: Sequence[Any], outer: Axes, pick: Sequence[int | slice]) -> list[Any]:
     """The page of each slice, where every page of the series holds one plane; else none."""
     lengths = [n for _, n in outer]
-    if len(main.pages) != int(np.prod(lengths, dtype=np.int64)):
+    if len(every) != int(np.prod(lengths, dtype=np.int64)):
         return []
-    chosen = np.arange(len(main.pages)).reshape(lengths)[tuple(pick)] if lengths else np.zeros(1, int)
-    return [main.pages[int(i)] for i in np.atleast_1d(chosen).ravel()]
+    chosen = np.arange(len(every)).reshape(lengths)[tuple(pick)] if lengths else np.zeros(1, int)
+    return [every[int(i)] for i in np.atleast_1d(chosen).ravel()]
 
 
 def _depth_axis(path: Path, file: tifffile.TiffFile, axes: Axes, chosen: Mapping[str, int]) -> tuple[str, tuple[str, ...]]:
