@@ -160,9 +160,15 @@ def network(name: str, *, label: str = "", minimum_size: int = 32) -> Callable[[
     return _mark("network", name, label, minimum_size=minimum_size)
 
 
-def augmentation(name: str, *, label: str = "") -> Callable[[F], F]:
-    """`function(images: Tensor (n, c, h, w), generator: torch.Generator, **fields) -> Tensor`, on the images' device."""
-    return _mark("augmentation", name, label)
+def augmentation(name: str, *, label: str = "", mixes: bool = False, greys: bool = False) -> Callable[[F], F]:
+    """`function(images: Tensor (n, c, h, w), generator: torch.Generator, **fields) -> Tensor`, all on one device.
+
+    The whole batch at once, each image in another way, drawn from the generator alone; the given images stay as they are.
+    `mixes`: the result is `(images, partner (n,), weight (n,))`: image i is now so much of itself, and the rest of image
+    partner[i]; its label becomes that mixture. `greys`: the images come with 0 as black and 1 as white of the training
+    images (a few pixels lie outside) and go back so; else they come as the network sees them, with mean 0 and deviation 1.
+    """
+    return _mark("augmentation", name, label, mixes=mixes, greys=greys)
 
 
 def search(name: str, *, label: str = "", family: str = "") -> Callable[[F], F]:

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from microtome.events import EpochEnded
 from microtome.training import loop
+from microtome.training.augment import Augmenter, steps_of
 from microtome.training.build import build_network
-from microtome.training.data import Images, augment_by
+from microtome.training.data import Images
 from microtome.training.device import reproducible
 from microtome.training.optimiser import make_optimiser
 from microtome.training.spec import TrainingSpec
@@ -77,7 +78,7 @@ def main(count: int = 480, epochs: int = 3) -> None:
                     few,
                     shorter,
                     classes=CLASSES,
-                    augment=augment_by("symmetries"),
+                    augment=Augmenter(steps_of(settings)),
                     history=history,
                     hooks=hooks,
                 )

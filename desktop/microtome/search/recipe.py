@@ -17,9 +17,10 @@ from microtome.registry import registry
 from microtome.search.space import space_from_table
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
 from microtome.store.atomic import explain
-from microtome.training.spec import NetworkChoice, TrainingSpec
+from microtome.training.spec import NetworkChoice, TrainingSpec, training_settings, with_augmentation
 
 SECTIONS = ("class", "slices", "network", "training", "search")
+_SEARCHED = ("slices", "network", "training", "augmentation")  # what the names of a search's axes begin with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +65,13 @@ class Recipe:
                 case "slices":
                     slices = section(SlicePlan, {**asdict(slices), key: value}, "slices")
                 case "training":
-                    training = section(TrainingSpec, {**asdict(training), key: value}, "training")
+                    training = training_settings({**asdict(training), key: value})
+                case "augmentation":
+                    training = with_augmentation(training, key, value)
                 case "network":
                     network[key] = value
                 case _:
-                    raise UnknownNameError(f"There is no setting “{name}”.", nearest(where, ("slices", "network", "training")))
+                    raise UnknownNameError(f"There is no setting “{name}”.", nearest(where, _SEARCHED))
         choice = NetworkChoice(name=self.network.name, parameters=network_parameters(self.network.name, network))
         return replace(self, slices=slices, network=choice, training=training)
 
@@ -177,7 +180,7 @@ def parse(data: Mapping[str, Any], base: Path | None = None) -> Recipe:
         classes=classes,
         slices=section(SlicePlan, _table(data.get("slices", {}), "slices"), "slices"),
         network=NetworkChoice(name=choice, parameters=network_parameters(choice, network)),
-        training=section(TrainingSpec, _table(data.get("training", {}), "training"), "training"),
+        training=training_settings(_table(data.get("training", {}), "training")),
         search=_search(_table(data["search"], "search")) if "search" in data else None,
     )
     if recipe.search is not None:

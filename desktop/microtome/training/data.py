@@ -1,8 +1,6 @@
-"""Images as tensors: a whole set in memory where it fits, else read batch by batch; augmented a batch at a time."""
+"""Images as tensors: a whole set in memory where it fits, else read batch by batch."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import psutil
@@ -11,10 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from microtome.errors import InputError
-from microtome.registry import registry
 from microtome.slices.imageset import ImageSet
 
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 _CHUNK = 256  # images read at once
 _SHARE_OF_MEMORY = 0.25  # of what is free now: other workers want theirs
 
@@ -93,18 +89,6 @@ def load(
     if len(indices) == 0:
         raise InputError(f"The image set {image_set.path.name} has no {name} images.", "Cut the slices again with some.")
     return Images(image_set.images, image_set.labels, mean=mean, deviation=deviation, device=device, indices=indices, hold=hold)
-
-
-def augment_by(*names: str) -> Augment:
-    """One function that applies augmentation plugins in turn, each to the whole batch."""
-    plugins = [registry().get("augmentation", name) for name in names]
-
-    def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-        for plugin in plugins:
-            images = plugin.call(images, generator)
-        return images
-
-    return augment
 
 
 def batches(count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:

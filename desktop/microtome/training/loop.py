@@ -14,7 +14,8 @@ from torch.nn import functional as F  # noqa: N812 - its customary name
 
 from microtome.errors import MicrotomeError
 from microtome.events import EpochEnded
-from microtome.training.data import Augment, Images, batches
+from microtome.training.augment import Augmenter, main_labels
+from microtome.training.data import Images, batches
 from microtome.training.device import autocast
 from microtome.training.metrics import Measured
 from microtome.training.optimiser import learning_rate, set_learning_rate
@@ -61,7 +62,7 @@ def train(
     settings: TrainingSpec,
     *,
     classes: tuple[str, ...],
-    augment: Augment,
+    augment: Augmenter,
     history: list[EpochEnded],
     hooks: Hooks,
     trial: int = 0,
@@ -102,10 +103,13 @@ def _learn(
     settings: TrainingSpec,
     epoch: int,
     classes: int,
-    augment: Augment,
+    augment: Augmenter,
     hooks: Hooks,
 ) -> tuple[Measured, float]:
-    """One epoch; returns what the network made of the images while it learned, and the last learning rate."""
+    """One epoch; returns what the network made of the images while it learned, and the last learning rate.
+
+    Where images are mixed, the one that has the larger share in a mixture counts as its label.
+    """
     network.train()
     generator = seed_epoch(settings.seed, epoch)
     parts = batches(len(training), settings.batch_size, generator)
@@ -115,16 +119,16 @@ def _learn(
         if order := hooks.should_stop():
             raise StoppedError(order)
         images, labels = training.batch(positions)
-        images = augment(images, generator)
+        images, targets = augment(images, labels, generator, classes)
         rate = learning_rate(settings, epoch * len(parts) + number, settings.epochs * len(parts))
         set_learning_rate(optimiser, rate)
         with autocast(images.device):
             logits = network(images.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
+        loss = F.cross_entropy(logits.float(), targets, label_smoothing=settings.label_smoothing)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        count.add(logits.detach(), labels, loss.detach() * len(labels))
+        count.add(logits.detach(), main_labels(targets), loss.detach() * len(labels))
         if (number % _LOOK == 0 or number == len(parts) - 1) and not count.finite():
             raise DivergedError(epoch)
         hooks.batch_done(epoch, number + 1, len(parts))

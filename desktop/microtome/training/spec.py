@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from microtome.fields import option, section
+from microtome.errors import InputError
+from microtome.fields import fill, option, section
+from microtome.registry import registry
+
+AUGMENTATIONS = "augmentations"  # the one setting of a training that is a list
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,51 @@ class TrainingSpec:
     )
     patience: int = option(0, 0, 1000, unit="epochs", advanced=True, help="Stop after so many without a better one; 0: never")
     seed: int = option(0, 0, 2**31 - 1, advanced=True)
+    #: In the order in which they are applied: each with its name and all its settings, as `augmentation_list` makes them.
+    augmentations: tuple[dict[str, Any], ...] = ()
+
+
+def augmentation_list(given: Any, where: str = "training") -> tuple[dict[str, Any], ...]:
+    """The augmentations of a recipe, checked and with every setting: `["symmetries", { name = "shot-noise", dose = 50 }]`.
+
+    Raises UnknownNameError (naming the nearest) for a name or a setting that does not exist, InputError for what is out of
+    range, no list, or there twice.
+    """
+    if not isinstance(given, list | tuple):
+        raise InputError(f"{where}.{AUGMENTATIONS} must be a list, not {given!r}.", 'Write ["shot-noise", { name = "blur" }].')
+    made: list[dict[str, Any]] = []
+    for item in given:
+        table = {"name": item} if isinstance(item, str) else item
+        if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
+            raise InputError(
+                f"{where}.{AUGMENTATIONS} has an item without a name: {item!r}.", 'Write { name = "shot-noise", dose = 50 }.'
+            )
+        plugin = registry().get("augmentation", table["name"])
+        if any(other["name"] == plugin.name for other in made):
+            raise InputError(f"The augmentation “{plugin.name}” is there twice.", "Leave one of them out.")
+        settings = {key: value for key, value in table.items() if key != "name"}
+        made.append({"name": plugin.name, **fill(plugin.fields, settings, f"augmentation.{plugin.name}")})
+    return tuple(made)
+
+
+def with_augmentation(settings: TrainingSpec, key: str, value: Any) -> TrainingSpec:
+    """The settings with one of an augmentation's own changed, named as in `shot-noise.dose`; it must be among them."""
+    name, _, setting = key.partition(".")
+    names = [item["name"] for item in settings.augmentations]
+    if name not in names:
+        raise InputError(
+            f"There is no augmentation “{name}” in this training, so its “{setting}” cannot be set.",
+            f"Add it to training.{AUGMENTATIONS}.",
+        )
+    changed = [{**item, setting: value} if item["name"] == name else item for item in settings.augmentations]
+    return replace(settings, augmentations=augmentation_list(changed))
+
+
+def training_settings(given: Mapping[str, Any], where: str = "training") -> TrainingSpec:
+    """The settings of a training from a recipe's table, with every value checked."""
+    rest = {key: value for key, value in given.items() if key != AUGMENTATIONS}
+    found = section(TrainingSpec, rest, where)
+    return replace(found, augmentations=augmentation_list(given.get(AUGMENTATIONS, ()), where))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +101,10 @@ class TrialSpec:
 
     def key(self) -> str:
         """The ledger's key: a hash of image set, network, training and seed (not of where it runs)."""
-        what = [self.image_set_hash, asdict(self.network), asdict(self.training)]
+        training = asdict(self.training)
+        if not training[AUGMENTATIONS]:
+            del training[AUGMENTATIONS]  # so that trials from before there were any keep their key
+        what = [self.image_set_hash, asdict(self.network), training]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:20]
 
     def to_json(self) -> dict[str, Any]:
@@ -64,6 +117,6 @@ class TrialSpec:
         rest = {k: v for k, v in data.items() if k not in ("network", "training")}
         return cls(
             network=NetworkChoice(**data["network"]),
-            training=section(TrainingSpec, data["training"], "training"),
+            training=training_settings(data["training"]),
             **rest,
         )

@@ -116,6 +116,7 @@ class _Trial:
         import torch
 
         from microtome.training import data, loop
+        from microtome.training.augment import augmenter
         from microtome.training.device import choose_device, explained_memory, reproducible
         from microtome.training.optimiser import make_optimiser
 
@@ -141,7 +142,7 @@ class _Trial:
                 data.load(image_set, "validation", mean=mean, deviation=deviation, device=device),
                 settings,
                 classes=image_set.classes,
-                augment=data.augment_by(*(["symmetries"] if settings.symmetries else [])),
+                augment=augmenter(settings, image_set.images, image_set.split("train"), mean=mean, deviation=deviation),
                 history=self.history,
                 hooks=loop.Hooks(
                     should_stop=should_stop,

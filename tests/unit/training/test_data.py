@@ -1,4 +1,4 @@
-"""Images as tensors: the same whether held or read, every image once an epoch, all eight symmetries evenly."""
+"""Images as tensors: the same whether held or read, every image once an epoch."""
 
 from __future__ import annotations
 
@@ -69,26 +69,3 @@ def test_an_empty_set_is_said(textures: Callable[..., ImageSet]) -> None:
     image_set = textures(counts=(4, 4, 0))
     with pytest.raises(InputError, match="no evaluation images"):
         data.load(image_set, "evaluation", mean=0, deviation=1, device=CPU)
-
-
-def test_symmetries_draws_the_eight_positions_evenly() -> None:
-    image = np.arange(9, dtype=np.float32).reshape(3, 3)
-    eight = [np.rot90(i, k) for i in (image, image.T) for k in range(4)]
-    names = {position.tobytes(): n for n, position in enumerate(np.ascontiguousarray(e) for e in eight)}
-    batch = torch.from_numpy(image).expand(8000, 1, 3, 3)
-    found = data.augment_by("symmetries")(batch, generator())
-    counts = Counter(names[one.tobytes()] for one in found[:, 0].contiguous().numpy())
-    assert sorted(counts) == list(range(8))
-    assert all(abs(n - 1000) < 150 for n in counts.values())  # five standard deviations
-
-
-def test_symmetries_only_flips_what_is_not_square() -> None:
-    batch = torch.arange(6.0).reshape(1, 1, 2, 3).expand(50, 1, 2, 3)
-    found = data.augment_by("symmetries")(batch, generator())
-    assert found.shape == batch.shape
-    assert len({tuple(one.flatten().tolist()) for one in found}) == 4
-
-
-def test_no_augmentation_leaves_images_alone() -> None:
-    batch = torch.randn(2, 1, 4, 4)
-    assert data.augment_by()(batch, generator()) is batch
