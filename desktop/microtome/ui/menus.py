@@ -16,6 +16,7 @@ from microtome.ui import i18n, theme
 from microtome.ui.commands import Command, page_commands, quit_window
 from microtome.ui.i18n import tr
 from microtome.ui.palette import Palette
+from microtome.ui.preferences import ask_memory_limit
 from microtome.ui.projects import ask_new, ask_open, open_project, open_sample
 from microtome.ui.toasts import MessageList
 
@@ -65,6 +66,7 @@ def _view(window: MainWindow) -> list[Command]:
             needs_project=True,
             checked=partial(shown, "properties"),
         ),
+        Command("memory", "view", tr("Memory limit…"), lambda: ask_memory_limit(window)),
         *[
             Command(f"theme-{m}", "theme", words, partial(set_theme, window, m), checked=partial(_is_theme, m))
             for m, words in zip(theme.MODES, (tr("Like the system"), tr("Light"), tr("Dark")), strict=True)

@@ -20,7 +20,7 @@ from microtome.ui.import_card import ImportPart
 from microtome.ui.numbers import length, number, shape, size_of, unit_word, with_commas
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import Choice, button, column, facts, label, note, row, set_property
-from microtome.volumes.read import Claim
+from microtome.volumes.read import Claim, Description, describe
 
 if TYPE_CHECKING:
     from microtome.ui.desk import Desk
@@ -187,6 +187,21 @@ def _positive(text: str) -> bool:
         return False
 
 
+def measure_again(desk: Desk, entry_id: str) -> None:
+    """Look at the header again: how many voxels a structure of particles has depends on how finely it is drawn."""
+    project, entry = desk.session.need_project(), desk.session.volume(entry_id)
+    path, options = project.resolve(entry), dict(entry.options)
+    if entry.voxel_size is not None:
+        options |= {"voxel_size": entry.voxel_size, "unit": entry.unit}
+
+    def keep(found: Description) -> None:
+        if found.particles is not None and found.shape != entry.shape:
+            desk.perform(lambda: desk.session.change_volume(entry_id, shape=found.shape))
+
+    # A file that is gone by now says so where it is shown.
+    desk.tasks.request(desk, f"measure {entry_id}", lambda: describe(path, **options), keep, failed=lambda _: None)
+
+
 class VolumeProperties(QWidget):
     """What the panel shows of a volume."""
 
@@ -290,6 +305,7 @@ class VolumeProperties(QWidget):
         if size != self.entry.voxel_size or (size is not None and unit != self.entry.unit):
             kept = unit if size is not None else self.entry.unit
             self.desk.perform(lambda: self.desk.session.change_volume(self.entry.id, voxel_size=size, unit=kept))
+            measure_again(self.desk, self.entry.id)
 
     def _relink(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, tr("Find {name}", name=self.entry.name))
