@@ -37,7 +37,7 @@ PLUGIN_DOORS = {
     "searches": ("microtome.plugin",),
 }
 PLUGIN_LIBRARIES = {
-    "readers": {"numpy", "scipy", "tifffile", "imagecodecs", "h5py", "zarr", "mrcfile", "nrrd", "rsciio", "chemfiles"},
+    "readers": {"numpy", "scipy", "tifffile", "imagecodecs", "h5py", "zarr", "rsciio", "chemfiles"},
     "transforms": {"numpy", "scipy", "skimage", "numba"},
     "generators": {"numpy", "scipy", "numba"},
     "networks": {"torch"},
