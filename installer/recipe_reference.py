@@ -21,12 +21,21 @@ _HEAD = """# Every setting of a recipe
 This page is written by `make docs` from the program's own fields. [The recipe](recipe.md) explains how they work together.
 *Range* is what is allowed; *search* is what is offered when the setting is ticked for a search, where that is narrower.
 """
+_LISTS = {
+    "training": """
+`augmentations` is a list, applied in its order to every batch of training images after the flips and quarter turns (which take
+their place in the list where it names `"symmetries"`); none is the default. Their names and settings are below. A search varies
+them as `augmentation.<name>.<setting>`:
+
+    augmentations = ["rotation", { name = "shot-noise", dose = 50 }]
+"""
+}
 _INTRODUCTIONS: dict[PluginKind, str] = {
     "reader": "Readers: settings beside `path` in a volume",
     "transform": "Corrections: steps of `transforms` in a volume, by their `name`",
     "generator": "Simulated structures: settings beside `kind` in `simulate`",
     "network": "Networks: settings of `[network]`, by its `name`",
-    "augmentation": "Augmentations",
+    "augmentation": "Augmentations: names for `augmentations` in `[training]`, with their settings",
     "search": "Engines: names for `algorithm` in `[search]`",
 }
 
@@ -35,7 +44,7 @@ def page() -> str:
     """The page as Markdown."""
     parts = [_HEAD]
     for name, section in (("slices", SlicePlan), ("training", TrainingSpec), ("search", SearchSpec)):
-        parts.append(f"## [{name}]\n\n{table(fields_of(section))}")
+        parts.append(f"## [{name}]\n\n{table(fields_of(section))}{_LISTS.get(name, '')}")
     found = discover(builtin_plugins(), entry_points=False)
     for kind in KINDS:
         parts.append(f"## {_INTRODUCTIONS[kind]}\n")
@@ -45,8 +54,8 @@ def page() -> str:
 
 def _plugin(plugin: Plugin) -> str:
     head = f"### `{plugin.name}`: {plugin.label}\n\n{plugin.summary}\n"
-    # An engine's and an augmentation's own settings are not part of a recipe.
-    settable = plugin.fields and plugin.kind not in ("search", "augmentation")
+    # An engine's own settings are not part of a recipe.
+    settable = plugin.fields and plugin.kind != "search"
     return f"{head}\n{table(plugin.fields)}" if settable else head
 
 

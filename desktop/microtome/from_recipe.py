@@ -31,6 +31,7 @@ def fill_project(project: Project, recipe: Recipe) -> None:
             defaults = {key: spec.default for key, spec in fields_of(SECTIONS[name]).items()}
             settings[name] = {k: getattr(section, k) for k, default in defaults.items() if getattr(section, k) != default}
     settings["network"] = {"name": recipe.network.name, **recipe.network.parameters}
+    session.set_augmentations(recipe.training.augmentations)
     if isinstance(recipe.search, SearchSpec):
         settings["axes"] = dict(recipe.search.table)
     project.save()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Flag, auto
 from pathlib import Path
@@ -24,7 +24,7 @@ from microtome.search.recipe import Recipe, SearchSpec, parse
 from microtome.slices.plan import SlicePlan
 from microtome.store.project import Project, VolumeEntry
 from microtome.store.run import Order, RunFolder, RunLock
-from microtome.training.spec import TrainingSpec
+from microtome.training.spec import AUGMENTATIONS, TrainingSpec, augmentation_list
 from microtome.volumes.read import Description
 from microtome.volumes.transforms import Step, checked
 from microtome.volumes.units import nanometres
@@ -196,22 +196,34 @@ class WorkingRecipe(OpenProject):
         return str(self._recipe_settings().get("network", {}).get("name", "cnn"))
 
     def specs(self, section: str) -> dict[str, FieldSpec]:
-        """The fields of a section: slices, network, training or search."""
+        """The fields of a section: slices, network, training, search, or augmentation (`shot-noise.dose` of those chosen)."""
         if section == "network":
             return registry().get("network", self.network_name()).fields
+        if section == "augmentation":
+            plugins = [registry().get("augmentation", item["name"]) for item in self.augmentations()]
+            owned = [(f"{plugin.name}.{key}", spec) for plugin in plugins for key, spec in plugin.fields.items()]
+            return {name: replace(spec, name=name, label=spec.title) for name, spec in owned}
         return fields_of(SECTIONS[section])
 
     def value(self, name: str) -> Any:
         """The value of a dotted setting, e.g. `training.learning_rate`."""
         section, _, key = name.partition(".")
-        return self._recipe_settings().get(section, {}).get(key, self.specs(section)[key].default)
+        default = self.specs(section)[key].default
+        if section == "augmentation":
+            owner, _, setting = key.partition(".")
+            return next(item for item in self.augmentations() if item["name"] == owner).get(setting, default)
+        return self._recipe_settings().get(section, {}).get(key, default)
 
     def set_value(self, name: str, value: Any) -> Change:
         """Check and keep a setting; InputError where it is out of range."""
         section, _, key = name.partition(".")
         spec = self.specs(section)[key]
-        table = self._recipe_settings().setdefault(section, {})
         checked = spec.check(value, section)
+        if section == "augmentation":
+            owner, _, setting = key.partition(".")
+            chosen = self.augmentations()
+            return self.set_augmentations([{**i, setting: checked} if i["name"] == owner else i for i in chosen])
+        table = self._recipe_settings().setdefault(section, {})
         if checked == spec.default:
             table.pop(key, None)
         else:
@@ -228,6 +240,27 @@ class WorkingRecipe(OpenProject):
         self.need_project().save()
         return Change.RECIPE
 
+    def augmentations(self) -> list[dict[str, Any]]:
+        """The chosen augmentations in their order: name, and those settings that differ from the defaults."""
+        return list(self._recipe_settings().get("training", {}).get(AUGMENTATIONS, []))
+
+    def set_augmentations(self, chosen: Sequence[str | Mapping[str, Any]]) -> Change:
+        """Choose augmentations and their order, as in a recipe; axes of those that are left out are dropped."""
+        kept: list[dict[str, Any]] = []
+        for item in augmentation_list(chosen):
+            specs = registry().get("augmentation", item["name"]).fields
+            kept.append({k: v for k, v in item.items() if k == "name" or v != specs[k].default})
+        table = self._recipe_settings().setdefault("training", {})
+        table.pop(AUGMENTATIONS, None)
+        if kept:
+            table[AUGMENTATIONS] = kept
+        owners = {item["name"] for item in kept}
+        gone = [n for n in self.axes() if n.startswith("augmentation.") and n.split(".")[1] not in owners]
+        for name in gone:
+            del self.axes()[name]
+        self.need_project().save()
+        return Change.RECIPE
+
     def axes(self) -> dict[str, Axis]:
         """What the search varies: dotted setting → axis, as in a recipe's [search.space]."""
         axes: dict[str, Axis] = self._recipe_settings().setdefault("axes", {})
@@ -238,7 +271,8 @@ class WorkingRecipe(OpenProject):
         if axis is None:
             self.axes().pop(name, None)
         else:
-            parse({"search": {"space": {name: axis}}, "network": {"name": self.network_name()}})
+            training = {AUGMENTATIONS: self.augmentations()}
+            parse({"search": {"space": {name: axis}}, "network": {"name": self.network_name()}, "training": training})
             self.axes()[name] = axis
         self.need_project().save()
         return Change.RECIPE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from microtome.results.fold import RunState
@@ -74,7 +75,20 @@ def _training(recipe: Recipe) -> str:
     )
     if training.symmetries:
         text += ", each image being seen under a random flip and quarter turn"
+    if training.augmentations:
+        names = ", ".join(_augmentation(item) for item in training.augmentations)
+        text += f"; whenever an image was seen in training, it was augmented at random by {names}"
     return text + "; the weights of the epoch with the highest mean class accuracy on the validation set were kept."
+
+
+def settings_words(table: Mapping[str, Any]) -> str:
+    """An augmentation's settings in a few words: `dose 50, spread 10`; "–" where it has none."""
+    return ", ".join(f"{key.replace('_', ' ')} {number(value)}" for key, value in table.items() if key != "name") or "–"
+
+
+def _augmentation(table: Mapping[str, Any]) -> str:
+    words = str(table["name"]).replace("-", " ")
+    return f"{words} ({settings_words(table)})" if len(table) > 1 else words
 
 
 def _search(recipe: Recipe, state: RunState) -> str:

@@ -11,11 +11,12 @@ from typing import Any
 from microtome.events import Evaluated
 from microtome.intervals import wilson
 from microtome.results.fold import RunState, TrialState
-from microtome.results.methods import methods, source_words
+from microtome.results.methods import methods, settings_words, source_words
 from microtome.results.svg import DASHES, Series, chart, legend
 from microtome.results.tables import cell, ranked, short, varied
 from microtome.results.words import chance, duration, interval, number, percent
 from microtome.search.recipe import Recipe
+from microtome.training.spec import AUGMENTATIONS
 
 _CLASSES = 8  # colours of the theme
 _TRIALS = 300  # rows of the search's table
@@ -175,7 +176,8 @@ def _training(report: RunReport, trial: TrialState) -> Html:
         full = recipe.with_values(trial.parameters)
         network = [("Network", full.network.name)]
         network += [(short(f"network.{k}"), number(v)) for k, v in full.network.parameters.items()]
-        training = [(short(f"training.{k}"), number(v)) for k, v in vars(full.training).items()]
+        training = [(short(f"training.{k}"), number(v)) for k, v in vars(full.training).items() if k != AUGMENTATIONS]
+        training += [(f"Augmentation {a['name']}", settings_words(a)) for a in full.training.augmentations]
         parts.append(tag("div", tag("div", facts(network), cls="card"), tag("div", facts(training), cls="card"), cls="two"))
     best = trial.best
     mark = (best.epoch + 1.0, "best") if best is not None and len(trial.epochs) > 1 else None

@@ -53,12 +53,18 @@ def columns(parameters: Sequence[str]) -> list[Column]:
 
 @lru_cache(maxsize=1024)
 def short(name: str) -> str:
-    """The words of a dotted setting, as a form has them: `training.learning_rate` → `Learning rate`."""
+    """The words of a dotted setting, as a form has them: `training.learning_rate` → `Learning rate`.
+
+    An augmentation's has its owner's words in front: `augmentation.shot-noise.dose` → `Shot noise: Dose`.
+    """
     section, _, key = name.rpartition(".")
     sections: dict[str, type] = {"training": TrainingSpec, "slices": SlicePlan}
     tables = [fields_of(sections[section])] if section in sections else []
     if section == "network":
         tables = [plugin.fields for plugin in registry().of_kind("network")]
+    for plugin in registry().of_kind("augmentation"):
+        if section == f"augmentation.{plugin.name}" and key in plugin.fields:
+            return f"{plugin.label}: {plugin.fields[key].title}"
     titles = [fields[key].title for fields in tables if key in fields]
     # A setting of a network that is no longer installed still has a name.
     return titles[0] if titles else key.replace("_", " ").capitalize()

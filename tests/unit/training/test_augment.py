@@ -204,9 +204,7 @@ def train(spec: dict[str, Any], stop_after: int = 10**9) -> tuple[dict[str, Any]
     return result, [(e.epoch, e.train_loss, e.train_accuracy, e.validation_loss, e.confusion) for e in told]
 
 
-def test_with_all_of_them_it_is_resumed_bit_by_bit(
-    trial: Callable[..., Any], textures: Callable[..., ImageSet]
-) -> None:
+def test_with_all_of_them_it_is_resumed_bit_by_bit(trial: Callable[..., Any], textures: Callable[..., ImageSet]) -> None:
     image_set = textures()
     every = augmentation_list(EVERYTHING)
     straight, broken = (trial(image_set, folder=f, epochs=3, augmentations=every) for f in ("straight", "broken"))

@@ -158,6 +158,7 @@ def adopt(session: Session, run: RunFolder, trial: TrialState) -> Change:
     recipe = load(run.recipe).with_values(trial.parameters)
     if session.network_name() != recipe.network.name:
         session.set_network(recipe.network.name)
+    session.set_augmentations(recipe.training.augmentations)
     values = {f"network.{name}": value for name, value in recipe.network.parameters.items()}
     values |= {f"training.{name}": getattr(recipe.training, name) for name in session.specs("training")}
     # The slices are the project's own business, unless the search varied them.

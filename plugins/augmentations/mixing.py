@@ -1,4 +1,4 @@
-"""CutMix: a part of each image replaced by that of another, and their labels mixed by area."""
+"""Mixing: each image blended with another one, or partly replaced by it, and their labels with them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,24 @@ if TYPE_CHECKING:
     import torch
 
 __version__ = "1"
+
+
+@augmentation("mixup", label="Mixup", mixes=True)
+def mixup(
+    images: torch.Tensor,
+    generator: torch.Generator,
+    *,
+    alpha: float = Field(
+        0.2, 0.01, 10.0, log=True, search=(0.05, 1.0), help="Small: mostly one of the two; 1: every weight alike (Beta(α, α))"
+    ),
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Weighted means of pairs of images, with labels in the same proportion (arXiv:1710.09412)."""
+    import torch
+
+    partner = torch.randperm(len(images), generator=generator, device=images.device)
+    weight = _weights(len(images), alpha, generator)
+    part = weight.view(-1, 1, 1, 1)
+    return part * images + (1 - part) * images[partner], partner, weight
 
 
 @augmentation("cutmix", label="CutMix", mixes=True)
