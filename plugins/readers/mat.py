@@ -28,6 +28,7 @@ _DAMAGE = (
     MemoryError,
     RuntimeError,
     EOFError,
+    UnboundLocalError,  # of scipy, for a class of numbers that it does not know
     struct.error,
     zlib.error,
 )
