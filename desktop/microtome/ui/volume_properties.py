@@ -19,7 +19,7 @@ from microtome.ui.i18n import tr
 from microtome.ui.import_card import ImportPart
 from microtome.ui.numbers import length, number, shape, size_of, unit_word, with_commas
 from microtome.ui.theme import GRID
-from microtome.ui.widgets import Choice, button, column, facts, label, note, row, set_property
+from microtome.ui.widgets import Choice, breakable, button, column, facts, label, note, row, set_property
 from microtome.volumes.read import Claim, Description, describe
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class VolumeProperties(QWidget):
         assert line is not None
         line.editingFinished.connect(self._set_class)
         self.voxel = VoxelSizeEdit(entry.voxel_size, entry.unit, entry.pixel_size, narrow=True)
-        parts: list[QWidget] = [label(tr("VOLUME"), "section"), label(entry.name, "heading", wrap=True, selectable=True)]
+        parts: list[QWidget] = [label(tr("VOLUME"), "section"), label(breakable(entry.name), "heading", wrap=True, selectable=True)]
         parts += [label(tr("Class"), "muted"), self.class_box]
         if entry.simulate is None:
             self.problem = label("", "problem", wrap=True)
@@ -283,7 +283,7 @@ class VolumeProperties(QWidget):
         if self.entry.simulate is not None:
             return []
         path = self.desk.session.need_project().resolve(self.entry)
-        words = label(str(path).replace("/", "/\u200b"), "faint", wrap=True, selectable=True)
+        words = label(breakable(str(path)), "faint", wrap=True, selectable=True)
         if path.exists():
             return [words]
         lost = note(tr("The data are no longer there. Show where they are now; the project keeps everything else."), "bad")

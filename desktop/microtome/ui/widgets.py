@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt
@@ -41,6 +42,11 @@ def label(text: str = "", role: str = "", *, wrap: bool = False, selectable: boo
     if selectable:
         made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return made
+
+
+def breakable(text: str) -> str:
+    """A path or a file's name that may be broken behind its separators: a label that wraps cannot break a long word."""
+    return re.sub(r"([/\\_.\-])(?=\w)", "\\1\u200b", text)
 
 
 def set_property(widget: QWidget, name: str, value: str) -> None:
@@ -191,7 +197,7 @@ def facts(pairs: list[tuple[str, str]]) -> QWidget:
         words.setFixedWidth(_FACT_WIDTH)
         grid.addWidget(words, i, 0, Qt.AlignmentFlag.AlignTop)
         # A zero-width space after each separator lets a long path wrap.
-        text = value.replace("/", "/\u200b").replace("\\", "\\\u200b") if len(value) > 24 else value
+        text = breakable(value) if len(value) > 24 else value
         grid.addWidget(label(text, wrap=True, selectable=True), i, 1)
     return holding(grid)
 

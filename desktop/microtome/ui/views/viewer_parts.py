@@ -15,7 +15,7 @@ from microtome.ui.icons import icon, pixmap
 from microtome.ui.theme import GRID, current
 from microtome.ui.viewing import PLANES
 from microtome.ui.volume_properties import VoxelSizeEdit
-from microtome.ui.widgets import button, column, framed, holding, label, row
+from microtome.ui.widgets import breakable, button, column, framed, holding, label, row
 
 MODES = ("one", "three", "oblique", "space")
 
@@ -149,7 +149,7 @@ class ProblemPanel(QWidget):
         """Say what happened to this volume."""
         self._entry = entry
         # A zero-width space after each separator lets a long path wrap.
-        self.message.setText(error.message.replace("/", "/\u200b").replace("\\", "\\\u200b"))
+        self.message.setText(breakable(error.message))
         self.hint.setText(error.hint)
         self.hint.setVisible(bool(error.hint))
         self.search.setVisible(entry.simulate is None)
