@@ -214,7 +214,10 @@ class VolumeProperties(QWidget):
         assert line is not None
         line.editingFinished.connect(self._set_class)
         self.voxel = VoxelSizeEdit(entry.voxel_size, entry.unit, entry.pixel_size, narrow=True)
-        parts: list[QWidget] = [label(tr("VOLUME"), "section"), label(breakable(entry.name), "heading", wrap=True, selectable=True)]
+        parts: list[QWidget] = [
+            label(tr("VOLUME"), "section"),
+            label(breakable(entry.name), "heading", wrap=True, selectable=True),
+        ]
         parts += [label(tr("Class"), "muted"), self.class_box]
         if entry.simulate is None:
             self.problem = label("", "problem", wrap=True)
