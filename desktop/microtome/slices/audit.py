@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microtome.slices.plan import SlicePlan
-from microtome.slices.split import SET_WORDS, SETS, nearly_all, percent
+from microtome.slices.split import SET_WORDS, SETS, nearly_all, percent, steepest
 from microtome.volumes.units import VOXEL, to_nm
 
 Record = dict[str, Any]
@@ -66,7 +66,29 @@ def independence(volumes: Sequence[Record]) -> str:
             f"Training, validation and evaluation slices{which} come from separate blocks of each volume: "
             f"they share no voxel, and the smallest gap between blocks is {gap}."
         )
+        sentences += _correlations(blocks)
     return " ".join(sentences)
+
+
+def _correlations(volumes: Sequence[Record]) -> list[str]:
+    """How far grey values are alike, of the volume where they are so farthest, in voxels and as a length."""
+    known = [v for v in volumes if v.get("correlation")]
+    if not known:
+        return []
+    farthest = max(known, key=lambda v: max(v["correlation"]["decay"]))
+    found = farthest["correlation"]
+    lags = " / ".join(f"{lag:.3g}" for lag in found["decay"])
+    size = farthest["voxel_size"]
+    if size is not None and farthest["unit"] != VOXEL:
+        nm = (to_nm(lag * edge, farthest["unit"]) for lag, edge in zip(found["decay"], size, strict=True))
+        lags += f" (z / y / x; {' / '.join(f'{n:.3g}' for n in nm)} nm)"
+    else:
+        lags += " (z / y / x)"
+    least = "" if found["bounded"] else "at least "
+    return [
+        f"The autocovariance of the grey values of {farthest['name']} falls below a tenth within {least}{lags} voxels, "
+        f"the guard band there is {' / '.join(str(g) for g in farthest['guard'])}."
+    ]
 
 
 def _length(volume: Record) -> float | None:
@@ -111,8 +133,17 @@ def _lost_orientations(volumes: Sequence[Record]) -> list[str]:
     which = " / ".join(SET_WORDS[s] for s in tight[0]["admissible"]) if len(tight[0]["admissible"]) > 1 else "its set"
     return [
         "Slices of some orientations do not fit into their blocks and are never cut. "
-        f"Of all orientations, these parts fit ({which}): {listed}. A smaller field of view keeps more."
+        f"Of all orientations, these parts fit ({which}): {listed}. {_help(tight)}"
     ]
+
+
+def _help(tight: Sequence[Record]) -> str:
+    """Which orientations are lost most, and what would help."""
+    worst = min(tight, key=_least)
+    which = f"Most are lost {steepest(worst['by_normal'])}. " if worst.get("by_normal") else ""
+    factor = min((v.get("keeps_all", 1.0) for v in tight), default=1.0)
+    smaller = f", {100 * factor:.0f} % of it keeps all" if 0 < factor < 1 else ""
+    return f"{which}A smaller field of view keeps more{smaller}; three volumes a class are not divided at all."
 
 
 def _least(volume: Record) -> float:
@@ -155,6 +186,14 @@ def oddities(redrawn: dict[str, int], constant: dict[str, int]) -> list[str]:
     return found + [f"{name}: {n} slices show nothing (all pixels are equal)." for name, n in constant.items()]
 
 
+def rejected(empty: Mapping[str, int], kept: Mapping[str, int]) -> list[str]:
+    """How many empty slices were drawn and left out, by volume; kept: images by volume."""
+    return [
+        f"{name}: {n} of {n + kept[name]} slices drawn were empty and left out; its images show more than a random slice does."
+        for name, n in empty.items()
+    ]
+
+
 def brightness(
     plan: SlicePlan,
     classes: Sequence[str],
@@ -162,22 +201,13 @@ def brightness(
     labels: Sequence[int],
     means: Sequence[tuple[float, float]],
 ) -> list[str]:
-    """A warning where the mean grey value of an image tells its class; means (n, 2): as cut, and as kept."""
+    """A warning where normalisation takes away that brightness tells the class; means (n, 2): as cut, and as kept."""
     if len(classes) < 2 or plan.normalisation == "slice":
         return []
     where, true, grey = np.asarray(sets), np.asarray(labels), np.asarray(means)
     limit = 1 / len(classes) + _SHORTCUT * (1 - 1 / len(classes))
-    kept = told_by(grey[:, 1], true, where)
-    if kept >= limit and plan.normalisation == "none":
-        return [
-            f"Brightness alone tells {100 * kept:.0f} % of the validation images: the network may learn nothing else. "
-            "Normalise the grey values."
-        ]
-    if kept >= limit:
-        return [
-            f"The mean grey value alone tells {100 * kept:.0f} % of the validation images, though each volume is normalised: "
-            "compare with normalisation by slice."
-        ]
+    if told_by(grey[:, 1], true, where) >= limit:
+        return []  # the shortcut audit says so
     raw = told_by(grey[:, 0], true, where)
     if raw >= limit:
         return [

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -18,21 +19,22 @@ import psutil
 from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError, MicrotomeError
-from microtome.slices import audit
+from microtome.slices import audit, trust
+from microtome.slices.drawing import draw
 from microtome.slices.geometry import Array, Grid, normals
-from microtome.slices.grey import Grey, grey_of, normalise
+from microtome.slices.grey import Grey, Quantiles, grey_of, normalise, pooled
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan
 from microtome.slices.planned import blocks_of, counts_by_volume, generators
 from microtome.slices.sampler import Sampler
 from microtome.slices.source import Member, identity, members
-from microtome.slices.split import SETS, Blocks, counts_of, draw_pose
+from microtome.slices.split import SETS, Blocks, counts_of
+from microtome.slices.twins import Fingerprint
 from microtome.store.atomic import explain, write_json
 from microtome.volumes.volume import Volume
 
 VERSION = 1  # of plan.json
-_ALGORITHM = 1  # grows when the same plan gives other images: old sets are then not found again
+_ALGORITHM = 2  # grows when the same plan gives other images: old sets are then not found again
 _CHUNK_BYTES = 32 * 2**20
-_REDRAWS = 200
 _COLUMNS = (
     *("number", "set", "class", "volume", "centre_z", "centre_y", "centre_x", "normal_z", "normal_y", "normal_x"),
     *("down_z", "down_y", "down_x", "right_z", "right_y", "right_x", "mean_grey"),
@@ -78,11 +80,21 @@ class Tally:
     """What was found on the way."""
 
     volumes: list[dict[str, Any]] = field(default_factory=list)
+    prints: list[Fingerprint | None] = field(default_factory=list)
     sets: list[int] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)  # the volume of each image
+    centres: list[Array] = field(default_factory=list)
+    axes: list[Array] = field(default_factory=list)
     means: list[tuple[float, float]] = field(default_factory=list)  # of the grey values as cut, and as kept
     redrawn: dict[str, int] = field(default_factory=dict)
     constant: dict[str, int] = field(default_factory=dict)
+    empty: dict[str, int] = field(default_factory=dict)
+
+    def count(self, what: dict[str, int], name: str, number: int) -> None:
+        """Add to what was found in a volume."""
+        if number:
+            what[name] = what.get(name, 0) + number
 
 
 def identify(classes: tuple[ClassSource, ...], plan: SlicePlan, progress: Progress, should_stop: Stop) -> Request:
@@ -133,7 +145,7 @@ def cut_all(request: Request, target: Path, progress: Progress, should_stop: Sto
     """Cut what was asked into the folder `target`, which appears when all is there."""
     plan = request.plan
     total = len(request.classes) * sum(counts_of(plan).values())
-    tally = Tally()
+    tally, reference = Tally(), _reference(request, progress, should_stop)
     with _appearing(target) as part:
         with open(part / "images.npy", "wb") as images, open(part / "index.csv", "w", encoding="utf-8", newline="") as index:
             header = {"descr": "<f4", "fortran_order": False, "shape": (total, plan.pixels, plan.pixels)}
@@ -141,13 +153,13 @@ def cut_all(request: Request, target: Path, progress: Progress, should_stop: Sto
             writer = csv.writer(index, lineterminator="\n")
             writer.writerow(_COLUMNS)
             for piece in _pieces(request, progress, should_stop):
-                for chunk in _cut_piece(piece, plan, tally, should_stop):
+                for chunk in _cut_piece(piece, plan, tally, reference, should_stop):
                     _write(chunk, images, writer, request.classes, tally)
                     progress("cutting slices", len(tally.labels), total, "images")
             for file in (images, index):
                 file.flush()
                 os.fsync(file.fileno())
-        write_json(part / "plan.json", _summary(request, tally), VERSION)
+        write_json(part / "plan.json", {**_summary(request, tally, part), "reference": list(reference)}, VERSION)
 
 
 def _pieces(request: Request, progress: Progress, should_stop: Stop) -> Iterator[Piece]:
@@ -179,10 +191,28 @@ class _Chunk:
     axes: Array
 
 
-def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, should_stop: Stop) -> Iterator[_Chunk]:
+def _reference(request: Request, progress: Progress, should_stop: Stop) -> Quantiles:
+    """The pooled histogram of the volumes that training slices are cut from, where the plan matches histograms."""
+    if request.plan.normalisation != "histogram":
+        return ()
+    groups: list[list[Grey]] = []
+    for done, group in enumerate(request.members):
+        progress("measuring grey values", done, len(request.members), "classes")
+        counts = counts_by_volume(request.plan, len(group))
+        groups.append([])
+        for number, member in enumerate(group):
+            _check(should_stop)
+            if counts[number].get("train"):
+                groups[-1].append(grey_of(member.open(), name=member.name))
+    return pooled(groups)
+
+
+def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, reference: Quantiles, should_stop: Stop) -> Iterator[_Chunk]:
     piece.grey = grey_of(piece.volume, name=piece.name)
     sampler = Sampler.of(piece.volume, piece.grid, plan)
     tally.volumes.append(_volume_record(piece))
+    # What is simulated from different seeds is no copy.
+    tally.prints.append(Fingerprint.of(piece.volume) if piece.volume.structure is None else None)
     size = max(1, _CHUNK_BYTES // (4 * piece.grid.size**2))
     for name in SETS:
         wanted = piece.counts.get(name, 0)
@@ -190,41 +220,19 @@ def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, should_stop: Stop) -
             _check(should_stop)
             indices = range(start, min(start + size, wanted))
             rngs = generators(plan, label=piece.label, number=piece.number, set_name=name, indices=indices)
-            images, centres, axes = _draw(piece, sampler, name, rngs, tally)
-            flat = np.ptp(images, axis=(1, 2)) == 0
-            if flat.any():
-                tally.constant[piece.name] = tally.constant.get(piece.name, 0) + int(flat.sum())
+            box, contrast = piece.blocks.boxes[name], plan.reject * piece.grey.deviation
+            drawn = draw(sampler, [box] * len(rngs), rngs, contrast=contrast, name=piece.name)
+            tally.count(tally.redrawn, piece.name, drawn.nonfinite)
+            tally.count(tally.empty, piece.name, drawn.empty)
+            tally.count(tally.constant, piece.name, int((np.ptp(drawn.images, axis=(1, 2)) == 0).sum()))
             yield _Chunk(
                 piece=piece,
                 set_name=name,
-                images=normalise(images, plan.normalisation, piece.grey),
-                means=images.mean(axis=(1, 2), dtype=np.float64),
-                centres=centres,
-                axes=axes,
+                images=normalise(drawn.images, plan.normalisation, piece.grey, reference),
+                means=drawn.images.mean(axis=(1, 2), dtype=np.float64),
+                centres=drawn.centres,
+                axes=drawn.axes,
             )
-
-
-def _draw(
-    piece: Piece, sampler: Sampler, name: str, rngs: list[np.random.Generator], tally: Tally
-) -> tuple[NDArray[np.float32], Array, Array]:
-    """Draw a pose from each generator and cut there; where the slice is not finite everywhere, draw again from the same."""
-    n, grid = len(rngs), piece.grid
-    images = np.empty((n, grid.pixels, grid.pixels), np.float32)
-    centres, axes = np.empty((n, 3)), np.empty((n, 2, 3))
-    todo = np.arange(n)
-    for attempt in range(_REDRAWS):
-        for i in todo:
-            centres[i], axes[i] = draw_pose(rngs[i], piece.blocks.boxes[name], grid)
-        images[todo] = sampler.cut(centres[todo], axes[todo])
-        todo = todo[~np.isfinite(images[todo]).all(axis=(1, 2))]
-        if todo.size == 0:
-            return images, centres, axes
-        if attempt == 0:
-            tally.redrawn[piece.name] = tally.redrawn.get(piece.name, 0) + len(todo)
-    raise InputError(
-        f"{piece.name} holds NaN or infinite values nearly everywhere: no slice without them was found.",
-        "Crop the volume to where its data are.",
-    )
 
 
 def _write(chunk: _Chunk, images: IO[bytes], writer: Any, classes: tuple[str, ...], tally: Tally) -> None:
@@ -235,6 +243,9 @@ def _write(chunk: _Chunk, images: IO[bytes], writer: Any, classes: tuple[str, ..
         writer.writerow([first + i, chunk.set_name, classes[chunk.piece.label], volume, *row, mean])
     tally.labels += [chunk.piece.label] * len(chunk.images)
     tally.sets += [SETS.index(chunk.set_name)] * len(chunk.images)
+    tally.places += [volume] * len(chunk.images)
+    tally.centres.append(chunk.centres)
+    tally.axes.append(chunk.axes)
     kept = chunk.images.mean(axis=(1, 2), dtype=np.float64)
     tally.means += list(zip(chunk.means.tolist(), kept.tolist(), strict=True))
 
@@ -251,18 +262,33 @@ def _volume_record(piece: Piece) -> dict[str, Any]:
         "unit": volume.unit,
         "spacing": list(piece.grid.spacing),
         "grey": asdict(piece.grey),
-        "blocks": {s: asdict(b) for s, b in piece.blocks.boxes.items()},
-        "admissible": piece.blocks.admissible,
-        "gap": piece.blocks.gap,
+        **piece.blocks.to_json(),
     }
 
 
-def _summary(request: Request, tally: Tally) -> dict[str, Any]:
+def _trust(request: Request, tally: Tally, volumes: list[dict[str, Any]], part: Path) -> trust.Trust:
+    cut = trust.Cut(
+        images=np.load(part / "images.npy", mmap_mode="r"),
+        labels=np.array(tally.labels, dtype=np.int64),
+        sets=np.array(tally.sets, dtype=np.int64),
+        volumes=np.array(tally.places, dtype=np.int64),
+        centres=np.concatenate(tally.centres),
+        axes=np.concatenate(tally.axes),
+    )
+    return trust.assess(request.plan, volumes, cut, tally.prints)
+
+
+def _summary(request: Request, tally: Tally, part: Path) -> dict[str, Any]:
     pixel_size, unit = audit.pixel_size(request.plan, tally.volumes)
     volumes = [{**v, "class": request.classes[v["label"]]} for v in tally.volumes]
     warnings = audit.warnings(request.plan, request.classes, volumes)
     warnings += audit.same_data(request.classes, request.identities, [[m.name for m in g] for g in request.members])
     warnings += audit.oddities(tally.redrawn, tally.constant)
+    warnings += audit.rejected(tally.empty, Counter(volumes[k]["name"] for k in tally.places))
+    warnings += trust.content_warnings(volumes)
+    found = _trust(request, tally, volumes, part)
+    warnings += [found.leak.words()] if found.leak.verdict != "independent" else []
+    warnings += found.warnings
     warnings += audit.brightness(request.plan, request.classes, tally.sets, tally.labels, tally.means)
     return {
         "hash": request.hash,
@@ -272,6 +298,9 @@ def _summary(request: Request, tally: Tally) -> dict[str, Any]:
         "pixel_size": pixel_size,
         "unit": unit,
         "independence": audit.independence(volumes),
+        "leak": found.leak.to_json(),
+        "shortcuts": list(found.shortcuts),
+        "rejected": tally.empty,
         "warnings": warnings,
     }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,30 @@ from numpy.typing import NDArray
 from microtome.errors import InputError
 from microtome.plugin import LazyArray
 
+Quantiles = tuple[float, ...]
 _SAMPLE = 1_000_000  # voxels: the mean is then good to a thousandth of the deviation
+_SORTED = 200_000
+_LEVELS = np.linspace(0, 1, 65)
+_LOW, _HIGH = 0.01, 0.99
 
 
 @dataclass(frozen=True)
 class Grey:
-    """Mean and standard deviation of a volume's grey values; deviation 0 where all are equal."""
+    """Mean and standard deviation of a volume's grey values; deviation 0 where all are equal.
+
+    low and high are the 1st and the 99th percentile (the extremes where those are equal, as in a volume that is nearly all
+    background); `quantiles` are those at 0, 1/64, … 1.
+    """
 
     mean: float
     deviation: float
+    low: float = field(default=0.0, compare=False)
+    high: float = field(default=0.0, compare=False)
+    quantiles: Quantiles = field(default=(), compare=False)
 
 
 def grey_of(voxels: LazyArray, *, name: str = "the volume") -> Grey:
-    """Mean and deviation of about a million voxels on a regular sub-grid, leaving out what is not finite.
+    """Statistics of about a million voxels on a regular sub-grid, leaving out what is not finite.
 
     Raises InputError where nothing is finite.
     """
@@ -36,25 +48,71 @@ def grey_of(voxels: LazyArray, *, name: str = "the volume") -> Grey:
         sample = np.concatenate([plane[np.isfinite(plane)] for plane in planes])
     if sample.size == 0:
         raise InputError(f"{name} holds no numbers: every voxel is NaN or infinite.", "Choose another file.")
-    return Grey(float(sample.mean()), float(sample.std()))
+    low, high, quantiles = _spread(sample[:: max(1, sample.size // _SORTED)])
+    return Grey(float(sample.mean()), float(sample.std()), low, high, quantiles)
 
 
-def normalise(images: NDArray[np.float32], how: str, grey: Grey) -> NDArray[np.float32]:
-    """Grey values (n, h, w) as an image set keeps them: as they are ("none"), or to mean 0 and deviation 1.
+def _spread(values: NDArray[np.float64]) -> tuple[float, float, Quantiles]:
+    """(low, high, quantiles) of values."""
+    ordered = np.sort(values)
+    low, high = (float(v) for v in np.quantile(ordered, (_LOW, _HIGH)))
+    if low == high:
+        low, high = float(ordered[0]), float(ordered[-1])
+    return low, high, tuple(np.quantile(ordered, _LEVELS).tolist())
 
-    "volume" uses the statistics of the whole volume, "slice" those of each image; what is constant becomes 0.
+
+def pooled(groups: Sequence[Sequence[Grey]]) -> Quantiles:
+    """The quantiles of a reference histogram: the mean over classes of the mean over each class's volumes.
+
+    The mean of quantiles is the histogram nearest to all (the Wasserstein barycentre in one dimension): it lies between
+    them in brightness and in contrast, where a mixture would have a peak for each.
     """
-    if how == "none":
-        return images
-    mean: Any
-    deviation: Any
-    if how == "volume":
-        mean, deviation = grey.mean, grey.deviation
-    else:
-        mean = images.mean(axis=(1, 2), dtype=np.float64, keepdims=True)
-        deviation = images.std(axis=(1, 2), dtype=np.float64, keepdims=True)
-        # Rounding alone makes some deviation in a constant image of large values.
-        deviation = np.where(deviation <= 1e-6 * np.abs(mean), 0.0, deviation)
-    safe = np.where(deviation > 0, deviation, 1.0)
-    result: NDArray[np.float32] = ((images - mean) / safe).astype(np.float32)
+    means = [np.mean([g.quantiles for g in group], axis=0) for group in groups if group]
+    return tuple(np.mean(means, axis=0).tolist())
+
+
+def normalise(images: NDArray[np.float32], how: str, grey: Grey, reference: Quantiles = ()) -> NDArray[np.float32]:
+    """Grey values (n, h, w) as an image set keeps them: as they are ("none"), or brought to a common scale.
+
+    "volume" and "slice": to mean 0 and deviation 1 by the statistics of the whole volume, or of each image; what is constant
+    becomes 0. "volume-percentile" and "slice-percentile": the 1st percentile to 0, the 99th to 1, without clipping.
+    "histogram": the volume's quantiles to those of `reference` (the volume's own where there is none), then to mean 0 and
+    deviation 1 of the reference.
+    """
+    match how:
+        case "none":
+            return images
+        case "histogram":
+            return _matched(images, grey.quantiles, reference or grey.quantiles)
+        case "volume":
+            return _scaled(images, grey.mean, grey.deviation)
+        case "volume-percentile":
+            return _scaled(images, grey.low, grey.high - grey.low)
+        case "slice-percentile":
+            low, high = np.quantile(images, (_LOW, _HIGH), axis=(1, 2), keepdims=True).astype(np.float64)
+            least = images.min(axis=(1, 2), keepdims=True).astype(np.float64)
+            most = images.max(axis=(1, 2), keepdims=True).astype(np.float64)
+            low, high = np.where(low == high, least, low), np.where(low == high, most, high)
+            return _scaled(images, low, high - low)
+    mean = images.mean(axis=(1, 2), dtype=np.float64, keepdims=True)
+    deviation = images.std(axis=(1, 2), dtype=np.float64, keepdims=True)
+    # Rounding alone makes some deviation in a constant image of large values.
+    return _scaled(images, mean, np.where(deviation <= 1e-6 * np.abs(mean), 0.0, deviation))
+
+
+def _scaled(images: NDArray[np.float32], origin: Any, unit: Any) -> NDArray[np.float32]:
+    safe = np.where(np.asarray(unit) > 0, unit, 1.0)
+    result: NDArray[np.float32] = ((images - origin) / safe).astype(np.float32)
     return result
+
+
+def _matched(images: NDArray[np.float32], own: Quantiles, reference: Quantiles) -> NDArray[np.float32]:
+    # A grey value that fills several quantiles stands for the middle of them.
+    values, places = np.unique(np.asarray(own), return_inverse=True)
+    levels = np.bincount(places, _LEVELS) / np.bincount(places)
+    # By straight lines between the quantiles.
+    target = np.asarray(reference)
+    mean = float(np.trapezoid(target, _LEVELS))
+    deviation = math.sqrt(max(0.0, float(np.trapezoid((target - mean) ** 2, _LEVELS))))
+    matched = np.interp(images, values, np.interp(levels, _LEVELS, target))
+    return _scaled(matched, mean, deviation)

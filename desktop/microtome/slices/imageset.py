@@ -52,6 +52,10 @@ class ImageSet:
     unit: str  # "voxel" where no physical length is known
     warnings: tuple[str, ...]
     independence: str  # how the sets are separated, in words
+    leak: dict[str, Any]  # the leak meter: verdict, why, distance, shared, similarity, copies; {} in sets of older versions
+    shortcuts: tuple[dict[str, Any], ...]  # the audit: cue, accuracy, interval, n, chance, strength
+    rejected: dict[str, int]  # empty slices that were drawn elsewhere, by volume
+    reference: tuple[float, ...]  # quantiles of the histogram that all volumes were matched to; () where they were not
     images: NDArray[np.float32]  # (n, pixels, pixels), memory-mapped
     labels: NDArray[np.int64]  # (n,) index into classes
     sets: NDArray[np.int64]  # (n,) index into SETS
@@ -86,6 +90,10 @@ class ImageSet:
             unit=data["unit"],
             warnings=tuple(data["warnings"]),
             independence=data["independence"],
+            leak=data.get("leak", {}),
+            shortcuts=tuple(data.get("shortcuts", ())),
+            rejected=data.get("rejected", {}),
+            reference=tuple(data.get("reference", ())),
             images=images,
             labels=np.array([classes.index(c) for c in table["class"]], dtype=np.int64),
             sets=np.array([SETS.index(s) for s in table["set"]], dtype=np.int64),
@@ -111,7 +119,7 @@ class ImageSet:
         values: dict[str, list[dict[str, Any]]] = {c: [] for c in self.classes}
         for volume in self.volumes:
             values[volume["class"]].append({"volume": volume["name"], **volume["grey"]})
-        return {"normalisation": self.plan.normalisation, "volumes": values}
+        return {"normalisation": self.plan.normalisation, "reference": list(self.reference), "volumes": values}
 
     @cached_property
     def poses(self) -> Poses:

@@ -51,9 +51,18 @@ class SlicePlan:
     evaluation: int = option(200, 1, 1_000_000, unit="images", help="Images a class, locked until the end")
     normalisation: str = option(
         "volume",
-        choices=("none", "volume", "slice"),
+        choices=("none", "volume", "slice", "volume-percentile", "slice-percentile", "histogram"),
         label="Normalise grey values",
-        help="To mean 0 and deviation 1, over each volume or over each slice, so that brightness alone tells nothing",
+        help="To mean 0 and deviation 1 over each volume or slice; or 1st to 99th percentile to 0 … 1; or each volume's "
+        "histogram to that of all training volumes: so that brightness alone tells nothing",
+    )
+    reject: float = option(
+        0.0,
+        0,
+        1,
+        advanced=True,
+        label="Reject empty slices",
+        help="Slices with less contrast than this part of their volume's are drawn elsewhere, and counted; 0 keeps all",
     )
     split: str = option(
         "auto",
@@ -62,7 +71,15 @@ class SlicePlan:
         label="Separate the sets",
         help="“auto” chooses the blocks that leave most orientations; “depth” cuts along z only",
     )
-    guard: float = option(1.0, 0, None, unit="voxel", advanced=True, label="Guard band", help="Gap between the sets")
+    guard: float = option(
+        -1.0,
+        -1,
+        None,
+        unit="voxel",
+        advanced=True,
+        label="Guard band",
+        help="Gap between the sets; −1: as far as the grey values of the volume are alike, which is measured",
+    )
     particles: str = option(
         "analytic",
         choices=("analytic", "voxels"),

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from microtome.slices.geometry import Array, Grid
 from microtome.slices.plan import SlicePlan
-from microtome.slices.source import grid_of
-from microtome.slices.split import SETS, Blocks, assign, counts_of, draw_pose, separate, share_out, whole
+from microtome.slices.source import grid_of, separated
+from microtome.slices.split import SETS, Blocks, assign, counts_of, draw_pose, share_out, whole
 from microtome.volumes.volume import Volume
 
 
@@ -20,7 +20,7 @@ def blocks_of(volume: Volume, plan: SlicePlan, *, volumes: int, number: int, nam
     grid = grid_of(volume, plan, name=name)
     if volumes >= len(SETS):
         return grid, whole(volume.shape, grid, plan, assign(volumes, plan)[number], name=name)
-    return grid, separate(volume.shape, grid, plan, name=name)
+    return grid, separated(volume, grid, plan, name=name)
 
 
 def counts_by_volume(plan: SlicePlan, volumes: int) -> list[dict[str, int]]:
@@ -45,7 +45,7 @@ def generators(plan: SlicePlan, *, label: int, number: int, set_name: str, indic
 class Planned:
     """The slices that one volume gives to an image set; vectors are (z, y, x).
 
-    A slice that meets NaN is drawn again when it is cut, so its place may differ in the end.
+    A slice that meets NaN, or is empty and rejected, is drawn again when it is cut, so its place may differ in the end.
     """
 
     grid: Grid

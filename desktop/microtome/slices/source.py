@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from microtome import __version__
 from microtome.errors import FileError, InputError
 from microtome.registry import registry
+from microtome.slices.content import content_of
+from microtome.slices.correlation import correlation_of
+from microtome.slices.drawing import draw
 from microtome.slices.geometry import Array, Grid, spacing_in_voxels
-from microtome.slices.grey import Grey, grey_of, normalise
+from microtome.slices.grey import Grey, Quantiles, grey_of, normalise
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
 from microtome.slices.sampler import Sampler
-from microtome.slices.split import SETS, Box, draw_pose, separate
+from microtome.slices.split import SETS, Blocks, Box, separate
 from microtome.volumes.folder import images_in, natural
 from microtome.volumes.read import open_volume
 from microtome.volumes.simulate import simulate, voxelise
@@ -122,6 +125,14 @@ def grid_of(volume: Volume, plan: SlicePlan, *, name: str) -> Grid:
     return Grid((spacing[1], *spacing[1:]), plan.pixels, "xy")
 
 
+def separated(volume: Volume, grid: Grid, plan: SlicePlan, *, name: str) -> Blocks:
+    """The blocks of a volume for three sets: of like content, as far apart as its grey values are alike or the plan says.
+
+    Raises InputError, with the largest field of view that fits, where there is no room for them.
+    """
+    return separate(volume.shape, grid, plan, name=name, correlation=correlation_of(volume), content=content_of(volume))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Preview:
     """Slices of a volume as the image set would hold them, with where they lie."""
@@ -134,22 +145,37 @@ class Preview:
     lost: str  # what orientations do not fit, in words; empty where all do
 
 
-def preview(volume: Volume, plan: SlicePlan, *, n: int, seed: int) -> Preview:
+def preview(
+    volume: Volume, plan: SlicePlan, *, n: int, seed: int, reference: Quantiles = (), blocks: Blocks | None = None
+) -> Preview:
     """Cut n slices at random, in turn from the blocks of training, validation and evaluation; fast enough for a live view.
+
+    `reference`: the histogram of all training volumes, where the plan matches histograms; the volume's own where it is empty.
+    `blocks`: those of the volume where they are known, or where it serves one set alone.
 
     Raises InputError as cutting the image set would.
     """
     name = Path(volume.source).name if volume.source else "the volume"
     grid = grid_of(volume, plan, name=name)
-    blocks = separate(volume.shape, grid, plan, name=name)
-    sets = tuple(SETS[i % len(SETS)] for i in range(n))
-    keys = [np.random.SeedSequence(seed, spawn_key=(i,)) for i in range(n)]
-    poses = [draw_pose(np.random.default_rng(k), blocks.boxes[s], grid) for k, s in zip(keys, sets, strict=True)]
-    centres = np.array([p[0] for p in poses]).reshape(n, 3)
-    axes = np.array([p[1] for p in poses]).reshape(n, 2, 3)
-    images = Sampler.of(volume, grid, plan).cut(centres, axes)
-    if plan.normalisation == "volume" or volume.dtype.kind == "f":  # else nothing hangs on it, and large volumes take seconds
-        images = normalise(images, plan.normalisation, grey_of(volume, name=name))
-    else:
-        images = normalise(images, plan.normalisation, Grey(0.0, 0.0))
-    return Preview(images=images, centres=centres, axes=axes, sets=sets, boxes=blocks.boxes, lost=blocks.lost())
+    blocks = blocks or separated(volume, grid, plan, name=name)
+    served = [s for s in SETS if s in blocks.boxes]
+    sets = tuple(served[i % len(served)] for i in range(n))
+    needed = plan.reject > 0 or plan.normalisation in ("volume", "volume-percentile", "histogram") or volume.dtype.kind == "f"
+    # Else nothing hangs on it, and large volumes take seconds.
+    grey = grey_of(volume, name=name) if needed else Grey(0.0, 0.0)
+    rngs = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))) for i in range(n)]
+    drawn = draw(
+        Sampler.of(volume, grid, plan),
+        [blocks.boxes[s] for s in sets],
+        rngs,
+        contrast=plan.reject * grey.deviation,
+        name=name,
+    )
+    return Preview(
+        images=normalise(drawn.images, plan.normalisation, grey, reference),
+        centres=drawn.centres,
+        axes=drawn.axes,
+        sets=sets,
+        boxes=blocks.boxes,
+        lost=blocks.lost(),
+    )

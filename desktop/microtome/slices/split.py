@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microtome.errors import InputError
-from microtome.slices.geometry import Array, Grid, random_axes
+from microtome.slices.content import Content
+from microtome.slices.correlation import Correlation
+from microtome.slices.geometry import Array, Grid, normals, random_axes
+from microtome.slices.layout import Layout, best_layout
 from microtome.slices.plan import SlicePlan
 
 SETS = ("train", "validation", "evaluation")
@@ -19,8 +24,8 @@ SET_WORDS = {"train": "training", "validation": "validation", "evaluation": "eva
 _ROUNDING = 1e-9
 _SURVEY = 512  # orientations that compare layouts
 _CENSUS = 4096  # orientations that measure the chosen one
-_FRACTIONS = tuple(np.linspace(0.15, 0.85, 11))
-_CLASSES_OF_SHARE = 0.02  # shares closer than this count as equal, and room decides
+_WIDTHS = (1.0, 0.75, 0.5, 0.35, 0.25)  # of a measured guard band, where the whole costs too much
+_DEAR = 0.75  # of the orientations that a band of one voxel keeps, must be left, and half of the score: room and likeness
 _LEAST = 0.01  # a block for a smaller share of the orientations holds one and the same slice again and again
 
 
@@ -50,23 +55,47 @@ class Blocks:
     boxes: dict[str, Box]
     #: Share of all orientations whose slices fit into the box, a set; the others are never cut.
     admissible: dict[str, float]
+    #: The same share of the orientations whose normal is nearest to z, to y and to x; 1 where there are none.
+    by_normal: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    #: Voxels between two blocks along z, y, x: as asked for, and as there was room for.
+    wanted: tuple[int, int, int] | None = None
+    guard: tuple[int, int, int] | None = None
+    #: How much the grey levels or local contrasts of the blocks differ, 0 … 1 (total variation); None where not looked at.
+    differ: float | None = None
+    #: The field of view, as part of the plan's, that would keep every orientation in these blocks.
+    keeps_all: float = 1.0
+    #: How far the volume's grey values are alike; None where that was not measured.
+    correlation: Correlation | None = None
 
     @property
     def gap(self) -> int | None:
         """The smallest gap between two blocks in voxels; None where there is one block."""
         return min((a.gap(b) for a, b in combinations(self.boxes.values(), 2)), default=None)
 
+    def to_json(self) -> dict[str, Any]:
+        """The blocks as an image set's plan.json has them."""
+        data = asdict(self)
+        return {"blocks": data.pop("boxes"), **data, "gap": self.gap}
+
     def lost(self) -> str:
         """What orientations do not fit, in words; empty where all do."""
         if nearly_all(self.admissible):
             return ""
         shares = ", ".join(f"{percent(v)} of them in {SET_WORDS[k]}" for k, v in self.admissible.items())
-        return f"Slices of some orientations do not fit into their block and are never cut; {shares} do fit."
+        which = f" Most are lost {steepest(self.by_normal)}." if self.by_normal else ""
+        return f"Slices of some orientations do not fit into their block and are never cut; {shares} do fit.{which}"
 
 
 def nearly_all(admissible: dict[str, float]) -> bool:
     """True where hardly any orientation is lost in any set."""
     return min(admissible.values()) > 0.995
+
+
+def steepest(by_normal: Mapping[str, Sequence[float]]) -> str:
+    """Which slices fit least, in words: those whose normal is nearest to an axis, with the share that fits in the worst set."""
+    least = [min(shares[axis] for shares in by_normal.values()) for axis in range(3)]
+    axis = int(np.argmin(least))
+    return f"among those that lie across {'zyx'[axis]} ({percent(least[axis])} of these fit in the worst set)"
 
 
 def percent(share: float) -> str:
@@ -98,52 +127,118 @@ def assign(volumes: int, plan: SlicePlan) -> list[str]:
     return [sets[i] for i in order]
 
 
+def _axes_of(orientation: str, number: int) -> Array:
+    """The same `number` of random orientations whenever asked, or the one of a plane."""
+    return random_axes(np.random.default_rng(20_011), 1 if orientation != "random" else number, orientation)
+
+
 @lru_cache(maxsize=256)
 def reach_of(grid: Grid, number: int) -> Array:
     """Half edges (m, 3) of the boxes of slices: always the same `number` of random orientations, or the one of a plane."""
-    fixed = grid.orientation != "random"
-    return grid.reach(random_axes(np.random.default_rng(20_011), 1 if fixed else number, grid.orientation))
+    return grid.reach(_axes_of(grid.orientation, number))
 
 
-def _fit(shape: Sequence[int], reach: Array) -> tuple[float, float]:
-    """(share of orientations that fit into a box of that shape, mean number of places of those)."""
+def _fit(shape: Sequence[int], reach: Array) -> float:
+    """The share of orientations that fit into a box of that shape."""
     free = np.asarray(shape) - 1 - 2 * reach
-    inside = (free >= -_ROUNDING).all(axis=1)
-    if not inside.any():
-        return 0.0, 0.0
-    return float(inside.mean()), float((free[inside] + 1).prod(axis=1).mean())
+    return float((free >= -_ROUNDING).all(axis=1).mean())
 
 
-def separate(shape: tuple[int, int, int], grid: Grid, plan: SlicePlan, *, name: str = "the volume") -> Blocks:
+def separate(
+    shape: tuple[int, int, int],
+    grid: Grid,
+    plan: SlicePlan,
+    *,
+    name: str = "the volume",
+    correlation: Correlation | None = None,
+    content: Content | None = None,
+) -> Blocks:
     """Choose three boxes, one a set, that share no voxel and keep `plan.guard` voxels between them.
 
-    Of the layouts that two straight cuts make (the first through the whole, the second through the rest), the one is taken
-    whose worst set keeps most orientations; among equals, the one with most room, weighed by the images wanted. Raises
-    InputError, with the largest field of view that fits, where no layout holds a slice in every set.
+    Where the plan leaves the guard band to be measured it is that of `correlation` (one voxel where that is not given), or a
+    part of it where the whole would cost many orientations or most of the room. `content` prefers blocks of like content.
+    Raises InputError, with the largest field of view that fits, where no layout holds a slice in every set.
     """
     # Only what matters to the layout, so that a live preview finds it again.
-    chosen = _best(shape, grid, replace(plan, seed=0, normalisation="none"))
+    wanted = _wanted(plan, correlation)
+    problem = _Problem(shape, grid, tuple(counts_of(plan).values()), plan.split, content)
+    chosen, guard = _affordable(problem, wanted) if plan.guard < 0 else (_best(problem, wanted), wanted)
     if chosen is None:
-        raise InputError(*_too_large(shape, grid, plan, name))
+        raise InputError(*_too_large(problem, wanted, plan, name))
+    boxes = {s: Box(_voxels(chosen.low[k]), _voxels(chosen.high[k])) for k, s in enumerate(SETS)}
+    apart = None if content is None else float(content.differences(chosen.low[None], chosen.high[None])[0])
+    return _blocks(boxes, grid, wanted=wanted, guard=guard, differ=apart, correlation=correlation)
+
+
+def _blocks(boxes: dict[str, Box], grid: Grid, **more: Any) -> Blocks:
+    axes = _axes_of(grid.orientation, _CENSUS)
     reach = reach_of(grid, _CENSUS)
-    return Blocks(chosen, {s: _fit(b.shape, reach)[0] for s, b in chosen.items()})
+    nearest = np.argmax(np.abs(normals(axes)), axis=1)
+    admissible, by_normal, keeps = {}, {}, 1.0
+    for name, box in boxes.items():
+        room = np.asarray(box.shape) - 1
+        inside = np.all(room - 2 * reach >= -_ROUNDING, axis=1)
+        admissible[name] = float(inside.mean())
+        z, y, x = (float(inside[nearest == a].mean()) if (nearest == a).any() else 1.0 for a in range(3))
+        by_normal[name] = (z, y, x)
+        most = 2 * reach.max(axis=0)
+        keeps = min(keeps, float(np.min(np.where(most > 0, room / np.maximum(most, _ROUNDING), 1.0))))
+    return Blocks(boxes, admissible, by_normal, keeps_all=keeps, **more)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What a layout depends on, besides its guard band."""
+
+    shape: tuple[int, int, int]
+    grid: Grid
+    weights: tuple[int, ...]
+    split: str
+    content: Content | None
+
+
+def _voxels(place: NDArray[np.int64]) -> tuple[int, int, int]:
+    z, y, x = (int(v) for v in place)
+    return (z, y, x)
+
+
+def _wanted(plan: SlicePlan, correlation: Correlation | None) -> tuple[int, int, int]:
+    if plan.guard < 0:
+        return (1, 1, 1) if correlation is None else correlation.guard
+    gap = math.ceil(plan.guard)
+    return (gap, gap, gap)
+
+
+def _affordable(problem: _Problem, wanted: tuple[int, int, int]) -> tuple[Layout | None, tuple[int, int, int]]:
+    """The layout with as much of a guard band as leaves most orientations and half of the room, and that band."""
+    least = (1, 1, 1)
+    loose = _best(problem, least)
+    if loose is None:
+        return None, least
+    for width in _WIDTHS:
+        z, y, x = (max(1, math.ceil(width * w)) for w in wanted)
+        found = _best(problem, (z, y, x))
+        if found is not None and found.worst >= _DEAR * loose.worst and found.score >= loose.score - math.log(2):
+            return found, (z, y, x)
+    return loose, least
 
 
 def whole(shape: tuple[int, int, int], grid: Grid, plan: SlicePlan, set_name: str, *, name: str = "the volume") -> Blocks:
     """The whole volume for one set; InputError where no slice fits into it."""
-    share = _fit(shape, reach_of(grid, _CENSUS))[0]
-    if share < _LEAST:
-        largest = _largest(lambda f: _fit(shape, reach_of(grid, _SURVEY) * f)[0] >= _LEAST)
+    if _fit(shape, reach_of(grid, _CENSUS)) < _LEAST:
+        largest = _largest(lambda f: _fit(shape, reach_of(grid, _SURVEY) * f) >= _LEAST)
         raise InputError(
             f"The field of view, {plan.field_of_view:g} {plan.unit}, is larger than {name} ({_by(shape)} voxels).",
             f"The largest that fits is {_rounded_down(plan.field_of_view * largest)} {plan.unit}.",
         )
-    return Blocks({set_name: Box((0, 0, 0), shape)}, {set_name: share})
+    return _blocks({set_name: Box((0, 0, 0), shape)}, grid)
 
 
-def _too_large(shape: tuple[int, int, int], grid: Grid, plan: SlicePlan, name: str) -> tuple[str, str]:
-    fits_whole = _fit(shape, reach_of(grid, _SURVEY))[0] >= _LEAST
-    largest = _largest(lambda f: _best(shape, grid, plan, f, quick=True) is not None)
+def _too_large(problem: _Problem, wanted: tuple[int, int, int], plan: SlicePlan, name: str) -> tuple[str, str]:
+    shape, grid = problem.shape, problem.grid
+    gap = (1, 1, 1) if plan.guard < 0 else wanted
+    fits_whole = _fit(shape, reach_of(grid, _SURVEY)) >= _LEAST
+    largest = _largest(lambda f: _best(problem, gap, f) is not None)
     what = f"The field of view, {plan.field_of_view:g} {plan.unit}, is larger than "
     where = (
         f"what {name} ({_by(shape)} voxels) holds in three separate blocks" if fits_whole else f"{name} ({_by(shape)} voxels)"
@@ -178,58 +273,15 @@ def _largest(fits: Callable[[float], bool]) -> float:
 
 
 @lru_cache(maxsize=256)
-def _best(
-    shape: tuple[int, int, int], grid: Grid, plan: SlicePlan, factor: float = 1.0, *, quick: bool = False
-) -> dict[str, Box] | None:
-    reach = reach_of(grid, _SURVEY) * factor
-    counts = counts_of(plan)
-    total = sum(counts.values())
-    fits: dict[tuple[int, int, int], tuple[float, float]] = {}
-    best: dict[str, Box] | None = None
-    best_score = (0.0, -math.inf)
-    for layout in _layouts(shape, reach, plan):
-        worst, room = 1.0, 0.0
-        for name, box in layout.items():
-            if box.shape not in fits:
-                fits[box.shape] = _fit(box.shape, reach)
-            share, places = fits[box.shape]
-            worst = min(worst, share)
-            if worst < _LEAST or worst // _CLASSES_OF_SHARE < best_score[0]:
-                break
-            room += counts[name] / total * math.log(places)
-        else:
-            if (score := (worst // _CLASSES_OF_SHARE, room)) > best_score:
-                best, best_score = layout, score
-                if quick:
-                    break
-    return best
-
-
-def _layouts(shape: tuple[int, int, int], reach: Array, plan: SlicePlan) -> Iterator[dict[str, Box]]:
-    """Every layout of two straight cuts with a choice of places: quarters and the like, and what orientations just need."""
-    axes = (0,) if plan.split == "depth" and shape[0] > 1 else (0, 1, 2)
-    gap = math.ceil(plan.guard)
-    needed = [
-        {math.ceil(q - _ROUNDING) + 1 for q in np.quantile(2 * reach[:, a], (0.0, 0.25, 0.5, 0.75, 1.0))} for a in range(3)
-    ]
-    everything = Box((0, 0, 0), shape)
-    for alone in SETS:
-        first, second = (s for s in SETS if s != alone)
-        for a in axes:
-            for near, far in _cuts(everything, a, needed[a], gap):
-                for b in axes:
-                    for left, right in _cuts(far, b, needed[b], gap):
-                        yield {s: {alone: near, first: left, second: right}[s] for s in SETS}
-
-
-def _cuts(box: Box, axis: int, needed: set[int], gap: int) -> Iterator[tuple[Box, Box]]:
-    length = box.shape[axis]
-    sizes = {round(f * (length - gap)) for f in _FRACTIONS} | needed | {length - gap - n for n in needed}
-    for size in sorted(s for s in sizes if 0 < s < length - gap):
-        end, begin = list(box.high), list(box.low)
-        end[axis] = box.low[axis] + size
-        begin[axis] = end[axis] + gap
-        yield Box(box.low, (end[0], end[1], end[2])), Box((begin[0], begin[1], begin[2]), box.high)
+def _best(problem: _Problem, gap: tuple[int, int, int], factor: float = 1.0) -> Layout | None:
+    return best_layout(
+        problem.shape,
+        reach_of(problem.grid, _SURVEY) * factor,
+        gap=gap,
+        weights=problem.weights,
+        axes=(0,) if problem.split == "depth" and problem.shape[0] > 1 else (0, 1, 2),
+        content=problem.content,
+    )
 
 
 def draw_pose(rng: np.random.Generator, box: Box, grid: Grid) -> tuple[Array, Array]:

@@ -35,8 +35,7 @@ class GalleryRead:
 
 def read_gallery(request: GalleryRequest) -> GalleryRead:
     """Cut the slices (in a background thread); a class that cannot be cut says why in its row."""
-    from microtome.slices.source import grid_of, preview
-    from microtome.slices.split import separate
+    from microtome.slices.source import grid_of, preview, separated
 
     read = GalleryRead()
     for name, entries in request.classes:
@@ -44,7 +43,7 @@ def read_gallery(request: GalleryRequest) -> GalleryRead:
         try:
             volume = opened(request.project, entry)
             cut = preview(volume, request.plan, n=request.count, seed=request.seed)
-            blocks = separate(volume.shape, grid_of(volume, request.plan, name=entry.name), request.plan, name=entry.name)
+            blocks = separated(volume, grid_of(volume, request.plan, name=entry.name), request.plan, name=entry.name)
         except MicrotomeError as error:
             read.rows.append(GalleryRow(name=name, problem=str(error)))
             continue

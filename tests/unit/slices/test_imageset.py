@@ -192,7 +192,7 @@ def test_a_volume_without_contrast_is_allowed_and_said(tmp_path: Path) -> None:
 def test_brightness_that_tells_the_classes_is_said(tmp_path: Path) -> None:
     dark, bright = source(tmp_path / "data", "A", noise(0, mean=80)), source(tmp_path / "data", "B", noise(1, mean=160))
     raw = build((dark, bright), dataclasses.replace(PLAN, normalisation="none"), tmp_path)
-    assert any("Brightness alone tells 100 %" in w for w in raw.warnings)
+    assert any("mean grey value alone tells 100 %" in w for w in raw.warnings)
     assert any("normalisation takes that away" in w for w in build((dark, bright), PLAN, tmp_path).warnings)
 
 

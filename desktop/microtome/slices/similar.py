@@ -1,0 +1,129 @@
+"""How alike images of different sets are: the highest correlation of two, turned and flipped in every way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microtome.slices.split import SETS
+
+Images = NDArray[np.float32]
+Ints = NDArray[np.int64]
+_EDGE = 16  # pixels of a thumbnail
+_MOST = 1500  # images a set
+_ROWS = 256
+_FINE = 48  # pairs that are compared pixel by pixel
+_FLAT = 1e-5  # relative: images of less contrast hold nothing to compare
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Two images of different sets, and the correlation coefficient of their pixels (1: the same but for grey scale)."""
+
+    correlation: float
+    first: int
+    second: int
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """The most similar images of different sets: of all, and of those from different volumes; of how many each set."""
+
+    all: Alike | None
+    other_volume: Alike | None
+    compared: tuple[int, ...]
+
+
+def most_similar(images: Images, sets: Ints, volumes: Ints) -> Similarity:
+    """Compare images (n, h, w) of different sets (n,) under the eight flips and quarter turns.
+
+    At most 1500 a set, evenly spread, are compared as thumbnails of 16 × 16 pixels; the best pairs then pixel by pixel.
+    `volumes` (n,) tells which come from one volume. Images without contrast are left out.
+    """
+    chosen = [_spread(np.flatnonzero(sets == k)) for k in range(len(SETS))]
+    thumbnails = [_unit(thumbnail(images[c])) for c in chosen]
+    kept = [t.any(axis=1) for t in thumbnails]
+    chosen = [c[k] for c, k in zip(chosen, kept, strict=True)]
+    thumbnails = [t[k] for t, k in zip(thumbnails, kept, strict=True)]
+    near: list[tuple[float, int, int]] = []
+    far: list[tuple[float, int, int]] = []
+    for a, b in combinations(range(len(SETS)), 2):
+        if len(chosen[a]) == 0 or len(chosen[b]) == 0:
+            continue
+        for rows, best in _compared(thumbnails[a], thumbnails[b]):
+            mine, theirs = chosen[a][rows], chosen[b]
+            other = volumes[mine][:, None] != volumes[theirs][None]
+            near += _top(best, mine, theirs)
+            far += _top(np.where(other, best, -2.0), mine, theirs)
+        near, far = sorted(near, reverse=True)[:_FINE], sorted(far, reverse=True)[:_FINE]
+    return Similarity(_finely(images, near), _finely(images, far), tuple(len(c) for c in chosen))
+
+
+def thumbnail(images: Images) -> Images:
+    """Images (n, h, w) as means over at most 16 × 16 fields, (n, fields)."""
+    small = np.asarray(images, dtype=np.float32)
+    for axis in (1, 2):
+        length = small.shape[axis]
+        edges = np.linspace(0, length, min(_EDGE, length) + 1).astype(int)
+        sums = np.add.reduceat(small, edges[:-1], axis=axis)
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        small = (sums / np.diff(edges).reshape(shape)).astype(np.float32)
+    return small.reshape(len(images), -1)
+
+
+def turns(images: Images) -> Iterator[Images]:
+    """Images (n, h, h) in their eight flips and quarter turns."""
+    for quarter in range(4):
+        turned = np.rot90(images, quarter, axes=(1, 2))
+        yield turned
+        yield turned[:, :, ::-1]
+
+
+def _spread(indices: Ints) -> Ints:
+    if len(indices) <= _MOST:
+        return indices
+    return indices[np.linspace(0, len(indices) - 1, _MOST).astype(np.int64)]
+
+
+def _unit(flat: Images) -> Images:
+    """Rows of mean 0 and length 1; rows without contrast become 0."""
+    level = np.abs(flat).max(axis=1, keepdims=True, initial=0)
+    away = flat - flat.mean(axis=1, keepdims=True, dtype=np.float64)
+    length = np.linalg.norm(away, axis=1, keepdims=True)
+    good = length > _FLAT * level * np.sqrt(flat.shape[1])
+    return np.where(good, away / np.where(good, length, 1.0), 0.0).astype(np.float32)
+
+
+def _compared(a: Images, b: Images) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """For some rows of a at a time, the highest correlation with each of b over all turns."""
+    edge = round(b.shape[1] ** 0.5)
+    turned = [np.ascontiguousarray(t.reshape(len(b), -1).T) for t in turns(b.reshape(-1, edge, edge))]
+    for start in range(0, len(a), _ROWS):
+        rows = slice(start, min(start + _ROWS, len(a)))
+        best = a[rows] @ turned[0]
+        for one in turned[1:]:
+            np.maximum(best, a[rows] @ one, out=best)
+        yield rows, best
+
+
+def _top(best: NDArray[np.float32], mine: Ints, theirs: Ints) -> list[tuple[float, int, int]]:
+    few = min(_FINE, best.size)
+    places = np.argpartition(best.ravel(), best.size - few)[best.size - few :]
+    found = ((float(best.ravel()[p]), *divmod(int(p), best.shape[1])) for p in places)
+    return [(value, int(mine[i]), int(theirs[j])) for value, i, j in found if value > -2]
+
+
+def _finely(images: Images, pairs: list[tuple[float, int, int]]) -> Alike | None:
+    found: Alike | None = None
+    for _, i, j in pairs:
+        first = _unit(np.asarray(images[i], dtype=np.float32).reshape(1, -1))
+        second = np.asarray(images[j], dtype=np.float32)[None]
+        value = max(float((first * _unit(t.reshape(1, -1))).sum()) for t in turns(second))
+        if found is None or value > found.correlation:
+            found = Alike(min(value, 1.0), i, j)
+    return found
