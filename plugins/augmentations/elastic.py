@@ -17,7 +17,7 @@ def elastic(
     images: torch.Tensor,
     generator: torch.Generator,
     *,
-    displacement: float = Field(2.0, 0.1, 50.0, unit="px", search=(0.5, 6.0), help="Typical displacement along each axis"),
+    displacement: float = Field(1.0, 0.1, 50.0, unit="px", search=(0.5, 6.0), help="Typical displacement along each axis"),
     length: float = Field(16.0, 4.0, 512.0, unit="px", search=(8.0, 64.0), help="Distance over which it changes"),
 ) -> torch.Tensor:
     """Each image bent like rubber by a field of its own, as drift and charging bend a scan; its edges are reflected."""

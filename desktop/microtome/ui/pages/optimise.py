@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QPushButton, QStackedWidget, QWidget
 
 from microtome.errors import InputError
+from microtome.fields import FieldSpec
 from microtome.registry import registry
 from microtome.session import Axis, Change
 from microtome.ui.desk import Desk
@@ -32,7 +33,7 @@ from microtome.ui.widgets import (
     tool,
 )
 
-_SECTIONS = ("network", "training", "slices")
+_SECTIONS = ("network", "training", "augmentation", "slices")
 #: Changing these makes trials that cannot be compared, or are no property of a network.
 _NOT_SEARCHED = ("training.seed", "slices.seed", "slices.train", "slices.validation", "slices.evaluation")
 
@@ -53,7 +54,7 @@ class AxisRow(QWidget):
         self.editor = AxisEditor(self.spec)
         self.editor.edited.connect(self._edited)
         self.editor.wrong.connect(self._say)
-        words = label(tr(self.spec.title), wrap=True)
+        words = label(_axis_words(name, self.spec), wrap=True)
         words.setFixedWidth(150)
         words.setToolTip(tr(self.spec.help) if self.spec.help else name)
         self.problem = label("", "problem", wrap=True)
@@ -196,7 +197,7 @@ class OptimisePage(Page):
                 axis = session.default_axis(name)
                 if axis is None or name in session.axes() or name in _NOT_SEARCHED:
                     continue
-                action = made.addAction(tr(spec.title))
+                action = made.addAction(_axis_words(name, spec))
                 action.setToolTip(tr(spec.help) if spec.help else "")
                 action.triggered.connect(lambda _=False, n=name, a=axis: self._add(n, a))
         made.setToolTipsVisible(True)
@@ -232,7 +233,16 @@ class OptimisePage(Page):
 
 
 def _section_words(section: str) -> str:
-    return {"network": tr("Network"), "training": tr("Training"), "slices": tr("Slices")}[section]
+    words = {"network": tr("Network"), "training": tr("Training"), "slices": tr("Slices"), "augmentation": tr("Augmentations")}
+    return words[section]
+
+
+def _axis_words(name: str, spec: FieldSpec) -> str:
+    """The words of a setting; of an augmentation's with its owner in front."""
+    section, _, key = name.partition(".")
+    if section != "augmentation":
+        return tr(spec.title)
+    return f"{tr(registry().get('augmentation', key.partition('.')[0]).label)}: {tr(spec.title)}"
 
 
 def _size_of_space(axes: dict[str, Any]) -> list[tuple[str, str]]:

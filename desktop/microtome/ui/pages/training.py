@@ -14,6 +14,7 @@ from microtome.ui.form import Form
 from microtome.ui.i18n import tr
 from microtome.ui.pages.base import Page
 from microtome.ui.theme import GRID
+from microtome.ui.views.augment_chooser import AugmentChooser
 from microtome.ui.widgets import (
     Choice,
     EmptyState,
@@ -41,7 +42,7 @@ class TrainingSetupPage(Page):
         super().__init__(desk, argument)
         self._stack = QStackedWidget()
         self.setLayout(column(self._stack))
-        self._forms: list[Form] = []
+        self._forms: list[Form | AugmentChooser] = []
         self.network: Choice | None = None
         self._about = label("", "muted", wrap=True)
         self._facts = column(gap=GRID)
@@ -89,7 +90,8 @@ class TrainingSetupPage(Page):
         self._facts = column(gap=GRID)
         self.start_button = button(tr("Start training"), self.start, kind="primary", icon_name="play")
         network, training = Form(self.desk, "network"), Form(self.desk, "training")
-        self._forms = [network, training]
+        self.augmentations = AugmentChooser(self.desk)
+        self._forms = [network, training, self.augmentations]
         for form in self._forms:
             form.changed.connect(self._show_facts)
         left = card(row(self.network, None), self._about, network, heading=tr("Network"))
@@ -98,7 +100,8 @@ class TrainingSetupPage(Page):
         columns.setStretch(0, 1)
         columns.setStretch(1, 1)
         hint = label(tr("Tick “optimise” on a setting to let a search choose it."), "muted", wrap=True)
-        upper = column(hint, columns, None, margin=0, gap=GRID)
+        augmented = card(self.augmentations, heading=tr("Augmentations"))
+        upper = column(hint, columns, augmented, None, margin=0, gap=GRID)
         upper.setContentsMargins(GRID, 2 * GRID, GRID, GRID)
         area = scrolling(holding(upper))
         foot = card(self._foot())
