@@ -66,6 +66,7 @@ def _data_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("slices", "cut the image set of a recipe", data.slices_command)
     sub.add_argument("recipe", type=Path, metavar="RECIPE")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    sub.add_argument("--export", metavar="FORMAT", help="also for other programs: tiff, png, npz or zarr, in DIR/HASH-FORMAT")
 
 
 def _run_commands(command: Callable[..., argparse.ArgumentParser]) -> None:

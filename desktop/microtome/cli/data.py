@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from microtome.errors import InputError
+from microtome.errors import InputError, nearest
 from microtome.terminal import Progress, finished
 
 
@@ -160,11 +160,20 @@ def simulate_command(options: argparse.Namespace) -> int:
 def slices_command(options: argparse.Namespace) -> int:
     """`microtome slices`: the image set of a recipe."""
     from microtome.search.recipe import load
+    from microtome.slices.export import FORMATS, export_set
     from microtome.slices.imageset import build
 
+    if options.export is not None and options.export not in FORMATS:
+        raise InputError(f"Images cannot be exported as “{options.export}”.", nearest(options.export, FORMATS))
     recipe = load(options.recipe)
     progress = Progress(as_json=options.json)
     images = build(recipe.classes, recipe.slices, options.out, progress=progress.phase, should_stop=lambda: False)
+    exported = None
+    if options.export is not None:
+        target = options.out / f"{images.hash}-{options.export}"
+        if not target.exists():  # the same set, and an export appears whole or not at all
+            export_set(images, target, format=options.export, progress=progress.phase)
+        exported = str(target)
     progress.close()
     counts = images.counts()
     total = sum(sum(split.values()) for split in counts.values())
@@ -177,6 +186,7 @@ def slices_command(options: argparse.Namespace) -> int:
         "unit": images.unit,
         "warnings": list(images.warnings),
         "independence": images.independence,
+        "exported": exported,
     }
     if not options.json:
         for warning in images.warnings:
