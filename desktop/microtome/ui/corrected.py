@@ -16,7 +16,7 @@ from microtome.fields import fill
 from microtome.plugin import Report
 from microtome.registry import registry
 from microtome.store.project import Project, VolumeEntry
-from microtome.ui.opened import identity, opened
+from microtome.ui.opened import opened, reading_key
 from microtome.ui.views.picture import Contrast, Picture, levels_of
 from microtome.volumes.transforms import measured, transformed
 from microtome.volumes.volume import Volume
@@ -61,7 +61,7 @@ def bare(entry: VolumeEntry) -> VolumeEntry:
 
 def corrected(project: Project, entry: VolumeEntry, steps: Steps) -> Volume:
     """The volume after the steps (in a background thread); a step at a time is kept, so that what they cache is too."""
-    volume, name = opened(project, bare(entry)), identity(project, bare(entry))
+    volume, name = opened(project, bare(entry)), reading_key(project, bare(entry))
     for i, step in enumerate(steps):
         key = json.dumps([name, list(steps[: i + 1])], sort_keys=True, default=str)
         with _lock:

@@ -235,8 +235,9 @@ class DropCard(QFrame):
         self._head.setText(head)
         self.add.setEnabled(taken > 0)
         self._open.setVisible(n > 0)
-        names = ", ".join(q.asked.name for q in self.questions[:_NAMED])
-        rest = tr("and {n} more", n=n - _NAMED) if n > _NAMED else ""
+        files = list(dict.fromkeys(q.asked.name for q in self.questions))
+        names = ", ".join(files[:_NAMED])
+        rest = tr("and {n} more", n=len(files) - _NAMED) if len(files) > _NAMED else ""
         self._open.setText(tr("Left out until it is answered: {names}.", names=f"{names} {rest}".strip()))
 
     def _spread(self, source: VoxelSizeEdit) -> None:

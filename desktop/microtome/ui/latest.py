@@ -72,5 +72,10 @@ class Latest(QObject, Generic[R, T]):
             self._landed(request, read)
 
     def _end_badly(self, request: R, error: MicrotomeError) -> None:
-        self._over = self._next = None
-        self._failed(request, error)
+        self._over, following = None, self._next
+        self._next = None
+        if following is None:
+            self._failed(request, error)
+        else:
+            # What is wanted by now may be well.
+            self.want(following)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microtome.errors import InputError
+from microtome.errors import FileError, InputError
 from microtome.store.project import Project, VolumeEntry
 from microtome.ui.i18n import tr
 from microtome.ui.opened import count_images, opened, reading_key
@@ -144,13 +144,11 @@ def read_slice(request: SliceRequest, superseded: Superseded = lambda: False) ->
         if found is None:
             return None
         voxels, stride = found
-    if name not in _levels:
-        # One contrast for the whole volume, or slices would flicker while one scrolls.
-        _levels[name] = levels_of(volume[volume.shape[0] // 2])
+    own = _own_levels(volume, name, voxels)
     facts, rest = facts_of(volume), [a for a in range(3) if a != axis]
     picture = Picture.of(
         voxels,
-        request.look.contrast(_levels[name]),
+        request.look.contrast(own),
         pixel=(facts.sizes[rest[0]], facts.sizes[rest[1]]),
         unit=facts.length_unit,
         shape=(facts.shape[rest[0]], facts.shape[rest[1]]),
@@ -158,6 +156,16 @@ def read_slice(request: SliceRequest, superseded: Superseded = lambda: False) ->
         display=request.display,
     )
     return SliceRead(picture, index, facts, key, coarse=stride != (1, 1))
+
+
+def _own_levels(volume: Volume, name: str, voxels: NDArray[Any]) -> tuple[float, float]:
+    """One contrast for the whole volume, or slices would flicker while one scrolls; by `voxels` where it cannot be had."""
+    if name not in _levels:
+        try:
+            _levels[name] = levels_of(volume[volume.shape[0] // 2])
+        except FileError:
+            _levels[name] = levels_of(voxels)  # the middle slice is damaged; this one is not
+    return _levels[name]
 
 
 def _read_image(request: SliceRequest) -> SliceRead:
@@ -305,11 +313,9 @@ def read_oblique(request: ObliqueRequest, _superseded: Superseded = lambda: Fals
     steps = voxel_steps(axes[None] * (pixel * step), 1 / sizes)
     voxels = sample(volume, place[None], steps, size=(h, w))[0]
     name = reading_key(request.project, request.entry)
-    if name not in _levels:
-        _levels[name] = levels_of(volume[volume.shape[0] // 2])
     picture = Picture.of(
         voxels,
-        request.look.contrast(_levels[name]),
+        request.look.contrast(_own_levels(volume, name, voxels)),
         pixel=(pixel, pixel),
         unit=facts.length_unit,
         shape=(rows, columns),
@@ -336,11 +342,25 @@ def read_statistics(project: Project, entry: VolumeEntry) -> Statistics:
         volume = opened(project, entry)
         places = np.unique(np.linspace(0, volume.shape[0] - 1, _SAMPLED_SLICES).astype(int))
         step = max(1, math.isqrt(volume.shape[1] * volume.shape[2] // _SAMPLE))
-        made = statistics_of([volume[int(z)][::step, ::step] for z in places])
+        made = statistics_of(_readable(volume, places.tolist(), step))
         _statistics[name] = made
         if not entry.images:
             _levels[name] = made.own
     return _statistics[name]
+
+
+def _readable(volume: Volume, places: Sequence[int], step: int) -> list[NDArray[Any]]:
+    """Every `step`-th pixel of the slices that can be read; FileError where none can."""
+    slices: list[NDArray[Any]] = []
+    problem: FileError | None = None
+    for z in places:
+        try:
+            slices.append(volume[z][::step, ::step])
+        except FileError as error:
+            problem = error
+    if problem is not None and not slices:
+        raise problem
+    return slices
 
 
 def statistics_of(slices: list[NDArray[Any]]) -> Statistics:

@@ -45,8 +45,11 @@ def label(text: str = "", role: str = "", *, wrap: bool = False, selectable: boo
 
 
 def breakable(text: str) -> str:
-    """A path or a file's name that may be broken behind its separators: a label that wraps cannot break a long word."""
-    return re.sub(r"([/\\_.\-])(?=\w)", "\\1\u200b", text)
+    """A path or a file's name that may be broken behind its separators: a label that wraps cannot break a long word.
+
+    A number stays whole.
+    """
+    return re.sub(r"([/\\_\-]|(?<!\d)\.|\.(?!\d))(?=\w)", "\\1\u200b", text)
 
 
 def set_property(widget: QWidget, name: str, value: str) -> None:

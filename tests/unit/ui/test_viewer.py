@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 import tifffile
@@ -244,3 +245,53 @@ def test_shown_slices_are_saved_and_copied(page: VolumesPage, window: MainWindow
     menus["xy"].save_slice(tmp_path / "plane.tif" / "no.tif")
     idle(window)
     assert [m.level for m in window.desk.messages][-1] == "error"
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """A folder of slices of which two cannot be read: slice 8, the middle one, and slice 4."""
+    folder = tmp_path / "slices"
+    folder.mkdir()
+    for i in range(16):
+        imageio.imwrite(folder / f"{i}.png", np.random.default_rng(i).integers(0, 255, (40, 50), dtype=np.uint8))
+    for i in (4, 8):
+        whole = (folder / f"{i}.png").read_bytes()
+        (folder / f"{i}.png").write_bytes(whole[: len(whole) // 2])
+    return folder
+
+
+def test_a_damaged_slice_leaves_the_way_to_the_others(
+    window: MainWindow, tmp_path: Path, damaged: Path, idle: Idle, qtbot: QtBot
+) -> None:
+    new_project(window.desk, tmp_path / "project")
+    window.desk.perform(lambda: window.desk.session.add_volume(describe(damaged, voxel_size=(1, 1, 1), unit="nm"), "a"))
+    window.desk.open_page("volumes")
+    page = window.tabs.current()
+    assert isinstance(page, VolumesPage)
+    viewer, entry = page.viewer, window.desk.session.need_project().volumes[0]
+    viewer.places[entry.id] = (5, 0, 0)  # as it was left
+    viewer.show_source(viewer.source)
+    idle(window)
+    assert viewer.reads["xy"].index == 5, "the middle one, by which the contrast is chosen, is not needed"
+    QTest.keyClick(viewer.view, Qt.Key.Key_Left)
+    idle(window)
+    assert viewer.stack.currentWidget() is viewer.halves
+    assert viewer.view.picture is None and "4.png" in viewer.view.busy
+    viewer.view.stepped.emit(-1)
+    viewer.view.stepped.emit(-1)
+    idle(window)
+    assert viewer.reads["xy"].index == 2 and viewer.view.picture is not None and not viewer.view.busy
+    assert viewer.contrast.histogram.statistics is not None, "of the slices that can be read"
+
+
+def test_a_damaged_slice_that_was_left_last_is_no_trap(window: MainWindow, tmp_path: Path, damaged: Path, idle: Idle) -> None:
+    (damaged / "8.png").write_bytes((damaged / "9.png").read_bytes())
+    new_project(window.desk, tmp_path / "project")
+    window.desk.perform(lambda: window.desk.session.add_volume(describe(damaged, voxel_size=(1, 1, 1), unit="nm"), "a"))
+    window.desk.open_page("volumes")
+    page = window.tabs.current()
+    assert isinstance(page, VolumesPage)
+    entry = window.desk.session.need_project().volumes[0]
+    page.restore({"places": {entry.id: [4, 20, 20]}})
+    idle(window)
+    assert page.viewer.reads["xy"].index == 8

@@ -110,6 +110,12 @@ class Wiring(QObject):
         if name == OBLIQUE:
             viewer.oblique.show_picture(None)
             viewer.oblique.show_busy(str(error))
+        elif _middle_instead(viewer, name):
+            return
+        elif _lost_slice_only(viewer):
+            viewer.reads.pop(name, None)
+            viewer.planes.views[name].show_picture(None)
+            viewer.planes.views[name].show_busy(str(error))
         elif viewer.source is not None:
             viewer.problem.show_error(viewer.source[1], error)
             viewer.stack.setCurrentWidget(viewer.problem)
@@ -228,3 +234,27 @@ def about(facts: Facts) -> str:
         if ratio > 1 + 1e-6:
             words.append(tr("anisotropy {n}", n=number(ratio, 3)))
     return " · ".join(words)
+
+
+def _there(viewer: VolumeViewer) -> bool:
+    """Whether the volume's file or folder can be seen."""
+    return viewer.source is not None and (
+        viewer.source[1].simulate is not None or viewer.source[0].resolve(viewer.source[1]).exists()
+    )
+
+
+def _lost_slice_only(viewer: VolumeViewer) -> bool:
+    """Whether a slice that cannot be read lies in a volume of which others can be: the way to them must stay."""
+    return viewer.facts is not None and _there(viewer)
+
+
+def _middle_instead(viewer: VolumeViewer, plane: str) -> bool:
+    """Ask for the middle slice where the first that was asked for is not that, but the damaged one that was left last."""
+    if viewer.source is None or viewer.facts is not None or not _there(viewer):
+        return False
+    if viewer.places.pop(viewer.source[1].id, None) is None:
+        return False
+    request = viewer.request_of(plane)
+    if request is not None:
+        viewer.feeds.want(request)
+    return request is not None
