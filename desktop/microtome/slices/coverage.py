@@ -14,7 +14,7 @@ from microtome.slices.geometry import Array, Grid
 from microtome.slices.split import SETS, Box
 from microtome.volumes.compiled import compiled
 
-_MOST_CELLS = 2**21
+_MOST_CELLS = 2**23  # 84 MB while they are counted
 _MOST_COUNT = 2**16 - 1
 _BATCH = 256  # slices between two looks at `superseded`
 

@@ -11,6 +11,7 @@ from microtome.errors import MicrotomeError
 from microtome.session import Change, Session
 from microtome.ui import opened
 from microtome.ui.actions import perform
+from microtome.ui.cutting import Cutting
 from microtome.ui.importing import Imports
 from microtome.ui.messages import Message
 from microtome.ui.tail import Tails
@@ -35,6 +36,7 @@ class Desk(QObject):
         self.tails = Tails(session, self)
         self.tasks = Tasks(self, self.report)
         self.imports = Imports(self)
+        self.cutting = Cutting(self)
         self.messages: list[Message] = []
         self.selection = ""
         self._milestones: dict[str, tuple[bool, bool, bool]] = {}

@@ -14,6 +14,7 @@ from microtome.ui.import_card import ImportRow
 from microtome.ui.numbers import between, percent, span
 from microtome.ui.tail import RunTail
 from microtome.ui.theme import GRID
+from microtome.ui.views.makes import CutControls
 from microtome.ui.widgets import button, clear, column, holding, label, row, scrolling, set_property
 from microtome.ui.words import kind_word, page_of, run_title, state_tone, state_word
 
@@ -107,6 +108,21 @@ class JobRow(QWidget):
         self.desk.perform(lambda: self.desk.session.order(self.tail.run, command))
 
 
+class CutRow(QWidget):
+    """Slices that are being cut."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        picture = QLabel()
+        picture.setPixmap(pixmap("slices", 16))
+        name = button(tr("Slice set"), lambda: desk.open_page("slices"), kind="link")
+        layout = row(picture, name, CutControls(desk), gap=GRID)
+        layout.setContentsMargins(2 * GRID, 0, GRID, 0)
+        layout.setStretch(2, 1)
+        self.setLayout(layout)
+        self.setFixedHeight(_ROW)
+
+
 class JobsStrip(QFrame):
     """All jobs that run or wait for the user, newest first; three rows are seen at once."""
 
@@ -116,6 +132,7 @@ class JobsStrip(QFrame):
         self.setProperty("role", "strip")
         self._rows: dict[str, JobRow] = {}
         self._imports: dict[str, ImportRow] = {}
+        self._cut: CutRow | None = None
         self._list = column(gap=0)
         self._area = scrolling(holding(self._list))
         self._quiet = label("", "muted")
@@ -130,6 +147,7 @@ class JobsStrip(QFrame):
         desk.tails.changed.connect(self._run_changed)
         desk.changed.connect(self._changed)
         desk.imports.changed.connect(self._run_changed)
+        desk.cutting.changed.connect(self._run_changed)
         self._show_rows()
 
     def rows(self) -> list[JobRow]:
@@ -148,8 +166,12 @@ class JobsStrip(QFrame):
         shown = [t for t in self.desk.tails.all() if self._wanted(t)]
         names, imports = [t.run.name for t in reversed(shown)], list(self.desk.imports.all.values())
         anew = names != list(self._rows) or any(self._rows[t.run.name].tail is not t for t in shown)
-        if anew or [i.entry_id for i in imports] != list(self._imports):
+        cutting = self.desk.cutting.now is not None
+        if anew or [i.entry_id for i in imports] != list(self._imports) or cutting != (self._cut is not None):
             clear(self._list)
+            self._cut = CutRow(self.desk) if cutting else None
+            if self._cut is not None:
+                self._list.addWidget(self._cut)
             self._rows = {}
             self._imports = {i.entry_id: ImportRow(self.desk, i.entry_id) for i in imports}
             for importing in self._imports.values():
@@ -161,7 +183,7 @@ class JobsStrip(QFrame):
             importing.show_now()
         for made in self._rows.values():
             made.show_now()
-        count = len(names) + len(imports)
+        count = len(names) + len(imports) + cutting
         self._area.setVisible(count > 0)
         self._area.setFixedHeight(_ROW * min(3, max(1, count)))
         self._quiet_row.setVisible(count == 0)

@@ -48,6 +48,7 @@ class Theme:
     bad: str
     bad_soft: str
     classes: tuple[str, ...]  # colour-blind-safe, in the order of the classes
+    sets: tuple[str, str, str]  # training, validation, evaluation; colour-blind-safe
     grey_curve: str  # curves in the background
 
     def class_colour(self, index: int) -> str:
@@ -84,7 +85,7 @@ def load(name: str) -> Theme:
     """Read a theme file."""
     data = json.loads((resources() / "theme" / f"{name}.json").read_text(encoding="utf-8"))
     values = {f.name: data[f.name] for f in fields(Theme)}
-    return Theme(**{**values, "classes": tuple(values["classes"])})
+    return Theme(**{**values, "classes": tuple(values["classes"]), "sets": tuple(values["sets"])})
 
 
 class _Current:

@@ -1,11 +1,11 @@
-"""The slices page: what to cut, with a live gallery of random slices of every class."""
+"""The slices page: what to cut, with a live gallery, the planes in space, coverage, the leak meter and the image sets."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
+from PySide6.QtWidgets import QStackedWidget, QTabWidget, QWidget
 
 from microtome.errors import MicrotomeError
 from microtome.session import Change
@@ -13,40 +13,103 @@ from microtome.slices.plan import SlicePlan
 from microtome.ui.desk import Desk
 from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
-from microtome.ui.numbers import length, size_of, with_commas
+from microtome.ui.latest import Latest, Superseded
 from microtome.ui.pages.base import Page
-from microtome.ui.reading import GalleryRead, GalleryRequest, read_gallery
+from microtome.ui.slices_reading import (
+    Asked,
+    GalleryRead,
+    Outlook,
+    TrustRead,
+    read_gallery,
+    read_outlook,
+    read_trust,
+)
 from microtome.ui.theme import GRID
-from microtome.ui.views.gallery import Gallery
-from microtome.ui.widgets import EmptyState, button, card, clear, column, facts, holding, label, note, row, scrolling
+from microtome.ui.views.cage import Cage
+from microtome.ui.views.coverage import CoverageView
+from microtome.ui.views.gallery import LiveGallery
+from microtome.ui.views.makes import CutControls, Makes
+from microtome.ui.views.set_list import SetList
+from microtome.ui.views.slice_card import SliceCard
+from microtome.ui.views.trust_view import TrustView
+from microtome.ui.widgets import EmptyState, button, card, column, empty_stack, holding, label, row, scrolling
 
-_QUIET_MS = 200
+_QUIET_MS = 250  # after the last change, before more than the gallery is read
 _TILES = 8
 _FORM_WIDTH = 392
-_MANY_BYTES = 8e9
 #: A search that varied these would compare what cannot be compared.
 _FIXED = ("unit", "validation", "evaluation", "split", "guard", "seed")
 
 
+class SlicesFace(QWidget):
+    """The page where there is something to cut: settings and what they make at the left, views of it at the right."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.form = Form(desk, "slices", FormOptions(unsearchable=_FIXED))
+        self.makes, self.cut = Makes(), CutControls(desk)
+        self.gallery = LiveGallery()
+        self.state = label("", "muted")
+        self.more = button(tr("Other slices"), kind="small", icon_name="refresh")
+        self.cage, self.coverage = Cage(desk), CoverageView(desk)
+        self.trust, self.sets = TrustView(), SetList(desk)
+        head = row(self.state, None, self.more)
+        pictures = column(head, scrolling(holding(column(self.gallery, None))), margin=GRID, gap=GRID)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(holding(pictures), tr("Gallery"))
+        for view, words in (
+            (self.cage, tr("In space")),
+            (self.coverage, tr("Coverage")),
+            (self.trust, tr("Trust")),
+            (self.sets, tr("Sets")),
+        ):
+            self.tabs.addTab(view, words)
+        go_on = button(tr("On to training"), lambda: desk.open_page("train"), kind="primary", icon_name="train")
+        left = column(
+            card(self.form, heading=tr("What to cut")), card(self.makes, heading=tr("What this makes")), None, gap=2 * GRID
+        )
+        left_area = scrolling(holding(left))
+        left_area.setFixedWidth(_FORM_WIDTH)
+        right = column(self.tabs, self.cut, row(None, self.cut.go, go_on), gap=GRID)
+        right.setStretch(0, 1)
+        whole = row(left_area, right, gap=GRID)
+        whole.setContentsMargins(2 * GRID, 2 * GRID, GRID, GRID)
+        whole.setStretch(1, 1)
+        self.setLayout(whole)
+
+
 class SlicesPage(Page):
-    """Form at the left, gallery and counts at the right."""
+    """Reads in three steps: the gallery at once, what the set would be when the hand rests, its trust after that."""
 
     prefix: ClassVar[str] = "slices"
     icon: ClassVar[str] = "slices"
 
     def __init__(self, desk: Desk, argument: str = "") -> None:
         super().__init__(desk, argument)
-        self._seed, self._size = 0, 0
+        self._seed, self._tab = 0, 0
         self._stack = QStackedWidget()
         self.setLayout(column(self._stack))
-        self._form: Form | None = None
-        self.gallery = Gallery()
-        self.state = label("", "muted")
-        self._facts, self._notes = column(gap=GRID // 2), column(gap=GRID // 2)
+        self.face: SlicesFace | None = None
+        self.card: SliceCard | None = None
+        self.read = GalleryRead()
+        self.look: Outlook | None = None
+        self.trusted: TrustRead | None = None
+        self._chosen = (0, 0)
+        self._galleries: Latest[Asked, GalleryRead] = Latest(desk, self, read_gallery, self._landed, self._failed)
+        self._outlooks: Latest[Asked, Outlook] = Latest(desk, self, read_outlook, self._looked, self._failed)
+        self._trusts: Latest[tuple[Asked, str], TrustRead] = Latest(desk, self, _trust, self._judged, self._unjudged)
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(_QUIET_MS)
-        self._quiet.timeout.connect(self._request)
+        self._quiet.timeout.connect(self._look)
+        desk.cutting.cut.connect(lambda _: self._look())
+
+    @property
+    def gallery(self) -> LiveGallery:
+        """The gallery, where there is something to cut."""
+        assert self.face is not None
+        return self.face.gallery
 
     def title(self) -> str:
         """The tab's words."""
@@ -55,27 +118,32 @@ class SlicesPage(Page):
     def refresh(self, change: Change) -> None:
         """Show the form where there is something to cut; cut new random slices."""
         session = self.desk.session
-        if change & (Change.PROJECT | Change.VOLUMES) or self._form is None:
+        if change & (Change.PROJECT | Change.VOLUMES) or self.face is None:
             self._choose_face(session.project is not None and bool(session.classes()))
-        if self._form is None:
+        if self.face is None:
             return
-        self._form.refresh(change)
+        self.face.form.refresh(change)
         if change & (Change.PROJECT | Change.VOLUMES | Change.RECIPE):
-            self._show_facts()
-            self._quiet.start()
+            self.face.makes.show_plan(self.plan(), session.classes())
+            self.face.cut.show_wanted(self.face.makes.wanted, there=False, possible=True)
+            self._request()
+        if change & (Change.PROJECT | Change.RUNS):
+            self.face.sets.fill()
 
     def _choose_face(self, ready: bool) -> None:
-        if ready and self._form is None:
-            self._form = Form(self.desk, "slices", FormOptions(unsearchable=_FIXED))
-            self._stack.addWidget(self._face(self._form))
-            self._stack.setCurrentIndex(self._stack.count() - 1)
-        elif not ready and (self._form is not None or self._stack.count() == 0):
-            self._form = None
-            while (old := self._stack.widget(0)) is not None:
-                self._stack.removeWidget(old)
-                old.deleteLater()
-            self.gallery, self.state = Gallery(), label("", "muted")
-            self._facts, self._notes = column(gap=GRID // 2), column(gap=GRID // 2)
+        if ready and self.face is None:
+            empty_stack(self._stack)
+            face = self.face = SlicesFace(self.desk)
+            face.more.clicked.connect(self._other)
+            face.gallery.chosen.connect(self._open_tile)
+            face.tabs.setCurrentIndex(self._tab)
+            self._stack.addWidget(face)
+        elif not ready and (self.face is not None or self._stack.count() == 0):
+            self.face, self.look, self.trusted = None, None, None
+            self._quiet.stop()
+            for latest in (self._galleries, self._outlooks, self._trusts):
+                latest.forget()
+            empty_stack(self._stack)
             self._stack.addWidget(self._empty())
 
     def _empty(self) -> QWidget:
@@ -86,74 +154,111 @@ class SlicesPage(Page):
             text, hint = tr("Nothing to cut yet"), tr("Add volumes first: drop them anywhere on this window.")
         return EmptyState("slices", text, hint, ((tr("Go to the volumes"), lambda: self.desk.open_page("volumes")),))
 
-    def _face(self, form: Form) -> QWidget:
-        left = holding(column(card(form, heading=tr("What to cut")), None, margin=0))
-        left_area = scrolling(left)
-        left_area.setFixedWidth(_FORM_WIDTH)
-        more = button(tr("Other slices"), self._other, kind="small", icon_name="refresh")
-        head = row(label(tr("Random slices"), "heading"), self.state, None, more)
-        pictures = QFrame()
-        pictures.setProperty("role", "card")
-        pictures.setLayout(column(head, self.gallery, margin=2 * GRID, gap=GRID))
-        go_on = button(tr("On to training"), lambda: self.desk.open_page("train"), kind="primary", icon_name="train")
-        makes = card(self._facts, self._notes, heading=tr("What this makes"))
-        right = column(pictures, makes, row(None, go_on), None, gap=2 * GRID)
-        right.setContentsMargins(0, 0, GRID, 0)
-        whole = row(left_area, scrolling(holding(right)), gap=2 * GRID)
-        whole.setContentsMargins(2 * GRID, 2 * GRID, GRID, GRID)
-        whole.setStretch(1, 1)
-        return holding(whole)
-
     def plan(self) -> SlicePlan:
         """The settings as they stand."""
         session = self.desk.session
         return SlicePlan(**{name: session.value(f"slices.{name}") for name in session.specs("slices")})
 
-    def _show_facts(self) -> None:
-        plan, classes = self.plan(), self.desk.session.classes()
-        a_class = plan.train + plan.validation + plan.evaluation
-        images = a_class * len(classes)
-        size = images * plan.pixels**2 * 4
-        pixel = length(plan.field_of_view / plan.pixels, plan.unit)
-        clear(self._facts)
-        pairs = [
-            (tr("Classes"), ", ".join(classes)),
-            (tr("Images"), tr("{n} ({k} a class)", n=with_commas(images), k=with_commas(a_class))),
-            (tr("A pixel is"), pixel),
-            (tr("On disk"), tr("about {size}", size=size_of(size))),
-        ]
-        self._facts.addWidget(facts(pairs))
-        self._size = size
+    def asked(self) -> Asked:
+        """The plan with the classes it would cut."""
+        session = self.desk.session
+        project = session.need_project()
+        groups = tuple((c, tuple(v for v in project.volumes if v.class_name == c)) for c in session.classes())
+        return Asked(project, groups, self.plan(), _TILES, self._seed)
+
+    # --- the gallery
 
     def _other(self) -> None:
         self._seed += 1
         self._request()
 
     def _request(self) -> None:
-        project = self.desk.session.project
-        if project is None or self._form is None:
+        assert self.face is not None
+        if not self.read.rows:
+            self.face.state.setText(tr("cutting…"))
+        self._galleries.want(self.asked())
+        self._quiet.start()
+
+    def _landed(self, _asked: Asked, read: GalleryRead) -> None:
+        if self.face is None:
             return
-        groups = tuple((c, tuple(v for v in project.volumes if v.class_name == c)) for c in self.desk.session.classes())
-        request = GalleryRequest(project, groups, self.plan(), _TILES, self._seed)
-        self.state.setText(tr("cutting…"))
-        self.desk.tasks.request(self, "gallery", lambda: read_gallery(request), self._landed, failed=self._failed)
-
-    def _landed(self, read: GalleryRead) -> None:
-        self.gallery.show_rows(read.rows)
+        self.read = read
+        self.face.gallery.show_rows(read.rows)
         wrong = sum(bool(r.problem) for r in read.rows)
-        self.state.setText(tr("{n} classes cannot be cut like this", n=wrong) if wrong else "")
-        clear(self._notes)
-        for sentence in read.warnings:
-            self._notes.addWidget(note(sentence))
-        if self._size > _MANY_BYTES:
-            self._notes.addWidget(note(tr("This is a lot of disk: fewer images or fewer pixels may do.")))
-        if read.independence:
-            several = len(read.independence) > 1
-            words = [
-                f"{', '.join(names)}: {sentence}" if several else sentence for sentence, names in read.independence.items()
-            ]
-            self._notes.addWidget(note("\n".join(words), "good"))
+        self.face.state.setText(tr("{n} classes cannot be cut like this", n=wrong) if wrong else "")
+        if self.card is not None and self.card.isVisible():
+            self._show_tile(0)
 
-    def _failed(self, error: MicrotomeError) -> None:
-        self.state.setText("")
+    def _failed(self, _asked: Asked, error: MicrotomeError) -> None:
+        if self.face is not None:
+            self.face.state.setText("")
         self.desk.report(error)
+
+    def _open_tile(self, r: int, i: int) -> None:
+        self._chosen = (r, i)
+        if self.card is None:
+            self.card = SliceCard(self.desk, self)
+            self.card.step_wanted.connect(self._show_tile)
+        self._show_tile(0)
+        self.card.show()
+        self.card.raise_()
+
+    def _show_tile(self, step: int) -> None:
+        every = [(r, i) for r, tiles in enumerate(self.read.tiles) for i in range(len(tiles))]
+        if self.card is None or not every:
+            return
+        at = every.index(self._chosen) if self._chosen in every else 0
+        self._chosen = every[(at + step) % len(every)]
+        self.card.show_tile(self.read.tiles[self._chosen[0]][self._chosen[1]])
+
+    # --- what the set would be
+
+    def _look(self) -> None:
+        if self.face is not None and self.desk.session.project is not None:
+            self._outlooks.want(self.asked())
+
+    def _looked(self, asked: Asked, look: Outlook) -> None:
+        face = self.face
+        if face is None:
+            return
+        self.look = look
+        there = bool(look.hash) and (asked.project.imagesets / look.hash / "plan.json").is_file()
+        face.makes.show_outlook(look)
+        face.cut.show_wanted(face.makes.wanted, there=there, possible=look.seconds is not None)
+        face.sets.mark(look.hash if there else "")
+        face.cage.show_plan(asked, look.sources)
+        face.coverage.show_plan(asked, look.sources)
+        face.trust.show_lost(look.separation, look.lost)
+        if look.seconds is None:
+            self._judged((asked, ""), TrustRead())
+        else:
+            face.trust.show_state(tr("measuring…"))
+            self._trusts.want((asked, look.hash if there else ""))
+
+    def _judged(self, _asked: tuple[Asked, str], read: TrustRead) -> None:
+        face, look = self.face, self.look
+        if face is None or look is None:
+            return
+        self.trusted = read
+        face.trust.show_state("" if look.seconds is not None else tr("These settings cannot be cut: see the random slices."))
+        face.trust.show_trust(read.leak, read.shortcuts, read.advice, previewed=read.previewed)
+        face.makes.show_notes(read.leak, read.shortcuts, look.lost)
+
+    def _unjudged(self, asked: tuple[Asked, str], error: MicrotomeError) -> None:
+        self._judged(asked, TrustRead())
+        if self.face is not None:
+            self.face.trust.show_state(str(error))
+
+    def keep(self) -> dict[str, Any]:
+        """The tab in front."""
+        return {"tab": self.face.tabs.currentIndex() if self.face is not None else self._tab}
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Take up what `keep` returned."""
+        self._tab = int(kept.get("tab", 0))
+        if self.face is not None:
+            self.face.tabs.setCurrentIndex(self._tab)
+
+
+def _trust(request: tuple[Asked, str], superseded: Superseded) -> TrustRead | None:
+    return None if superseded() else read_trust(*request)

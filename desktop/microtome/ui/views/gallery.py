@@ -6,16 +6,30 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QHelpEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.picture import as_image, grey_levels, levels_of
 
 _LEAST_TILE, _LARGEST_TILE = 68, 144
 _GAP = GRID // 2
 _HEAD = 24
+_STRIP = 3.0  # pixels of a tile in the colour of its set
+_ORDER = ("train", "validation", "evaluation")
+_STEPS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
+
+
+def set_words(set_name: str) -> str:
+    """A set's name in the language in use."""
+    return {"train": tr("Training"), "validation": tr("Validation"), "evaluation": tr("Evaluation")}[set_name]
+
+
+def set_colour(set_name: str) -> str:
+    """A set's colour in the theme in use."""
+    return current().sets[_ORDER.index(set_name)]
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,7 @@ class GalleryRow:
     images: tuple[QImage, ...] = ()
     problem: str = ""
     colour: int | None = None  # the class's place in the colours; None: the row's own
+    strips: tuple[str, ...] = ()  # the set of each image, where that is to be seen
 
 
 def to_images(stack: NDArray[np.float32]) -> tuple[QImage, ...]:
@@ -43,6 +58,7 @@ class Gallery(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[GalleryRow] = []
+        self._at: tuple[int, int] | None = None  # row and number of the tile that is framed
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     def show_rows(self, rows: list[GalleryRow]) -> None:
@@ -86,6 +102,13 @@ class Gallery(QWidget):
         width = max(self.width(), 320)
         return QSize(width, self.heightForWidth(width))
 
+    def tile_area(self, row: int, tile: int) -> QRectF:
+        """Where a tile is painted."""
+        y = sum(self._row_height(r, self.width()) for r in self.rows[:row]) + _HEAD
+        edge = self.tile(self.width())
+        line, place = divmod(tile, self.columns(self.width()))
+        return QRectF(place * (edge + _GAP), y + line * (edge + _GAP), edge, edge)
+
     def paintEvent(self, _event: QPaintEvent) -> None:
         """All rows."""
         theme, painter = current(), QPainter(self)
@@ -98,7 +121,7 @@ class Gallery(QWidget):
                 area = QRectF(0, y + _HEAD, self.width(), self._problem_height(row.problem, self.width()))
                 painter.drawText(area, int(Qt.TextFlag.TextWordWrap), row.problem)
             else:
-                self._paint_tiles(painter, row, y + _HEAD)
+                self._paint_tiles(painter, row, index)
             y += self._row_height(row, self.width())
         painter.end()
 
@@ -118,9 +141,90 @@ class Gallery(QWidget):
         caption = painter.fontMetrics().elidedText(row.caption, Qt.TextElideMode.ElideRight, int(area.width()))
         painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, caption)
 
-    def _paint_tiles(self, painter: QPainter, row: GalleryRow, y: int) -> None:
-        edge, columns = self.tile(self.width()), self.columns(self.width())
+    def _paint_tiles(self, painter: QPainter, row: GalleryRow, index: int) -> None:
         for i, image in enumerate(row.images):
-            line, column = divmod(i, columns)
-            area = QRectF(column * (edge + _GAP), y + line * (edge + _GAP), edge, edge)
+            area = self.tile_area(index, i)
             painter.drawImage(area, image)
+            if row.strips:
+                strip = QRectF(area.left(), area.bottom() - _STRIP, area.width(), _STRIP)
+                painter.fillRect(strip, QColor(set_colour(row.strips[i])))
+            if self._at == (index, i):
+                painter.setPen(QPen(QColor(current().accent), 2))
+                painter.drawRect(area.adjusted(1, 1, -1, -1))
+
+
+class LiveGallery(Gallery):
+    """A gallery whose tiles can be chosen by mouse or keys."""
+
+    chosen = Signal(int, int)  # row and tile
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName(tr("Random slices"))
+        self.setAccessibleDescription(tr("Arrow keys choose a slice, Enter opens it"))
+
+    def tile_at(self, position: QPointF) -> tuple[int, int] | None:
+        """Row and number of the tile under a point of the widget."""
+        for r, row in enumerate(self.rows):
+            for i in range(len(row.images)):
+                if self.tile_area(r, i).contains(position):
+                    return (r, i)
+        return None
+
+    def _point(self, at: tuple[int, int] | None) -> None:
+        if at != self._at:
+            self._at = at
+            self.setCursor(Qt.CursorShape.PointingHandCursor if at is not None else Qt.CursorShape.ArrowCursor)
+            self.update()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Frame the tile under the mouse."""
+        self._point(self.tile_at(event.position()))
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Frame none."""
+        super().leaveEvent(event)
+        self._point(None)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Frame none."""
+        super().focusOutEvent(event)
+        self._point(None)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Choose the tile."""
+        at = self.tile_at(event.position()) if event.button() == Qt.MouseButton.LeftButton else None
+        if at is not None:
+            self.chosen.emit(*at)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Go from tile to tile; Enter or the space bar chooses."""
+        known = [(r, i) for r, row in enumerate(self.rows) for i in range(len(row.images))]
+        if known and event.key() in _STEPS:
+            self._point(known[0] if self._at not in known else self._beside(known, _STEPS[Qt.Key(event.key())]))
+        elif self._at in known and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.chosen.emit(*self._at)
+        else:
+            super().keyPressEvent(event)
+
+    def _beside(self, known: list[tuple[int, int]], step: tuple[int, int]) -> tuple[int, int]:
+        assert self._at is not None
+        if step[0] == 0:
+            return known[min(max(known.index(self._at) + step[1], 0), len(known) - 1)]
+        here = self.tile_area(*self._at).center()
+        there = [k for k in known if (self.tile_area(*k).center().y() - here.y()) * step[0] > 1]
+        return min(there, key=lambda k: (self.tile_area(*k).center() - here).manhattanLength(), default=self._at)
+
+    def event(self, event: QEvent) -> bool:
+        """Say the set of a tile."""
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            at = self.tile_at(QPointF(event.pos()))
+            strips = self.rows[at[0]].strips if at is not None else ()
+            words = (
+                tr("From the block of {name}: click to see it large", name=set_words(strips[at[1]])) if at and strips else ""
+            )
+            QToolTip.showText(event.globalPos(), words, self)
+            return True
+        return super().event(event)
