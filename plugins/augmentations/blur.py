@@ -23,17 +23,18 @@ def blur(
     """Each image smoothed by a Gaussian of a width of its own, between nothing and the largest."""
     import torch
 
-    width, coin = torch.rand(2, len(images), 1, 1, generator=generator, device=images.device)
+    width, coin = torch.rand(2, len(images), 1, generator=generator, device=images.device)
     width = (sigma * width).clamp(min=1e-2)
 
     def weights(edge: int) -> torch.Tensor:
-        """(n, edge, edge): how much of pixel j comes to pixel i, from itself and its reflections at both edges."""
-        there = torch.arange(edge, device=images.device, dtype=images.dtype)
-        here = there.view(-1, 1)
-        found = sum(torch.exp(-0.5 * ((here - image) / width) ** 2) for image in (there, -1 - there, 2 * edge - 1 - there))
-        assert isinstance(found, torch.Tensor)
-        return found / found.sum(dim=-1, keepdim=True)
+        """(n, 1, edge, edge): how much of pixel j comes to pixel i, from itself and its reflections at both edges."""
+        place = torch.arange(edge, device=images.device)
+        here = place.view(-1, 1)
+        gauss = torch.exp(-0.5 * (torch.arange(2 * edge, device=images.device) / width) ** 2)  # (n, distance)
+        found = gauss[:, (here - place).abs()] + gauss[:, here + place + 1] + gauss[:, 2 * edge - 1 - here - place]
+        return (found / found.sum(dim=-1, keepdim=True)).unsqueeze(1)
 
     # A product with a matrix for each axis: one kernel an image, edges included, whatever its width.
-    height, across = weights(images.shape[-2]).unsqueeze(1), weights(images.shape[-1]).unsqueeze(1)
-    return torch.where((coin < share).unsqueeze(1), height @ images @ across.transpose(-1, -2), images)
+    down = weights(images.shape[-2])
+    across = down if images.shape[-1] == images.shape[-2] else weights(images.shape[-1])
+    return torch.where(coin.view(-1, 1, 1, 1) < share, down @ images @ across.transpose(-1, -2), images)

@@ -20,6 +20,7 @@ from microtome.ui.widgets import button, column, label, row
 
 _WORDS = {
     "reader": "Readers",
+    "transform": "Corrections",
     "generator": "Simulated structures",
     "network": "Networks",
     "augmentation": "Augmentations",
