@@ -15,6 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - its customary name
 from microtome.errors import PluginError
 from microtome.plugin import Plugin
 from microtome.registry import registry
+from microtome.training.data import statistics
 from microtome.training.spec import TrainingSpec
 
 SYMMETRIES = "symmetries"
@@ -140,3 +141,17 @@ def augmenter(
     """The augmentations of a training, told what is black and white in its training images (n, h, w) where one asks."""
     steps = steps_of(settings)
     return Augmenter(steps, greys_of(images, indices, mean, deviation) if needs_greys(steps) else Greys())
+
+
+def augmented(
+    images: NDArray[np.float32], labels: NDArray[np.int64], settings: TrainingSpec, *, seed: int
+) -> tuple[NDArray[np.float32], bool]:
+    """Some images (n, h, w) as one batch of a training that knows no others, and whether their labels were mixed."""
+    every = np.arange(len(images))
+    mean, deviation = statistics(images, every)
+    chain = augmenter(settings, images, every, mean=mean, deviation=deviation)
+    batch = torch.from_numpy((images - np.float32(mean)) / np.float32(deviation)).unsqueeze(1)
+    generator = torch.Generator().manual_seed(seed)
+    found, targets = chain(batch, torch.from_numpy(labels), generator, int(labels.max()) + 1)
+    looks: NDArray[np.float32] = found[:, 0].numpy() * np.float32(deviation) + np.float32(mean)
+    return looks, targets.ndim > 1

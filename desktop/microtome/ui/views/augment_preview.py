@@ -106,22 +106,13 @@ def _cut(request: PreviewRequest) -> Cut:
 
 def _augmented(cut: Cut, training: TrainingSpec, seed: int) -> tuple[NDArray[np.float32], bool]:
     """All slices (n, h, w) of all classes as one batch of a training, and whether their labels are mixed."""
+    from microtome.training.augment import augmented
+
     images = np.concatenate(cut.images)
     if len(images) == 0:
         return images, False
-    import torch
-
-    from microtome.training.augment import augmenter
-    from microtome.training.data import statistics
-
-    every = np.arange(len(images))
-    mean, deviation = statistics(images, every)
     labels = np.repeat(np.arange(len(cut.images)), [len(part) for part in cut.images])
-    chain = augmenter(training, images, every, mean=mean, deviation=deviation)
-    batch = torch.from_numpy((images - np.float32(mean)) / np.float32(deviation)).unsqueeze(1)
-    found, targets = chain(batch, torch.from_numpy(labels), torch.Generator().manual_seed(seed), len(cut.images))
-    augmented: NDArray[np.float32] = found[:, 0].numpy() * np.float32(deviation) + np.float32(mean)
-    return augmented, targets.ndim > 1
+    return augmented(images, labels, training, seed=seed)
 
 
 class AugmentPreview(QWidget):
