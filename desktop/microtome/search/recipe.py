@@ -15,11 +15,13 @@ from microtome.fields import fields_of, fill, option, section
 from microtome.plugin import Space
 from microtome.registry import registry
 from microtome.search.space import space_from_table
-from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
+from microtome.slices.allotment import shares_of
+from microtome.slices.flat import labels_of
+from microtome.slices.plan import ClassSource, Micrographs, SimulatedSource, SlicePlan, VolumeSource
 from microtome.store.atomic import explain
 from microtome.training.spec import NetworkChoice, TrainingSpec, training_settings, with_augmentation
 
-SECTIONS = ("class", "slices", "network", "training", "search")
+SECTIONS = ("class", "slices", "micrographs", "network", "training", "search")
 _SEARCHED = ("slices", "network", "training", "augmentation")  # what the names of a search's axes begin with
 
 
@@ -52,6 +54,7 @@ class Recipe:
 
     classes: tuple[ClassSource, ...] = ()
     slices: SlicePlan = field(default_factory=SlicePlan)
+    micrographs: Micrographs = field(default_factory=Micrographs)
     network: NetworkChoice = field(default_factory=NetworkChoice)
     training: TrainingSpec = field(default_factory=TrainingSpec)
     search: SearchSpec | None = None
@@ -144,7 +147,14 @@ def _simulated(item: Any, where: str) -> list[SimulatedSource]:
     ]
 
 
-def _class(item: Any, number: int, base: Path | None) -> ClassSource:
+def _micrographs(table: dict[str, Any], base: Path | None) -> Micrographs:
+    found = section(Micrographs, table, "micrographs")
+    if found.shares:
+        shares_of(found.shares)  # says what is wrong with them before anything is opened
+    return replace(found, labels=_path(base, found.labels)) if found.labels else found
+
+
+def _class(item: Any, number: int, base: Path | None, micrographs: Micrographs) -> ClassSource:
     table = _table(item, "class")
     _known(table, ("name", "volumes", "images", "simulate"), f"class {number}")
     name = table.get("name")
@@ -154,7 +164,7 @@ def _class(item: Any, number: int, base: Path | None) -> ClassSource:
     volumes = tuple(_volume(v, where, base) for v in _list(table.get("volumes", []), f"volumes of {where}"))
     simulated = tuple(s for t in _list(table.get("simulate", []), f"simulate of {where}") for s in _simulated(t, where))
     images = tuple(_path(base, str(i)) for i in _list(table.get("images", []), f"images of {where}"))
-    return ClassSource(name=name, volumes=volumes, simulated=simulated, images=images)
+    return ClassSource(name=name, volumes=volumes, simulated=simulated, images=images, micrographs=micrographs)
 
 
 def _search(table: dict[str, Any]) -> SearchSpec:
@@ -169,7 +179,10 @@ def _search(table: dict[str, Any]) -> SearchSpec:
 def parse(data: Mapping[str, Any], base: Path | None = None) -> Recipe:
     """Check a recipe given as a dict; relative paths are taken from `base`. Raises a MicrotomeError naming the item."""
     _known(data, SECTIONS, "the recipe")
-    classes = tuple(_class(c, i + 1, base) for i, c in enumerate(_list(data.get("class", []), "class")))
+    micrographs = _micrographs(_table(data.get("micrographs", {}), "micrographs"), base)
+    classes = tuple(_class(c, i + 1, base, micrographs) for i, c in enumerate(_list(data.get("class", []), "class")))
+    if not classes and micrographs.labels:
+        classes = tuple(ClassSource(name=name, micrographs=micrographs) for name in labels_of(micrographs).classes)
     names = [c.name for c in classes]
     for name in names:
         if names.count(name) > 1:
@@ -179,6 +192,7 @@ def parse(data: Mapping[str, Any], base: Path | None = None) -> Recipe:
     recipe = Recipe(
         classes=classes,
         slices=section(SlicePlan, _table(data.get("slices", {}), "slices"), "slices"),
+        micrographs=micrographs,
         network=NetworkChoice(name=choice, parameters=network_parameters(choice, network)),
         training=training_settings(_table(data.get("training", {}), "training")),
         search=_search(_table(data["search"], "search")) if "search" in data else None,
@@ -202,7 +216,7 @@ def check_space(recipe: Recipe) -> None:
 def require_classes(recipe: Recipe) -> None:
     """Raise InputError where the classes cannot be trained on: fewer than two, or one without data."""
     for source in recipe.classes:
-        if not (source.volumes or source.simulated or source.images):
+        if not source.has_data:
             raise InputError(f"Class “{source.name}” has no volumes.", "Give it a volume, images or a structure to simulate.")
     if len(recipe.classes) < 2:
         count = "only one class" if recipe.classes else "no class"
@@ -240,6 +254,8 @@ def to_table(recipe: Recipe) -> dict[str, Any]:
         "network": {"name": recipe.network.name, **recipe.network.parameters},
         "training": asdict(recipe.training),
     }
+    if recipe.micrographs != Micrographs():
+        table["micrographs"] = asdict(recipe.micrographs)
     if recipe.search is not None:
         values = {name: getattr(recipe.search, name) for name in fields_of(SearchSpec)}
         table["search"] = {**values, "space": dict(recipe.search.table)}

@@ -20,14 +20,16 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError, MicrotomeError
 from microtome.slices import audit, trust
-from microtome.slices.drawing import draw
+from microtome.slices.drawing import Drawn, draw
 from microtome.slices.geometry import Array, Grid, normals
 from microtome.slices.grey import Grey, Quantiles, grey_of, normalise, pooled
+from microtome.slices.looking import look
+from microtome.slices.micrographs import Arrangement, cut_places
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan
 from microtome.slices.planned import blocks_of, counts_by_volume, generators
 from microtome.slices.sampler import Sampler
-from microtome.slices.source import Member, identity, members
-from microtome.slices.split import SETS, Blocks, counts_of
+from microtome.slices.source import Member
+from microtome.slices.split import SETS, Blocks, counts_of, whole
 from microtome.slices.twins import Fingerprint
 from microtome.store.atomic import explain, write_json
 from microtome.volumes.volume import Volume
@@ -35,6 +37,7 @@ from microtome.volumes.volume import Volume
 VERSION = 1  # of plan.json
 _ALGORITHM = 2  # grows when the same plan gives other images: old sets are then not found again
 _CHUNK_BYTES = 32 * 2**20
+_PRINTS = 500  # volumes that are looked at for copies under other names
 _COLUMNS = (
     *("number", "set", "class", "volume", "centre_z", "centre_y", "centre_x", "normal_z", "normal_y", "normal_x"),
     *("down_z", "down_y", "down_x", "right_z", "right_y", "right_x", "mean_grey"),
@@ -59,6 +62,20 @@ class Request:
     classes: tuple[str, ...]
     members: tuple[tuple[Member, ...], ...]  # by class
     identities: tuple[tuple[str, ...], ...]
+    said: tuple[str, ...] = ()  # of what was left out or guessed
+    arrangement: Arrangement | None = None  # of micrographs
+
+    @property
+    def total(self) -> int:
+        """Images in all."""
+        return self.arrangement.total if self.arrangement else len(self.classes) * sum(counts_of(self.plan).values())
+
+    def counts(self, label: int) -> list[dict[str, int]]:
+        """Images by set of each member of a class."""
+        if self.arrangement is None:
+            return counts_by_volume(self.plan, len(self.members[label]))
+        shares = [self.arrangement.shares.get((label, number)) for number in range(len(self.members[label]))]
+        return [{} if share is None else {share.set_name: share.count} for share in shares]
 
 
 @dataclass(kw_only=True)
@@ -72,6 +89,7 @@ class Piece:
     grid: Grid
     blocks: Blocks
     counts: dict[str, int]  # images by set
+    centres: Array | None = None  # (n, 3) of the images of a micrograph, which serves one set; None: drawn at random
     grey: Grey = field(default_factory=lambda: Grey(0.0, 0.0))
 
 
@@ -102,37 +120,35 @@ def identify(classes: tuple[ClassSource, ...], plan: SlicePlan, progress: Progre
 
     Checks what can be known before cutting: voxel sizes, and that slices fit into the files' blocks.
     """
-    everyone = tuple(tuple(members(c)) for c in classes)
-    if not everyone:
+    if not classes:
         raise InputError("There is no class to cut.", "Add a class with volumes.")
-    total, done = sum(map(len, everyone)), 0
-    identities: list[tuple[str, ...]] = []
-    for source, group in zip(classes, everyone, strict=True):
-        found: list[str] = []
-        for number, member in enumerate(group):
-            progress("opening volumes", done, total, "volumes")
-            _check(should_stop)
-            volume = None if isinstance(member.source, SimulatedSource) else member.open()
-            if volume is not None:
-                blocks_of(volume, plan, volumes=len(group), number=number, name=member.name)
-            found.append(identity(member, volume))
-            if found[-1] in found[:-1]:
-                twin = group[found.index(found[-1])].name
-                raise InputError(
-                    f"{twin} and {member.name} of class “{source.name}” hold the same data.",
-                    "Remove one: the sets would not be independent.",
-                )
-            done += 1
-        identities.append(tuple(found))
-    progress("opening volumes", total, total, "volumes")
+
+    def step(done: int, total: int) -> None:
+        progress("opening volumes", done, total, "volumes")
+        _check(should_stop)
+
+    looked = look(classes, plan, step)
     names = tuple(c.name for c in classes)
-    digest = digest_of(plan, names, identities)
-    return Request(hash=digest, plan=plan, classes=names, members=everyone, identities=tuple(identities))
+    arranged = [] if looked.arrangement is None else looked.arrangement.signature()
+    return Request(
+        hash=digest_of(plan, names, looked.identities, arranged),
+        plan=plan,
+        classes=names,
+        members=tuple(tuple(group) for group in looked.members),
+        identities=tuple(tuple(group) for group in looked.identities),
+        said=tuple(looked.said),
+        arrangement=looked.arrangement,
+    )
 
 
-def digest_of(plan: SlicePlan, classes: Sequence[str], identities: Sequence[Sequence[str]]) -> str:
-    """The hash of the image set of a plan: classes by name, the data of each by what `identity` says of them."""
-    what = [_ALGORITHM, plan.to_json(), [[c, list(i)] for c, i in zip(classes, identities, strict=True)]]
+def digest_of(
+    plan: SlicePlan, classes: Sequence[str], identities: Sequence[Sequence[str]], arranged: Sequence[Any] = ()
+) -> str:
+    """The hash of the image set of a plan: classes by name, the data of each by what `identity` says of them.
+
+    `arranged`: the signature of the arrangement of micrographs, where there is one.
+    """
+    what = [_ALGORITHM, plan.to_json(), [[c, list(i)] for c, i in zip(classes, identities, strict=True)], *arranged]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -144,7 +160,7 @@ def _check(should_stop: Stop) -> None:
 def cut_all(request: Request, target: Path, progress: Progress, should_stop: Stop) -> None:
     """Cut what was asked into the folder `target`, which appears when all is there."""
     plan = request.plan
-    total = len(request.classes) * sum(counts_of(plan).values())
+    total = request.total
     tally, reference = Tally(), _reference(request, progress, should_stop)
     with _appearing(target) as part:
         with open(part / "images.npy", "wb") as images, open(part / "index.csv", "w", encoding="utf-8", newline="") as index:
@@ -167,7 +183,7 @@ def _pieces(request: Request, progress: Progress, should_stop: Stop) -> Iterator
     simulated = sum(isinstance(m.source, SimulatedSource) for group in request.members for m in group)
     done = 0
     for label, group in enumerate(request.members):
-        counts = counts_by_volume(request.plan, len(group))
+        counts = request.counts(label)
         for number, member in enumerate(group):
             if not any(counts[number].values()):
                 continue
@@ -175,10 +191,21 @@ def _pieces(request: Request, progress: Progress, should_stop: Stop) -> Iterator
             if isinstance(member.source, SimulatedSource):
                 progress("simulating structures", done, simulated, "structures")
                 done += 1
-            volume = member.open()
-            grid, blocks = blocks_of(volume, request.plan, volumes=len(group), number=number, name=member.name)
-            counted = counts[number]
-            yield Piece(label=label, number=number, name=member.name, volume=volume, grid=grid, blocks=blocks, counts=counted)
+            yield _piece(request, label, number, counts[number])
+
+
+def _piece(request: Request, label: int, number: int, counts: dict[str, int]) -> Piece:
+    group = request.members[label]
+    member, plan = group[number], request.plan
+    volume, name = member.open(), member.name
+    centres: Array | None = None
+    if request.arrangement is None:
+        grid, blocks = blocks_of(volume, plan, volumes=len(group), number=number, name=name)
+    else:
+        share = request.arrangement.shares[label, number]
+        grid, centres = share.grid, share.centres
+        blocks = whole(volume.shape, grid, plan, share.set_name, name=name)
+    return Piece(label=label, number=number, name=name, volume=volume, grid=grid, blocks=blocks, counts=counts, centres=centres)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +225,7 @@ def _reference(request: Request, progress: Progress, should_stop: Stop) -> Quant
     groups: list[list[Grey]] = []
     for done, group in enumerate(request.members):
         progress("measuring grey values", done, len(request.members), "classes")
-        counts = counts_by_volume(request.plan, len(group))
+        counts = request.counts(done)
         groups.append([])
         for number, member in enumerate(group):
             _check(should_stop)
@@ -211,17 +238,16 @@ def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, reference: Quantiles
     piece.grey = grey_of(piece.volume, name=piece.name)
     sampler = Sampler.of(piece.volume, piece.grid, plan)
     tally.volumes.append(_volume_record(piece))
-    # What is simulated from different seeds is no copy.
-    tally.prints.append(Fingerprint.of(piece.volume) if piece.volume.structure is None else None)
+    # What is simulated from different seeds is no copy; thousands of micrographs are compared by their images alone.
+    compared = piece.volume.structure is None and len(tally.prints) < _PRINTS
+    tally.prints.append(Fingerprint.of(piece.volume) if compared else None)
     size = max(1, _CHUNK_BYTES // (4 * piece.grid.size**2))
     for name in SETS:
         wanted = piece.counts.get(name, 0)
         for start in range(0, wanted, size):
             _check(should_stop)
             indices = range(start, min(start + size, wanted))
-            rngs = generators(plan, label=piece.label, number=piece.number, set_name=name, indices=indices)
-            box, contrast = piece.blocks.boxes[name], plan.reject * piece.grey.deviation
-            drawn = draw(sampler, [box] * len(rngs), rngs, contrast=contrast, name=piece.name)
+            drawn = _drawn(piece, sampler, name, indices, plan)
             tally.count(tally.redrawn, piece.name, drawn.nonfinite)
             tally.count(tally.empty, piece.name, drawn.empty)
             tally.count(tally.constant, piece.name, int((np.ptp(drawn.images, axis=(1, 2)) == 0).sum()))
@@ -233,6 +259,14 @@ def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, reference: Quantiles
                 centres=drawn.centres,
                 axes=drawn.axes,
             )
+
+
+def _drawn(piece: Piece, sampler: Sampler, set_name: str, indices: range, plan: SlicePlan) -> Drawn:
+    if piece.centres is not None:
+        return cut_places(sampler, piece.centres[indices.start : indices.stop], name=piece.name)
+    rngs = generators(plan, label=piece.label, number=piece.number, set_name=set_name, indices=indices)
+    box, contrast = piece.blocks.boxes[set_name], plan.reject * piece.grey.deviation
+    return draw(sampler, [box] * len(rngs), rngs, contrast=contrast, name=piece.name)
 
 
 def _write(chunk: _Chunk, images: IO[bytes], writer: Any, classes: tuple[str, ...], tally: Tally) -> None:
@@ -278,15 +312,22 @@ def _trust(request: Request, tally: Tally, volumes: list[dict[str, Any]], part: 
     return trust.assess(request.plan, volumes, cut, tally.prints)
 
 
+def _pixel_size(request: Request, tally: Tally) -> tuple[float, str, list[str]]:
+    arrangement = request.arrangement
+    if arrangement is not None and arrangement.settings.fit in ("resize", "stretch"):
+        return arrangement.pixel_size(tally.volumes)
+    return *audit.pixel_size(request.plan, tally.volumes), []
+
+
 def _summary(request: Request, tally: Tally, part: Path) -> dict[str, Any]:
-    pixel_size, unit = audit.pixel_size(request.plan, tally.volumes)
+    pixel_size, unit, more = _pixel_size(request, tally)
     volumes = [{**v, "class": request.classes[v["label"]]} for v in tally.volumes]
-    warnings = audit.warnings(request.plan, request.classes, volumes)
+    warnings = [*request.said, *more, *audit.warnings(request.plan, request.classes, volumes)]
     warnings += audit.same_data(request.classes, request.identities, [[m.name for m in g] for g in request.members])
     warnings += audit.oddities(tally.redrawn, tally.constant)
     warnings += audit.rejected(tally.empty, Counter(volumes[k]["name"] for k in tally.places))
     warnings += trust.content_warnings(volumes)
-    found = _trust(request, tally, volumes, part)
+    found, arrangement = _trust(request, tally, volumes, part), request.arrangement
     warnings += [found.leak.words()] if found.leak.verdict != "independent" else []
     warnings += found.warnings
     warnings += audit.brightness(request.plan, request.classes, tally.sets, tally.labels, tally.means)
@@ -297,7 +338,8 @@ def _summary(request: Request, tally: Tally, part: Path) -> dict[str, Any]:
         "volumes": volumes,
         "pixel_size": pixel_size,
         "unit": unit,
-        "independence": audit.independence(volumes),
+        "independence": audit.independence(volumes) + ("" if arrangement is None else f" {arrangement.independence()}"),
+        "micrographs": None if arrangement is None else asdict(arrangement.settings),
         "leak": found.leak.to_json(),
         "shortcuts": list(found.shortcuts),
         "rejected": tally.empty,

@@ -29,6 +29,40 @@ class SimulatedSource:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Micrographs:
+    """How images that are 2-D already become those of an image set: [micrographs] of a recipe."""
+
+    fit: str = option(
+        "cut",
+        choices=("cut", "tile", "resize", "stretch"),
+        label="Make images by",
+        help="Cuts at random places, or tiles side by side, of the field of view; or the whole, brought to size: "
+        "its middle square, or all of it stretched",
+    )
+    overlap: float = option(
+        0.0, 0, 0.95, label="Overlap of tiles", help="Part of a tile's edge that the next one covers too; one image, one set"
+    )
+    shares: str = option(
+        "",
+        label="Shares",
+        help="Of the images for training/validation/evaluation, as 60/20/20; 76/24 takes validation from the 76; "
+        "empty: as the counts of images",
+    )
+    group: str = option(
+        "",
+        label="Group by",
+        help="What in a path tells a specimen or a day, which stays in one set: “folder”, or a pattern like specimen(\\d+)",
+    )
+    data_bar: int = option(-1, -1, 100_000, unit="px", label="Data bar", help="Rows left out at the bottom; −1: what is found")
+    masks: bool = option(True, label="Leave out masks", help="Masks beside the images, known by name and content")
+    labels: str = option("", label="Table of labels", help="CSV file: each image's class and, if wanted, specimen, day and set")
+    image_column: str = option("", advanced=True, label="Column of images", help="Of the table; empty: guessed, and said")
+    class_column: str = option("", advanced=True, label="Column of classes", help="Of the table; empty: guessed, and said")
+    group_columns: str = option("", advanced=True, label="Columns of groups", help="Of the table, with commas; empty: guessed")
+    set_column: str = option("", advanced=True, label="Column of sets", help="Of the table; empty: guessed, and said")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassSource:
     """A class: its name and where its images come from (volumes, simulated structures, or 2-D images)."""
 
@@ -36,6 +70,12 @@ class ClassSource:
     volumes: tuple[VolumeSource, ...] = ()
     simulated: tuple[SimulatedSource, ...] = ()
     images: tuple[str, ...] = ()
+    micrographs: Micrographs = field(default_factory=Micrographs)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything to cut; a table of labels may name the images of a class."""
+        return bool(self.volumes or self.simulated or self.images or self.micrographs.labels)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome import __version__
-from microtome.errors import FileError, InputError
+from microtome.errors import InputError
 from microtome.registry import registry
 from microtome.slices.content import content_of
 from microtome.slices.correlation import correlation_of
+from microtome.slices.databar import bar_height
 from microtome.slices.drawing import draw
+from microtome.slices.flat import image_files as image_files
+from microtome.slices.flat import micrographs_of
 from microtome.slices.geometry import Array, Grid, spacing_in_voxels
 from microtome.slices.grey import Grey, Quantiles, grey_of, normalise
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
 from microtome.slices.sampler import Sampler
 from microtome.slices.split import SETS, Blocks, Box, separate
-from microtome.volumes.folder import images_in, natural
 from microtome.volumes.read import open_volume
 from microtome.volumes.simulate import simulate, voxelise
 from microtome.volumes.units import VOXEL
@@ -31,15 +32,24 @@ from microtome.volumes.volume import Volume
 
 _WHOLE = 256 * 2**20  # bytes: smaller volumes are identified by all their voxels, larger ones by every few planes
 _PLANES = 64
+DATA_BAR = "data bar"
+"""The key in a volume's metadata of how many rows were left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One volume of a class before it is opened; `flat`: a micrograph, cut in its own plane only."""
+    """One volume of a class before it is opened; `flat`: a micrograph, cut in its own plane only.
+
+    Of a micrograph `data_bar` rows at the bottom are left out (−1: those that are found); `groups` and `set_name` say with
+    what it must stay together, and its set where a table gives it.
+    """
 
     name: str
     source: VolumeSource | SimulatedSource
     flat: bool = False
+    data_bar: int = 0
+    groups: tuple[str, ...] = ()
+    set_name: str = ""
 
     def open(self) -> Volume:
         """Open the file (its header), or simulate the structure (seconds)."""
@@ -55,33 +65,48 @@ class Member:
                 f"{self.name} holds {volume.shape[0]} pages; a micrograph is one image.",
                 "List it under volumes, or save each page as a file of its own.",
             )
-        return volume
+        return self._without_bar(volume) if self.flat and self.data_bar else volume
+
+    def _without_bar(self, volume: Volume) -> Volume:
+        image = volume[0]
+        rows = bar_height(image, self.data_bar, name=self.name)
+        if not rows:
+            return volume
+        words = f"A data bar of {rows} px at the bottom was left out."
+        return replace(
+            volume,
+            voxels=np.ascontiguousarray(image[None, :-rows]),
+            findings=(*volume.findings, words),
+            metadata={**volume.metadata, DATA_BAR: rows},
+            _kept=None,
+        )
 
 
 def members(source: ClassSource) -> list[Member]:
     """The volumes, structures and micrographs of a class, not opened; InputError where there are none."""
+    return gathered(source)[0]
+
+
+def gathered(source: ClassSource) -> tuple[list[Member], list[str]]:
+    """`members`, and what was left out or guessed on the way, in words."""
     found = [Member(name=Path(v.path).name or v.path, source=v) for v in source.volumes]
     found += [Member(name=f"{s.kind}, seed {s.seed}", source=s) for s in source.simulated]
-    for pattern in source.images:
-        found += [Member(name=f.name, source=VolumeSource(path=str(f)), flat=True) for f in image_files(pattern)]
+    flat, said = micrographs_of(source)
+    for one in flat:
+        size = None if one.pixel_size is None else (one.pixel_size,) * 3
+        found.append(
+            Member(
+                name=one.path.name,
+                source=VolumeSource(path=str(one.path), voxel_size=size, unit=one.unit),
+                flat=True,
+                data_bar=source.micrographs.data_bar,
+                groups=one.groups,
+                set_name=one.set_name,
+            )
+        )
     if not found:
         raise InputError(f"Class “{source.name}” has no volumes.", "Give it a volume, images or a structure to simulate.")
-    return found
-
-
-def image_files(pattern: str) -> list[Path]:
-    """The image files of a folder, a glob pattern or a single path, in natural order; FileError where there are none."""
-    path = Path(pattern)
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        files = images_in(path)
-    else:
-        # Path.glob takes no absolute patterns.
-        files = sorted((Path(f) for f in glob.glob(pattern, recursive=True) if Path(f).is_file()), key=natural)  # noqa: PTH207
-    if not files:
-        raise FileError(f"There are no images at {pattern}.", "Give a folder of images, or a pattern like folder/*.tif.")
-    return files
+    return found, said
 
 
 def open_class(source: ClassSource) -> list[Volume]:
