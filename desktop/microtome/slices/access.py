@@ -6,6 +6,7 @@ What a volume is decides the way and the time, never the result: all ways end in
 from __future__ import annotations
 
 import mmap
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,18 +31,38 @@ _FAR = 1e9  # voxels; beyond, rounding is no longer small against a voxel
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Slices to cut: centres (n, 3), vectors (n, 2, 3) from pixel to pixel, where they go (n, h, w), what is outside."""
+    """Slices to cut: centres (n, 3), vectors (n, 2, 3) from pixel to pixel, where they go (n, h, w), what is outside.
+
+    `which` (n,): the slice of `out` that each pose is for, where they are in another order.
+    """
 
     centres: NDArray[np.float64]
     steps: NDArray[np.float64]
     out: NDArray[np.float32]
     outside: int
+    which: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, centres: NDArray[np.float64], steps: NDArray[np.float64], out: NDArray[np.float32], outside: int) -> Job:
+        """A job whose poses are in the order of their places: what one slice brought near is still there for the next."""
+        near = np.clip(centres // EDGE, -1, 2**20).astype(np.int64) + 1
+        which = np.argsort(_curve(near), kind="stable")
+        return cls(centres=centres[which], steps=steps[which], out=out, outside=outside, which=which)
 
     @property
     def tile(self) -> Tile:
         """All of it."""
         n, h, w = self.out.shape
         return (0, n, 0, h, 0, w)
+
+
+def _curve(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers (n,) of places (n, 3), whole numbers from 0, along Morton's curve: what is near on it is near in space."""
+    found = np.zeros(len(places), np.int64)
+    for bit in range(21):
+        for axis in range(3):
+            found |= (places[:, axis] >> bit & 1) << (3 * bit + 2 - axis)
+    return found
 
 
 def fill(volume: NDArray[Any] | Volume, job: Job, workers: int) -> None:
@@ -102,7 +123,25 @@ def _run(voxels: Any, shape: Shape, origin: Shape, job: Job, tile: Tile, planes:
     # Compiled code is loaded when first needed: it costs the start of a program half a second.
     from microtome.slices import kernel
 
-    kernel.slices(voxels, shape, origin, job.centres, job.steps, job.out, tile, planes, job.outside)
+    pairs, strides = _pairs(voxels)
+    poses = (job.centres, job.steps, job.which)
+    kernel.slices(voxels, pairs, strides, shape, origin, poses, job.out, tile, planes, job.outside)
+
+
+def _pairs(voxels: Any) -> tuple[NDArray[Any], Shape]:
+    """The memory of an array as numbers of two voxels, one at each byte, and its strides in bytes, for kernel.slices.
+
+    The strides are 0 where it cannot be read so: in bricks, of the other byte order, wider than 32 bits, or where neighbours
+    along x do not lie side by side.
+    """
+    plain = isinstance(voxels, np.ndarray) and voxels.ndim == 3 and voxels.itemsize <= 4 and sys.byteorder == "little"
+    pair = np.dtype(f"u{2 * voxels.itemsize}") if plain else np.dtype(np.uint16)
+    if plain and min(voxels.shape) > 1 and voxels.strides[2] == voxels.itemsize and min(voxels.strides) > 0:
+        span = sum((n - 1) * s for n, s in zip(voxels.shape, voxels.strides, strict=True)) + voxels.itemsize
+        bytes_ = np.lib.stride_tricks.as_strided(voxels.view(np.uint8), (span,), (1,), writeable=False)
+        return np.ndarray((span - pair.itemsize + 1,), pair, bytes_.data, strides=(1,)), voxels.strides
+    # As read-only and as little aligned, so that the compiled code is the same.
+    return np.ndarray((2,), pair, bytes(pair.itemsize + 1), strides=(1,)), (0, 0, 0)
 
 
 # --- where the voxels lie

@@ -71,7 +71,7 @@ def sample(
     voxels = voxels_of(volume)
     out = np.empty((len(places), h, w), np.float32)
     if out.size:
-        fill(voxels, Job(centres=places, steps=vectors, out=out, outside=_MODES[outside]), workers)
+        fill(voxels, Job.of(places, vectors, out, _MODES[outside]), workers)
     return out
 
 

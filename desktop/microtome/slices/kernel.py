@@ -2,7 +2,8 @@
 
 The voxels may lie as an array (z, y, x), as one of the other byte order (a pair of its bits and an example of what they mean),
 or in bricks (bz, by, bx, 64, 64, 64); an array may be a part of the volume that begins at `origin`. The arithmetic is the same
-for all, so that the results are, to the bit.
+for all, so that the results are, to the bit: coordinates are float64, weights and blends float32 for integers of 16 bits or
+less (within 1e-6 of their range) and float64 for all else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from microtome.slices import runs
+from microtome.slices.runs import blend, kind_of, real
 from microtome.volumes.compiled import compiled
 
 NAN, NEAREST, WRAP = 0, 1, 2
@@ -22,30 +25,30 @@ TOLERANCE = 1e-9
 
 
 def _voxel(volume: Any, z: Any, y: Any, x: Any) -> Any:
-    """The voxel at whole-numbered places, as float64."""
+    """The voxel at whole-numbered places."""
     raise NotImplementedError("a piece of compiled code")
 
 
 def _of_array(volume: Any, z: Any, y: Any, x: Any) -> Any:
-    return np.float64(volume[z, y, x])
+    return volume[z, y, x]
 
 
 def _of_bricks(volume: Any, z: Any, y: Any, x: Any) -> Any:
     six, low = np.uintp(6), np.uintp(63)
-    return np.float64(volume[z >> six, y >> six, x >> six, z & low, y & low, x & low])
+    return volume[z >> six, y >> six, x >> six, z & low, y & low, x & low]
 
 
 def _of_two(volume: Any, z: Any, y: Any, x: Any) -> Any:
     raw = volume[0][z, y, x]
     turned = np.uint16((raw >> np.uint16(8)) | (raw << np.uint16(8)))
-    return np.float64(turned.view(volume[1].dtype))
+    return turned.view(volume[1].dtype)
 
 
 def _of_four(volume: Any, z: Any, y: Any, x: Any) -> Any:
     raw = volume[0][z, y, x]
     pairs = np.uint32(((raw >> np.uint32(8)) & np.uint32(0x00FF00FF)) | ((raw & np.uint32(0x00FF00FF)) << np.uint32(8)))
     turned = np.uint32((pairs >> np.uint32(16)) | (pairs << np.uint32(16)))
-    return np.float64(turned.view(volume[1].dtype))
+    return turned.view(volume[1].dtype)
 
 
 def _of_eight(volume: Any, z: Any, y: Any, x: Any) -> Any:
@@ -54,7 +57,7 @@ def _of_eight(volume: Any, z: Any, y: Any, x: Any) -> Any:
     pairs = ((raw >> np.uint64(8)) & ones) | ((raw & ones) << np.uint64(8))
     fours = ((pairs >> np.uint64(16)) & twos) | ((pairs & twos) << np.uint64(16))
     turned = np.uint64((fours >> np.uint64(32)) | (fours << np.uint64(32)))
-    return np.float64(turned.view(volume[1].dtype))
+    return turned.view(volume[1].dtype)
 
 
 def _choose(volume: Any, z: Any, y: Any, x: Any) -> Any:
@@ -77,8 +80,7 @@ def _no(volume: Any) -> bool:
 
 
 def _choose_whole(volume: Any) -> Any:
-    kind = volume[1].dtype if isinstance(volume, types.BaseTuple) else volume.dtype
-    return _yes if isinstance(kind, types.Integer) else _no
+    return _yes if isinstance(kind_of(volume), types.Integer) else _no
 
 
 overload(_voxel)(_choose)
@@ -128,19 +130,16 @@ def _wrapped(value: float, period: float) -> float:
 
 
 @compiled
-def _blend(volume: Any, z0: Any, z1: Any, y0: Any, y1: Any, x0: Any, x1: Any, fz: Any, fy: Any, fx: Any) -> Any:
-    """Interpolate between eight voxels."""
-    a = _voxel(volume, z0, y0, x0)
-    a += fx * (_voxel(volume, z0, y0, x1) - a)
-    b = _voxel(volume, z0, y1, x0)
-    b += fx * (_voxel(volume, z0, y1, x1) - b)
-    c = _voxel(volume, z1, y0, x0)
-    c += fx * (_voxel(volume, z1, y0, x1) - c)
-    d = _voxel(volume, z1, y1, x0)
-    d += fx * (_voxel(volume, z1, y1, x1) - d)
-    a += fy * (b - a)
-    c += fy * (d - c)
-    return a + fz * (c - a)
+def _blend(volume: Any, z: Any, y: Any, x: Any, fz: Any, fy: Any, fx: Any) -> Any:
+    """Interpolate between eight voxels: z, y and x are pairs of whole-numbered places."""
+    (z0, z1), (y0, y1), (x0, x1) = z, y, x
+    kind = type(real(volume))
+    wz, wy, wx = kind(fz), kind(fy), kind(fx)
+    a = blend(kind(_voxel(volume, z0, y0, x0)), kind(_voxel(volume, z0, y0, x1)), wx, volume)
+    b = blend(kind(_voxel(volume, z0, y1, x0)), kind(_voxel(volume, z0, y1, x1)), wx, volume)
+    c = blend(kind(_voxel(volume, z1, y0, x0)), kind(_voxel(volume, z1, y0, x1)), wx, volume)
+    d = blend(kind(_voxel(volume, z1, y1, x0)), kind(_voxel(volume, z1, y1, x1)), wx, volume)
+    return blend(blend(a, b, wy, volume), blend(c, d, wy, volume), wz, volume)
 
 
 @compiled
@@ -149,7 +148,8 @@ def _value(volume: Any, origin: Any, z: float, y: float, x: float) -> Any:
     z0, y0, x0 = np.uintp(z), np.uintp(y), np.uintp(x)
     fz, fy, fx = z - z0, y - y0, x - x0
     z0, y0, x0 = z0 - np.uintp(origin[0]), y0 - np.uintp(origin[1]), x0 - np.uintp(origin[2])
-    return _blend(volume, z0, z0 + np.uintp(fz > 0.0), y0, y0 + np.uintp(fy > 0.0), x0, x0 + np.uintp(fx > 0.0), fz, fy, fx)
+    z1, y1, x1 = z0 + np.uintp(fz > 0.0), y0 + np.uintp(fy > 0.0), x0 + np.uintp(fx > 0.0)
+    return _blend(volume, (z0, z1), (y0, y1), (x0, x1), fz, fy, fx)
 
 
 @compiled
@@ -166,7 +166,7 @@ def _inside(volume: Any, origin: Any, z: float, y: float, x: float) -> Any:
     fz, fy, fx = z - np.float64(z0), y - np.float64(y0), x - np.float64(x0)
     a, b, c = np.uintp(z0) - np.uintp(origin[0]), np.uintp(y0) - np.uintp(origin[1]), np.uintp(x0) - np.uintp(origin[2])
     one = np.uintp(1)
-    return _blend(volume, a, a + one, b, b + one, c, c + one, fz, fy, fx)
+    return _blend(volume, (a, a + one), (b, b + one), (c, c + one), fz, fy, fx)
 
 
 @compiled
@@ -183,7 +183,8 @@ def _periodic(volume: Any, shape: Any, origin: Any, z: float, y: float, x: float
     z1 = (a + 1) % n_z if fz > 0.0 else a
     y1 = (b + 1) % n_y if fy > 0.0 else b
     x1 = (c + 1) % n_x if fx > 0.0 else c
-    return _blend(volume, np.uintp(a), np.uintp(z1), np.uintp(b), np.uintp(y1), np.uintp(c), np.uintp(x1), fz, fy, fx)
+    pairs = (np.uintp(a), np.uintp(z1)), (np.uintp(b), np.uintp(y1)), (np.uintp(c), np.uintp(x1))
+    return _blend(volume, pairs[0], pairs[1], pairs[2], fz, fy, fx)
 
 
 @compiled
@@ -230,22 +231,64 @@ def _fill(
 
 
 @compiled
+def _quick(start: Any, step: Any, shape: Any, left: int, right: int) -> tuple[int, int]:
+    """The pixels [low, high) of a row between which all lie in [0, last) on each axis."""
+    (z, y, x), (dz, dy, dx), (n_z, n_y, n_x) = start, step, shape
+    low, high = left, right
+    while low < high and not (
+        0.0 <= z + low * dz < n_z - 1.0 and 0.0 <= y + low * dy < n_y - 1.0 and 0.0 <= x + low * dx < n_x - 1.0
+    ):
+        low += 1
+    while low < high and not (
+        0.0 <= z + (high - 1) * dz < n_z - 1.0
+        and 0.0 <= y + (high - 1) * dy < n_y - 1.0
+        and 0.0 <= x + (high - 1) * dx < n_x - 1.0
+    ):
+        high -= 1
+    return low, high
+
+
+@compiled
 def slices(
-    volume: Any, shape: Any, origin: Any, centres: Any, steps: Any, out: Any, tile: Any, planes: Any, outside: int
+    volume: Any, pairs: Any, strides: Any, shape: Any, origin: Any, poses: Any, out: Any, tile: Any, planes: Any, outside: int
 ) -> None:
     """Fill a tile of out (n, h, w) with slices of a volume of `shape` (z, y, x) voxels.
 
-    centres (n, 3) are voxel coordinates, steps (n, 2, 3) the voxel vectors from a pixel to the one below and to its right.
-    tile: the slices, rows and columns (first, end, top, bottom, left, right) to fill; where `planes` (low, high) are not
-    all, only the pixels whose voxels begin in these planes are. Coordinates and weights are float64, results float32.
+    pairs: the volume's memory from its first voxel on as numbers of two voxels, one at each byte; strides: the bytes between
+    voxels, all 0 where it cannot be read so. poses: centres (n, 3) in voxel coordinates, steps (n, 2, 3), the voxel vectors
+    from a pixel to the one below and to its right, and which slice of `out` each is. tile: the poses, rows and columns (first,
+    end, top, bottom, left, right) to fill; where `planes` (low, high) are not all, only the pixels whose voxels begin in these
+    planes are. Results are float32.
     """
+    centres, steps, which = poses
     h, w = out.shape[1], out.shape[2]
     first, end, top, bottom, left_end, right_end = tile
-    for k in range(first, end):
-        dz, dy, dx = steps[k, 1, 0], steps[k, 1, 1], steps[k, 1, 2]
+    some = planes[0] > 0 or planes[1] < shape[0]
+    quick = strides[2] > 0 and not some and (outside != WRAP or (origin[0] == 0 and origin[1] == 0 and origin[2] == 0))
+    begin = np.int64(origin[0]) * strides[0] + np.int64(origin[1]) * strides[1] + np.int64(origin[2]) * strides[2]
+    offsets, weights = np.zeros((2, runs.LENGTH), np.int64), np.full((3, 2, runs.LENGTH), real(volume))
+    loaded = np.empty((4, runs.LENGTH), pairs.dtype)
+    # The run before, whose voxels are on their way: which half of the buffers it is in, its pixels and its place in `out`.
+    half, count, place = 0, 0, (0, 0, 0)
+    for n in range(first, end):
+        k = which[n]
+        dz, dy, dx = steps[n, 1, 0], steps[n, 1, 1], steps[n, 1, 2]
         for i in range(top, bottom):
             up, left = i - 0.5 * (h - 1), -0.5 * (w - 1)
-            z = centres[k, 0] + up * steps[k, 0, 0] + left * dz
-            y = centres[k, 1] + up * steps[k, 0, 1] + left * dy
-            x = centres[k, 2] + up * steps[k, 0, 2] + left * dx
-            _fill(volume, shape, origin, (z, y, x), (dz, dy, dx), out[k, i], left_end, right_end, planes, outside)
+            z = centres[n, 0] + up * steps[n, 0, 0] + left * dz
+            y = centres[n, 1] + up * steps[n, 0, 1] + left * dy
+            x = centres[n, 2] + up * steps[n, 0, 2] + left * dx
+            start, step = (z, y, x), (dz, dy, dx)
+            low, high = _quick(start, step, shape, left_end, right_end) if quick else (right_end, right_end)
+            # What is left of the quick pixels, and what is right of them; all of the row where there are none.
+            for begun, behind in ((left_end, low), (high, right_end)):
+                if begun < behind:
+                    _fill(volume, shape, origin, start, step, out[k, i], begun, behind, planes, outside)
+            for begun in range(low, high, runs.LENGTH):
+                more = min(runs.LENGTH, high - begun)
+                runs.place((start, step), begun, more, strides, begin, 1 - half, offsets, weights)
+                runs.load(pairs, offsets, half, count, more, strides, loaded)
+                runs.mix(volume, loaded, weights, half, count, out, place)
+                half, count, place = 1 - half, more, (k, i, begun)
+    runs.load(pairs, offsets, half, count, 0, strides, loaded)
+    runs.mix(volume, loaded, weights, half, count, out, place)
