@@ -9,6 +9,7 @@ from microtome.results.fold import RunState
 from microtome.results.words import interval, number, per_class_counts, percent
 from microtome.search.recipe import Recipe
 from microtome.slices.plan import ClassSource
+from microtome.slices.shortcut import CUES
 
 _NETWORKS = {"cnn": "a convolutional neural network with {convolutions} convolution blocks and {dense} hidden dense layers"}
 _OPTIMISERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "stochastic gradient descent"}
@@ -16,14 +17,19 @@ _NORMALISED = {
     "none": "",
     "volume": "Grey values were normalised to zero mean and unit deviation over each volume.",
     "slice": "Grey values were normalised to zero mean and unit deviation over each slice.",
+    "volume-percentile": "The 1st to 99th percentile of the grey values of each volume was brought to 0 to 1.",
+    "slice-percentile": "The 1st to 99th percentile of the grey values of each slice was brought to 0 to 1.",
+    "histogram": "The histogram of each volume was matched to the mean histogram of the training volumes.",
 }
 
 
-def methods(recipe: Recipe, state: RunState, info: dict[str, Any], independence: str) -> str:
-    """The paragraph; it claims nothing that the journal does not show."""
+def methods(
+    recipe: Recipe, state: RunState, info: dict[str, Any], independence: str, image_set: Mapping[str, Any] | None = None
+) -> str:
+    """The paragraph; it claims nothing that the journal and the image set's plan.json (`image_set`) do not show."""
     # The network that is told of is the one that was evaluated.
     told = recipe.with_values(state.best.parameters) if state.best is not None else recipe
-    parts = [_slices(recipe, state), independence, _training(told)]
+    parts = [_slices(recipe, state), independence, *_trust(recipe, image_set or {}), _training(told)]
     if recipe.search is not None:
         parts.append(_search(recipe, state))
     parts += [_evaluation(state), _software(recipe, info)]
@@ -64,6 +70,33 @@ def _slices(recipe: Recipe, state: RunState) -> str:
             f"{per_class_counts(ready, 'evaluation')} for evaluation."
         )
     return f"{text} {_NORMALISED.get(plan.normalisation, '')}".strip()
+
+
+def _trust(recipe: Recipe, image_set: Mapping[str, Any]) -> list[str]:
+    """What was rejected, how near the sets come, and what a single grey value statistic tells."""
+    parts = []
+    rejected = sum(image_set.get("rejected", {}).values())
+    if recipe.slices.reject > 0:
+        parts.append(
+            f"Slices with a standard deviation below {recipe.slices.reject:g} of their volume's were rejected ({rejected})."
+        )
+    leak = image_set.get("leak") or {}
+    if distance := leak.get("distance"):
+        unit = "voxels" if distance["unit"] == "voxel" else distance["unit"]
+        parts.append(
+            f"Planes of different sets came no nearer than {distance['length']:.3g} {unit} to each other and shared "
+            f"{percent(leak['shared']['share'])} of the voxels they touched."
+        )
+    if leak.get("verdict") in ("doubtful", "leaking"):
+        parts.append(f"The independence of the sets is {'doubtful' if leak['verdict'] == 'doubtful' else 'not given'}.")
+    told = [s for s in image_set.get("shortcuts", ()) if s["strength"] != "none"]
+    if told:
+        best = max(told, key=lambda s: float(s["accuracy"]))
+        parts.append(
+            f"A linear classifier that saw only {CUES[best['cue']]} told {percent(best['accuracy'])} of the validation slices "
+            f"(95 % interval {interval(*best['interval'])}, n = {best['n']}; chance {percent(best['chance'])})."
+        )
+    return parts
 
 
 def _training(recipe: Recipe) -> str:

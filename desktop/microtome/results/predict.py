@@ -14,6 +14,7 @@ from microtome.errors import InputError
 from microtome.intervals import wilson
 from microtome.results.export import write_csv as write_table
 from microtome.slices.cut import sample
+from microtome.slices.drawing import is_empty
 from microtome.slices.geometry import Grid, random_axes
 from microtome.slices.grey import Grey, grey_of, normalise
 from microtome.slices.plan import SlicePlan
@@ -111,20 +112,29 @@ def predict_volume(model: Model, volume: Volume, *, slices: int = 100, seed: int
     grid = grid_of(cut, plan, name=name)
     box = whole(cut.shape, grid, plan, "evaluation", name=name).boxes["evaluation"]
     centres, axes = _tiles(box, grid, slices, seed) if cut.shape[0] == 1 else _random(box, grid, slices, seed)
-    parts, left_out = [], 0
+    reference = tuple(card.grey.get("reference", ()))
+    parts, left_out, empty = [], 0, 0
     size = max(1, _CHUNK_BYTES // (4 * grid.size**2))
     for start in range(0, len(centres), size):
         part = slice(start, start + size)
         images = grid.average(sample(volume, centres[part], grid.steps(axes[part]), size=grid.size))
         good = np.isfinite(images).all(axis=(1, 2))
         left_out += int((~good).sum())
-        parts.append(model.predict(normalise(images[good], plan.normalisation, grey)))
+        flat = good & is_empty(images, plan.reject * grey.deviation)
+        empty += int(flat.sum())
+        parts.append(model.predict(normalise(images[good & ~flat], plan.normalisation, grey, reference)))
     shares = np.concatenate(parts)
+    if len(shares) == 0 and empty:
+        raise InputError(
+            f"Every slice of {name} is empty, and the network learned from none that are.", "Crop the volume to its specimen."
+        )
     if len(shares) == 0:
         raise InputError(f"Every slice of {name} holds NaN.", "Fill the gaps of the volume, or choose another.")
     warnings = [card.voxel_size_warning(volume.voxel_size, volume.unit), _grey_warning(card, grey)]
     if left_out:
         warnings.append(f"{left_out} slices with NaN were left out.")
+    if empty:
+        warnings.append(f"{empty} empty slices were left out, as in training.")
     return _summary(name, card.classes, shares, tuple(w for w in warnings if w))
 
 

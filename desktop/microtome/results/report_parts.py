@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -16,10 +16,20 @@ from microtome.results.svg import DASHES, Series, chart, legend
 from microtome.results.tables import cell, ranked, short, varied
 from microtome.results.words import chance, duration, interval, number, percent
 from microtome.search.recipe import Recipe
+from microtome.slices.shortcut import CUES
+from microtome.slices.trust import VERDICTS
 from microtome.training.spec import AUGMENTATIONS
 
 _CLASSES = 8  # colours of the theme
 _TRIALS = 300  # rows of the search's table
+_NORMALISED = {
+    "none": "as they are",
+    "volume": "normalised over each volume",
+    "slice": "normalised over each slice",
+    "volume-percentile": "1st to 99th percentile of each volume brought to 0 … 1",
+    "slice-percentile": "1st to 99th percentile of each slice brought to 0 … 1",
+    "histogram": "histogram of each volume matched to that of the training volumes",
+}
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ def run_section(report: RunReport) -> Html:
         parts.append(_confusion(state.classes, state.evaluated.confusion))
     if report.recipe is not None and state.trials:
         parts.append(tag("h3", "Methods"))
-        parts.append(tag("p", methods(report.recipe, state, report.info, report.independence), cls="card"))
+        parts.append(tag("p", methods(report.recipe, state, report.info, report.independence, report.plan), cls="card"))
     parts.append(_origin(report))
     return tag("section", join(parts))
 
@@ -160,13 +170,34 @@ def _slices(report: RunReport) -> Html:
     if ready is not None:
         pairs.append(("A pixel is", f"{ready.pixel_size:.4g} {'voxels' if ready.unit == 'voxel' else ready.unit}"))
     pairs.append(("Orientation", plan.orientation))
-    pairs.append(("Grey values", {"none": "as they are"}.get(plan.normalisation, f"normalised over each {plan.normalisation}")))
+    pairs.append(("Grey values", _NORMALISED[plan.normalisation]))
     if report.independence:
         pairs.append(("Independence", report.independence))
+    pairs += trust_facts(report.plan)
     notes = [tag("div", text, cls="note") for text in (ready.warnings if ready else ())]
     return join(
         [tag("h3", "What was cut"), tag("div", table(header, rows, numeric=(4, 5, 6)), facts(pairs), *notes, cls="card")]
     )
+
+
+def trust_facts(image_set: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The leak meter, what was rejected and the shortcut audit of an image set's plan.json; empty for sets without them."""
+    pairs: list[tuple[str, str]] = []
+    if leak := image_set.get("leak"):
+        alike = (leak.get("similarity") or {}).get("all")
+        words = [VERDICTS[leak["verdict"]], *leak["why"]]
+        if alike:
+            words.append(f"The most similar images of different sets correlate by {alike['correlation']:.2f}.")
+        pairs.append(("Leak meter", " ".join(words)))
+    if rejected := image_set.get("rejected"):
+        pairs.append(("Empty slices", ", ".join(f"{name}: {n} rejected" for name, n in rejected.items())))
+    cues = [
+        f"{CUES[s['cue']]} {percent(s['accuracy'])} ({interval(*s['interval'])}, n = {s['n']}; chance {percent(s['chance'])})"
+        for s in image_set.get("shortcuts", ())
+    ]
+    if cues:
+        pairs.append(("Classes told on validation images by one cue alone", "; ".join(cues)))
+    return pairs
 
 
 def _training(report: RunReport, trial: TrialState) -> Html:

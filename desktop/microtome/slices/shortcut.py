@@ -80,7 +80,7 @@ def shortcuts(images: Images, labels: Ints, sets: Ints, voxel_sizes: Array) -> l
     return found
 
 
-def advice(found: Sequence[Shortcut], normalisation: str) -> list[str]:
+def advice(found: Sequence[Shortcut], normalisation: str, *, simulated: bool = False) -> list[str]:
     """Warnings for cues that tell the classes, the strongest first, with what to do."""
     told = sorted((s for s in found if s.strength != "none"), key=lambda s: -s.accuracy)
     if not told:
@@ -92,7 +92,8 @@ def advice(found: Sequence[Shortcut], normalisation: str) -> list[str]:
             hints.append("compare with normalisation by slice")
         else:
             hints.append("compare with matched histograms")
-        hints.append("for simulated structures, give all classes equal volume fractions")
+        if simulated:
+            hints.append("give all simulated structures equal volume fractions")
     if any(s.cue == "voxel size" for s in told):
         hints.append("use volumes of one voxel size, or bin the finer ones")
     strong = any(s.strength == "strong" for s in told)

@@ -17,24 +17,30 @@ _EDGE = 16  # pixels of a thumbnail
 _MOST = 1500  # images a set
 _ROWS = 256
 _FINE = 48  # pairs that are compared pixel by pixel
+_CARRYING = 0.05  # of the pixels
 _FLAT = 1e-5  # relative: images of less contrast hold nothing to compare
 
 
 @dataclass(frozen=True)
 class Alike:
-    """Two images of different sets, and the correlation coefficient of their pixels (1: the same but for grey scale)."""
+    """Two images of different sets, and the correlation coefficient of their pixels (1: the same but for grey scale).
+
+    `sharpened`: that of their Laplacians, which tells a copy from pictures that share a bright half or a slow change.
+    """
 
     correlation: float
+    sharpened: float
     first: int
     second: int
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """The most similar images of different sets: of all, and of those from different volumes; of how many each set."""
+    """The most similar images of different sets: of all, of those from different volumes, by sharpened pixels; of how many."""
 
     all: Alike | None
     other_volume: Alike | None
+    sharpest: Alike | None
     compared: tuple[int, ...]
 
 
@@ -60,7 +66,13 @@ def most_similar(images: Images, sets: Ints, volumes: Ints) -> Similarity:
             near += _top(best, mine, theirs)
             far += _top(np.where(other, best, -2.0), mine, theirs)
         near, far = sorted(near, reverse=True)[:_FINE], sorted(far, reverse=True)[:_FINE]
-    return Similarity(_finely(images, near), _finely(images, far), tuple(len(c) for c in chosen))
+    alike, apart = ([_finely(images, i, j) for _, i, j in pairs] for pairs in (near, far))
+    return Similarity(
+        max(alike, key=lambda a: a.correlation, default=None),
+        max(apart, key=lambda a: a.correlation, default=None),
+        max((*alike, *apart), key=lambda a: a.sharpened, default=None),
+        tuple(len(c) for c in chosen),
+    )
 
 
 def thumbnail(images: Images) -> Images:
@@ -118,12 +130,20 @@ def _top(best: NDArray[np.float32], mine: Ints, theirs: Ints) -> list[tuple[floa
     return [(value, int(mine[i]), int(theirs[j])) for value, i, j in found if value > -2]
 
 
-def _finely(images: Images, pairs: list[tuple[float, int, int]]) -> Alike | None:
-    found: Alike | None = None
-    for _, i, j in pairs:
-        first = _unit(np.asarray(images[i], dtype=np.float32).reshape(1, -1))
-        second = np.asarray(images[j], dtype=np.float32)[None]
-        value = max(float((first * _unit(t.reshape(1, -1))).sum()) for t in turns(second))
-        if found is None or value > found.correlation:
-            found = Alike(min(value, 1.0), i, j)
-    return found
+def _finely(images: Images, i: int, j: int) -> Alike:
+    """The highest correlations of two images over all turns, pixel by pixel."""
+    first = np.asarray(images[i], dtype=np.float32)[None]
+    second = np.asarray(images[j], dtype=np.float32)[None]
+    plain, sharp = _unit(first.reshape(1, -1)), _edges(first)
+    values = [(float((plain * _unit(t.reshape(1, -1))).sum()), float((sharp * _edges(t)).sum())) for t in turns(second)]
+    return Alike(min(1.0, max(v[0] for v in values)), min(1.0, max(v[1] for v in values)), i, j)
+
+
+def _edges(image: Images) -> Images:
+    """The Laplacian of an image (1, h, w) as a row of length 1; 0 where so few pixels carry it that likeness tells nothing."""
+    inner = image[:, 1:-1, 1:-1]
+    around = image[:, :-2, 1:-1] + image[:, 2:, 1:-1] + image[:, 1:-1, :-2] + image[:, 1:-1, 2:]
+    row = _unit((4 * inner - around).reshape(1, -1))
+    # The number of pixels that share the variance: all of them in noise, one where a single pixel sticks out.
+    carrying = float((row**2).sum() ** 2 / max(float((row**4).sum()), 1e-30))
+    return row if carrying >= _CARRYING * row.size else np.zeros_like(row)

@@ -21,7 +21,7 @@ from microtome.volumes.units import VOXEL, to_nm
 
 Record = dict[str, Any]
 Ints = NDArray[np.int64]
-_SAME_PICTURE = 0.98
+_SAME_PICTURE = 0.9
 _LISTED = 3
 _DIFFER = 0.2
 
@@ -46,7 +46,7 @@ class Leak:
     why: tuple[str, ...]
     distance: dict[str, Any] | None = None  # of the nearest planes of different sets: length, unit, pixels, exact, volume
     shared: dict[str, Any] | None = None  # voxels that two sets touch: both, any, share
-    similarity: dict[str, Any] = field(default_factory=dict)  # all, other_volume: correlation and the two images; compared
+    similarity: dict[str, Any] = field(default_factory=dict)  # all, other_volume, sharpest: correlations and images; compared
     copies: tuple[dict[str, Any], ...] = ()  # volumes that hold the same
 
     def to_json(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def assess(plan: SlicePlan, records: Sequence[Record], cut: Cut, prints: Sequenc
     return Trust(
         leak=leak_meter(plan, records, cut, prints),
         shortcuts=tuple(s.to_json() for s in found),
-        warnings=tuple(advice(found, plan.normalisation)),
+        warnings=tuple(advice(found, plan.normalisation, simulated=any(p is None for p in prints))),
     )
 
 
@@ -93,7 +93,7 @@ def leak_meter(plan: SlicePlan, records: Sequence[Record], cut: Cut, prints: Seq
     alike = most_similar(cut.images, cut.sets, cut.volumes)
     copies = _copies(records, twins(prints, _pairs(records)))
     leaking = _crossing(distance, shared) + [c["words"] for c in copies if c["leaks"]]
-    doubtful = [c["words"] for c in copies if not c["leaks"]] + _guards(records) + _alike(alike.all)
+    doubtful = [c["words"] for c in copies if not c["leaks"]] + _guards(records) + _alike(alike.sharpest)
     verdict = "leaking" if leaking else "doubtful" if doubtful else "independent"
     length, unit = _length(plan, records, where, distance)
     good = _good(records, distance, shared, length, unit)
@@ -113,6 +113,7 @@ def leak_meter(plan: SlicePlan, records: Sequence[Record], cut: Cut, prints: Seq
         similarity={
             "all": None if alike.all is None else vars(alike.all),
             "other_volume": None if alike.other_volume is None else vars(alike.other_volume),
+            "sharpest": None if alike.sharpest is None else vars(alike.sharpest),
             "compared": list(alike.compared),
         },
         copies=tuple(copies),
@@ -241,10 +242,10 @@ def _lags(values: Sequence[float]) -> str:
 
 
 def _alike(found: Alike | None) -> list[str]:
-    if found is None or found.correlation < _SAME_PICTURE:
+    if found is None or found.sharpened < _SAME_PICTURE:
         return []
     pair = f"Images {found.first} and {found.second}"
-    return [f"{pair} are of different sets and nearly the same (correlation {found.correlation:.3f})."]
+    return [f"{pair} are of different sets and nearly the same (correlation {found.sharpened:.3f} of their edges)."]
 
 
 def _length(plan: SlicePlan, records: Sequence[Record], where: int, distance: Nearest | None) -> tuple[float, str]:
