@@ -9,7 +9,9 @@ from typing import Any, Literal
 from microtome.volumes.ranges import join_ranges, write_ranges
 
 Severity = Literal["note", "warning", "bad"]
-Kind = Literal["drift", "brightness", "missing", "repeated", "stripes", "saturation", "empty", "not a number", "reader"]
+Kind = Literal[
+    "drift", "brightness", "missing", "repeated", "stripes", "saturation", "empty", "not a number", "damaged", "reader"
+]
 _MOST = 8  # ranges that are named
 
 

@@ -33,6 +33,7 @@ def look_over(volume: Volume, report: Report) -> Health:
     """
     facts = collect(volume, report)
     found = [
+        *symptoms.damage(facts),
         *symptoms.not_numbers(facts),
         *symptoms.emptiness(facts),
         *symptoms.drift(facts, volume.voxel_size),
@@ -62,4 +63,6 @@ def _profiles(facts: Facts) -> tuple[Profile, ...]:
         ("Vertical stripes", "", facts.stripes[:, 0]),
         ("Horizontal stripes", "", facts.stripes[:, 1]),
     )
+    for _name, _unit, values in lines:
+        values[list(facts.damaged)] = np.nan
     return tuple(Profile(name=name, unit=unit, values=tuple(float(v) for v in values)) for name, unit, values in lines)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microtome.errors import FileError
 from microtome.plugin import Report
 from microtome.volumes.progress import steps
 from microtome.volumes.registration import Pair, Reduced, binned, compared, factor_for, ramp, reduced
@@ -56,6 +57,7 @@ class Facts:
     values: set[float] | None = field(default_factory=set)  # None: more than a few
     lowest: NDArray[Any]  # (y, x) over all slices
     highest: NDArray[Any]
+    damaged: dict[int, str] = field(default_factory=dict)  # slices that cannot be read, and why; they count as their neighbours
 
     @property
     def labels(self) -> bool:
@@ -64,9 +66,13 @@ class Facts:
 
 
 def collect(volume: Volume, report: Report) -> Facts:
-    """Look at every slice once, holding a few of them at a time. LookStoppedError where `report` says so."""
+    """Look at every slice once, holding a few of them at a time. LookStoppedError where `report` says so.
+
+    A slice that cannot be read is noted, and passed as if it were the one before. FileError where none can be read, or where
+    the whole file goes away or changes meanwhile.
+    """
     depth, height, width = volume.shape
-    first = volume[0]
+    sound, first = _first_sound(volume)
     facts = Facts(
         shape=volume.shape,
         whole_numbers=volume.dtype.kind != "f",
@@ -87,8 +93,12 @@ def collect(volume: Volume, report: Report) -> Facts:
     )
     before: deque[Reduced] = deque(maxlen=_REACH)
     factor = factor_for((height, width), _PICTURE)
+    page = first
     for z in steps(depth, report):
-        page = volume[z]
+        try:
+            page = volume[z]
+        except FileError as error:
+            facts.damaged[z] = error.message
         np.fmin(facts.lowest, page, out=facts.lowest)
         np.fmax(facts.highest, page, out=facts.highest)
         facts.checks.append(zlib.crc32(np.ascontiguousarray(page).view(np.uint8).data))
@@ -101,7 +111,21 @@ def collect(volume: Volume, report: Report) -> Facts:
         if found:
             facts.changes[z - 1] = _tiles(_difference(before[-1], here, found[0]) ** 2)
         before.append(here)
+    if facts.damaged:
+        volume[sound]  # no slice is damaged where the file itself went away: this raises then
     return facts
+
+
+def _first_sound(volume: Volume) -> tuple[int, NDArray[Any]]:
+    """The first slice that can be read, and its voxels."""
+    problem: FileError | None = None
+    for z in range(volume.shape[0]):
+        try:
+            return z, volume[z]
+        except FileError as error:
+            problem = problem or error
+    assert problem is not None, "a volume has a slice"
+    raise problem
 
 
 def _count(facts: Facts, z: int, page: NDArray[Any]) -> None:

@@ -116,6 +116,7 @@ def gaps_and_repeats(facts: Facts) -> list[Finding]:
     """Slices that are missing (two neighbours as unlike as two steps), the same, or nearly the same as the one before."""
     one, two = 1 - alike(facts, 1), 1 - alike(facts, 2)
     alive = (facts.std[1:] > 0) & (facts.std[:-1] > 0)
+    alive[[step for z in facts.damaged for step in (z - 1, z) if 0 <= step < len(alive)]] = False
     same = [z + 1 for z in range(len(one)) if facts.checks[z] == facts.checks[z + 1] and alive[z]]
     found = []
     if same:
@@ -241,6 +242,16 @@ def _bar(fixed: NDArray[np.bool_], values: NDArray[np.generic]) -> int:
         start -= 1
     written = start < height and len(np.unique(values[start:][fixed[start:]])) > 1
     return start if written and float(np.median(share[:start])) < 0.1 and height - start >= 4 else 0
+
+
+def damage(facts: Facts) -> list[Finding]:
+    """Slices that cannot be read."""
+    bad = sorted(facts.damaged)
+    if not bad:
+        return []
+    words = f"{named(bad)} cannot be read: {facts.damaged[bad[0]]}"
+    remedies = without(bad, facts.shape[0])
+    return [Finding(kind="damaged", words=words, severity="bad", slices=join_ranges(bad), remedies=remedies)]
 
 
 def not_numbers(facts: Facts) -> list[Finding]:

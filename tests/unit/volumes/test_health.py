@@ -7,11 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, shift
 
+from microtome.errors import FileError
 from microtome.volumes.findings import Finding
 from microtome.volumes.health import Health, look_over
 from microtome.volumes.progress import LookStoppedError
@@ -199,3 +201,38 @@ def test_slices_taken_out_of_a_real_volume_are_missed(shared: Path) -> None:
     voxels = open_volume(shared / "qim3d" / "cement_128x128x128.tif").as_array()[:100]
     health = look_over(Volume.from_array(np.delete(voxels, [20, 45, 70], axis=0)), lambda _share: False)
     assert _only(health, "missing").slices == ((19, 20), (43, 44), (67, 68))
+
+
+def test_a_slice_that_cannot_be_read_is_found_and_replaced(tmp_path: Path) -> None:
+    """One broken file of a folder: the others are looked over all the same, and the remedy makes the volume whole."""
+    voxels = np.clip(_truth(), 0, 255).astype(np.uint8)
+    for z, page in enumerate(voxels):
+        imageio.imwrite(tmp_path / f"{z}.png", page)
+    for z in (17, 39):
+        whole = (tmp_path / f"{z}.png").read_bytes()
+        (tmp_path / f"{z}.png").write_bytes(whole[: len(whole) // 2])
+    volume = open_volume(tmp_path)
+    health = look_over(volume, lambda _share: False)
+    finding = _only(health, "damaged")
+    assert finding.slices == ((17, 17), (39, 39)) and finding.severity == "bad"
+    assert "17.png" in finding.words
+    mean = next(p for p in health.profiles if p.name == "Mean").values
+    assert np.flatnonzero(np.isnan(mean)).tolist() == [17, 39]
+    mended = transformed(volume, [finding.remedies[0].step])
+    assert np.abs(mended[17].astype(float) - voxels[16:19:2].mean(axis=0)).max() <= 0.5
+    assert mended[39].tolist() == voxels[38].tolist()
+
+
+def test_a_file_that_goes_away_meanwhile_is_no_damaged_slice(tmp_path: Path) -> None:
+    for z, page in enumerate(np.clip(_truth(), 0, 255).astype(np.uint8)[:12]):
+        imageio.imwrite(tmp_path / f"{z}.png", page)
+    volume = open_volume(tmp_path)
+
+    def vanish(share: float) -> bool:
+        if share > 0.5:
+            for file in tmp_path.iterdir():
+                file.unlink()
+        return False
+
+    with pytest.raises(FileError):
+        look_over(volume, vanish)
