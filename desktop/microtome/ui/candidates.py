@@ -124,6 +124,7 @@ def _gather(found: Dropped, description: Description, folder: str) -> None:
     if description.kind != "classes folder":
         found.candidates.append(_candidate(description, folder))
         return
+    found.problems += [(description.name, finding) for finding in description.findings]
     for child in description.children:
         nested = Path(child.path).is_dir()
         if nested:

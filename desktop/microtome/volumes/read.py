@@ -281,24 +281,29 @@ def _describe_folder(path: Path, options: Mapping[str, Any], depth: int = 0) -> 
     images = images_in(path)
     if is_stack(images) or (images and options):
         return describe(path, **{**options, "reader": "folder"})
-    if depth < _DEEPEST:
-        folders, broken = _children([p for p in inside if p.is_dir() and _holds_something(p)], depth + 1)
-        if folders or broken:
-            beside = (f"{len(images)} images beside the folders were left out.",) if images else ()
-            return Description(path=str(path), kind="classes folder", children=folders, problems=broken, findings=beside)
+    below = [p for p in inside if p.is_dir() and _holds_something(p)]
     single = [p for p in images if _is_single(p)]
     files = [p for p in inside if p.is_file() and _is_known(p) and p not in single]
-    volumes, problems = _children(files, depth + 1)
-    if volumes:
-        beside = (f"{len(single)} single images beside the volumes were left out.",) if single else ()
-        return Description(path=str(path), kind="classes folder", children=volumes, problems=problems, findings=beside)
-    if single:
+    # Volumes that lie beside folders of volumes are as good as those.
+    children, problems = _children([*(below if depth < _DEEPEST else []), *files], depth + 1)
+    if below and depth >= _DEEPEST:
+        problems = (*problems, (str(path), f"{path} holds more folders: they lie too deep. Add them by themselves."))
+    if single and not children:
         return _images_folder(path, single, problems)
+    if children or (below and problems):
+        beside = (_left_out(len(single)),) if single else ()
+        return Description(path=str(path), kind="classes folder", children=children, problems=problems, findings=beside)
     if problems:
         raise FileError(f"Nothing in {path} can be read. {problems[0][1]}")
     raise FileError(
         f"There are no volumes or images in {path}.", "Choose a folder with slices, volumes, or one folder a class."
     )
+
+
+def _left_out(count: int) -> str:
+    if count == 1:
+        return "A single image beside them was left out."
+    return f"{count} single images beside them were left out."
 
 
 def _children(paths: list[Path], depth: int) -> tuple[tuple[Description, ...], tuple[tuple[str, str], ...]]:

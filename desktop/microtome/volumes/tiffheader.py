@@ -42,6 +42,8 @@ def bones(path: Path, *, most: int | None = None) -> TiffBones:
             head = file.read(16)
             if size == 0:
                 raise FileError(f"{path} is empty (0 bytes).", "Copy or export it again.")
+            if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
+                raise FileError(f"{path} is a web page under the name of a TIFF.", "The download failed: fetch it again.")
             if not is_tiff(head):
                 raise FileError(f"{path} is not a TIFF file.", "Give it its right extension, or export it as TIFF.")
             return _walk(file, head, size, most)

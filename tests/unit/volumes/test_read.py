@@ -12,6 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError, MicrotomeError, UnknownNameError
+from microtome.volumes.drop import examine
 from microtome.volumes.read import describe, open_volume
 
 Bytes = NDArray[np.uint8]
@@ -244,7 +245,30 @@ def test_deep_trees_and_circles_of_links_end(tmp_path: Path, voxels: Bytes) -> N
     _stack(tmp_path / "a/b/c/d/e/f.tif", voxels)
     (tmp_path / "a/again").symlink_to(tmp_path)
     _stack(tmp_path / "a/x.tif", voxels)
-    assert describe(tmp_path).kind == "classes folder"
+    found = describe(tmp_path)
+    assert found.kind == "classes folder"
+    (a,) = found.children
+    assert "x.tif" in [c.name for c in a.children]
+    said = [words for item in examine([tmp_path]) for words in [item.error] if words]
+    assert any("too deep" in words for words in said), said
+
+
+def test_volumes_beside_folders_are_not_passed_over(tmp_path: Path, voxels: Bytes) -> None:
+    """A stack, a folder of slices, an image: the first two can be added, the third is said to be left out."""
+    _stack(tmp_path / "whole.tif", voxels)
+    _stack(tmp_path / "overview.tif", voxels[0])
+    for z, page in enumerate(voxels):
+        _stack(tmp_path / f"slices/{z}.tif", page)
+    found = describe(tmp_path)
+    assert {c.name: c.kind for c in found.children} == {"slices": "volume", "whole.tif": "volume"}
+    assert found.findings == ("A single image beside them was left out.",)
+
+
+def test_a_web_page_that_is_called_a_tiff_is_said(tmp_path: Path) -> None:
+    """A download that failed."""
+    (tmp_path / "x.tif").write_text("<!DOCTYPE html><html><body>Not found</body></html>")
+    with pytest.raises(FileError, match="web page"):
+        describe(tmp_path / "x.tif")
 
 
 @pytest.mark.shared
