@@ -17,8 +17,7 @@ import tifffile
 import zarr
 from numpy.typing import NDArray
 
-from microtome.contract import ReaderContract
-from microtome.contract_particles import ParticleContract
+from microtome.contract import ParticleContract, ReaderContract
 from microtome.plugin import Structure
 
 

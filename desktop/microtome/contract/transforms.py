@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from microtome.contract.base import PluginContract
 from microtome.errors import MicrotomeError
-from microtome.plugin_contract import PluginContract
 from microtome.volumes.progress import LookStoppedError
 from microtome.volumes.transforms import before_after, describe_steps, measured, transformed
 from microtome.volumes.volume import Volume

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from microtome.contract import PluginContract
+from microtome.contract.base import PluginContract
 from microtome.errors import MicrotomeError
 from microtome.plugin import Structure
 from microtome.volumes.drawn import drawn
