@@ -302,8 +302,8 @@ def _describe_folder(path: Path, options: Mapping[str, Any], depth: int = 0) -> 
 
 def _left_out(count: int) -> str:
     if count == 1:
-        return "A single image beside them was left out."
-    return f"{count} single images beside them were left out."
+        return "A single image beside its folders and volumes was left out: add it by itself."
+    return f"{count} single images beside its folders and volumes were left out: add them by themselves."
 
 
 def _children(paths: list[Path], depth: int) -> tuple[tuple[Description, ...], tuple[tuple[str, str], ...]]:

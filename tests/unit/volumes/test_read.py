@@ -261,7 +261,7 @@ def test_volumes_beside_folders_are_not_passed_over(tmp_path: Path, voxels: Byte
         _stack(tmp_path / f"slices/{z}.tif", page)
     found = describe(tmp_path)
     assert {c.name: c.kind for c in found.children} == {"slices": "volume", "whole.tif": "volume"}
-    assert found.findings == ("A single image beside them was left out.",)
+    assert found.findings == ("A single image beside its folders and volumes was left out: add it by itself.",)
 
 
 def test_a_web_page_that_is_called_a_tiff_is_said(tmp_path: Path) -> None:
