@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microtome.errors import InputError
 from microtome.plugin import LazyArray
+from microtome.volumes.volume import Volume
 
 Quantiles = tuple[float, ...]
 _SAMPLE = 1_000_000  # voxels: the mean is then good to a thousandth of the deviation
@@ -35,11 +37,23 @@ class Grey:
     quantiles: Quantiles = field(default=(), compare=False)
 
 
+_MEASURED: WeakKeyDictionary[Volume, Grey] = WeakKeyDictionary()
+
+
 def grey_of(voxels: LazyArray, *, name: str = "the volume") -> Grey:
-    """Statistics of about a million voxels on a regular sub-grid, leaving out what is not finite.
+    """Statistics of about a million voxels on a regular sub-grid, leaving out what is not finite; of a Volume only once.
 
     Raises InputError where nothing is finite.
     """
+    if not isinstance(voxels, Volume):
+        return _measured(voxels, name)
+    found = _MEASURED.get(voxels)
+    if found is None:
+        found = _MEASURED[voxels] = _measured(voxels, name)
+    return found
+
+
+def _measured(voxels: LazyArray, name: str) -> Grey:
     stride = max(1, math.ceil((math.prod(voxels.shape) / _SAMPLE) ** (1 / len(voxels.shape))))
     sample = np.asarray(voxels[(slice(None, None, stride),) * len(voxels.shape)], dtype=np.float64).ravel()
     sample = sample[np.isfinite(sample)]

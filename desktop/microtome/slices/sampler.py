@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from microtome.slices.plan import SlicePlan
 from microtome.volumes.volume import Volume
 
 _FULL = 255.0  # what a covered voxel is drawn as
+_LISTS: WeakKeyDictionary[Volume, CellList] = WeakKeyDictionary()  # the particles do not hang on the plan
 _CUBE = 1e-2  # relative: a pixel may differ by so much between directions, and is then taken as square
 
 
@@ -35,7 +37,10 @@ class Sampler:
         edges = voxel * grid.spacing
         if edges.max() > edges.min() * (1 + _CUBE):
             return cls(volume, grid)
-        return cls(volume, grid, CellList.of(volume.structure), voxel)
+        particles = _LISTS.get(volume)
+        if particles is None:
+            particles = _LISTS[volume] = CellList.of(volume.structure)
+        return cls(volume, grid, particles, voxel)
 
     def cut(self, centres: Array, axes: Array, *, threads: int | None = None) -> NDArray[np.float32]:
         """Images (n, pixels, pixels) at centres (n, 3) in voxels with axes (n, 2, 3), unit vectors in physical space."""

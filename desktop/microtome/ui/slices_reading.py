@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +23,18 @@ from microtome.ui.views.gallery import GalleryRow
 from microtome.ui.views.picture import as_image, grey_levels, levels_of
 
 if TYPE_CHECKING:
+    from microtome.slices.geometry import Grid
     from microtome.slices.planned import Planned
     from microtome.slices.split import Blocks
     from microtome.volumes.volume import Volume
 
 Superseded = Callable[[], bool]
+_WHOLE = 3  # volumes of a class that are separated as wholes
+_ORIENTATIONS, _MOST_FIT = 512, 0.5
 _RATE_SLICES = 48
 _MOST_HASHED = 400  # volumes and images; the set of more is looked up when it is cut
 _identities: OrderedDict[str, str] = OrderedDict()
+_blocks: WeakKeyDictionary[Volume, Blocks] = WeakKeyDictionary()  # what was found last
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Asked:
     plan: SlicePlan
     count: int = 8
     seed: int = 0
+    quick: bool = False  # from the blocks that were found last, where those of this plan would have to be looked for
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ class GalleryRead:
 
     rows: list[GalleryRow] = field(default_factory=list)
     tiles: list[list[Tile]] = field(default_factory=list)
+    settled: bool = True  # False: cut from blocks of another plan, to be cut anew from its own
 
 
 @dataclass
@@ -124,7 +131,7 @@ def read_gallery(asked: Asked, superseded: Superseded = lambda: False) -> Galler
     every = [tile.values for _, tiles, _ in found for tile in tiles]
     # One contrast for all: what would tell classes apart by brightness is seen.
     levels = levels_of(np.concatenate(every), 0.5, 99.5) if every else (0.0, 1.0)
-    read = GalleryRead()
+    read = GalleryRead(settled=not asked.quick)
     for name, tiles, problem in found:
         caption = tiles[0].source.name if tiles else ""
         images = tuple(as_image(grey_levels(tile.values, levels)) for tile in tiles)
@@ -156,10 +163,14 @@ def _reference(asked: Asked) -> tuple[float, ...]:
 
 def _tiles(asked: Asked, name: str, source: Source, reference: tuple[float, ...]) -> list[Tile]:
     from microtome.slices.planned import blocks_of
-    from microtome.slices.source import preview
+    from microtome.slices.source import grid_of, preview
 
     volume = opened(asked.project, source.entry, source.index)
-    grid, blocks = blocks_of(volume, asked.plan, volumes=source.volumes, number=source.number, name=source.entry.name)
+    grid = grid_of(volume, asked.plan, name=source.entry.name)
+    blocks = _known(volume, grid, source) if asked.quick else None
+    if blocks is None:
+        _, blocks = blocks_of(volume, asked.plan, volumes=source.volumes, number=source.number, name=source.entry.name)
+        _blocks[volume] = blocks
     made = preview(volume, asked.plan, n=asked.count, seed=asked.seed, reference=reference, blocks=blocks)
     pixel, unit = pixel_of(volume, asked.plan)
     box, box_unit = box_of(volume)
@@ -183,6 +194,18 @@ def _tiles(asked: Asked, name: str, source: Source, reference: tuple[float, ...]
         )
         for image, centre, axes, set_name in zip(made.images, made.centres, made.axes, made.sets, strict=True)
     ]
+
+
+def _known(volume: Volume, grid: Grid, source: Source) -> Blocks | None:
+    """The blocks that were found last in a volume, if they hold the slices of a grid in most orientations and are as many."""
+    from microtome.slices.split import reach_of
+
+    blocks = _blocks.get(volume)
+    if blocks is None or (len(blocks.boxes) == 1) != (source.volumes >= _WHOLE):
+        return None
+    reach = reach_of(grid, _ORIENTATIONS)
+    fits = [(np.asarray(b.shape) - 1 - 2 * reach >= 0).all(axis=1).mean() for b in blocks.boxes.values()]
+    return blocks if min(fits) > _MOST_FIT else None
 
 
 def box_of(volume: Volume) -> tuple[tuple[float, float, float], str]:

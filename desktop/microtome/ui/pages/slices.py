@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from PySide6.QtCore import QTimer
@@ -80,7 +81,7 @@ class SlicesFace(QWidget):
 
 
 class SlicesPage(Page):
-    """Reads in three steps: the gallery at once, what the set would be when the hand rests, its trust after that."""
+    """Reads in steps: the gallery at once; when the hand rests, its blocks, what the set would be, and how far to trust it."""
 
     prefix: ClassVar[str] = "slices"
     icon: ClassVar[str] = "slices"
@@ -93,6 +94,7 @@ class SlicesPage(Page):
         self.face: SlicesFace | None = None
         self.card: SliceCard | None = None
         self.read = GalleryRead()
+        self.read_plan: SlicePlan | None = None  # of what the gallery shows
         self.look: Outlook | None = None
         self.trusted: TrustRead | None = None
         self._chosen = (0, 0)
@@ -102,7 +104,7 @@ class SlicesPage(Page):
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(_QUIET_MS)
-        self._quiet.timeout.connect(self._look)
+        self._quiet.timeout.connect(self._settle)
         desk.cutting.cut.connect(lambda _: self._look())
 
     @property
@@ -110,6 +112,12 @@ class SlicesPage(Page):
         """The gallery, where there is something to cut."""
         assert self.face is not None
         return self.face.gallery
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is still to be read."""
+        readings = (self._galleries, self._outlooks, self._trusts)
+        return self._quiet.isActive() or any(latest.busy for latest in readings)
 
     def title(self) -> str:
         """The tab's words."""
@@ -176,18 +184,27 @@ class SlicesPage(Page):
         assert self.face is not None
         if not self.read.rows:
             self.face.state.setText(tr("cutting…"))
-        self._galleries.want(self.asked())
-        self._quiet.start()
+        self._galleries.want(replace(self.asked(), quick=True))
+        self._quiet.stop()
 
-    def _landed(self, _asked: Asked, read: GalleryRead) -> None:
+    def _landed(self, asked: Asked, read: GalleryRead) -> None:
         if self.face is None:
             return
-        self.read = read
+        self.read, self.read_plan = read, asked.plan
         self.face.gallery.show_rows(read.rows)
         wrong = sum(bool(r.problem) for r in read.rows)
         self.face.state.setText(tr("{n} classes cannot be cut like this", n=wrong) if wrong else "")
         if self.card is not None and self.card.isVisible():
             self._show_tile(0)
+        if read.settled:
+            self._look()
+        else:
+            self._quiet.start()
+
+    def _settle(self) -> None:
+        """Find the blocks of the plan that is shown, and cut the gallery from them."""
+        if self.face is not None and self.desk.session.project is not None:
+            self._galleries.want(self.asked())
 
     def _failed(self, _asked: Asked, error: MicrotomeError) -> None:
         if self.face is not None:
