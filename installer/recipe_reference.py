@@ -12,7 +12,7 @@ from microtome.paths import builtin_plugins
 from microtome.plugin import KINDS, Plugin, PluginKind
 from microtome.registry import discover
 from microtome.search.recipe import SearchSpec
-from microtome.slices.plan import SlicePlan
+from microtome.slices.plan import Micrographs, SlicePlan
 from microtome.training.spec import TrainingSpec
 
 PAGE = Path(__file__).resolve().parent.parent / "resources" / "docs" / "manual" / "recipe-settings.md"
@@ -43,7 +43,12 @@ _INTRODUCTIONS: dict[PluginKind, str] = {
 def page() -> str:
     """The page as Markdown."""
     parts = [_HEAD]
-    for name, section in (("slices", SlicePlan), ("training", TrainingSpec), ("search", SearchSpec)):
+    for name, section in (
+        ("slices", SlicePlan),
+        ("micrographs", Micrographs),
+        ("training", TrainingSpec),
+        ("search", SearchSpec),
+    ):
         parts.append(f"## [{name}]\n\n{table(fields_of(section))}{_LISTS.get(name, '')}")
     found = discover(builtin_plugins(), entry_points=False)
     for kind in KINDS:

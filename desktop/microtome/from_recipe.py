@@ -25,7 +25,12 @@ def fill_project(project: Project, recipe: Recipe) -> None:
     for source in recipe.classes:
         _fill_class(session, project, source)
     settings = project.settings.setdefault("recipe", {})
-    sections: dict[str, Any] = {"slices": recipe.slices, "training": recipe.training, "search": recipe.search}
+    sections: dict[str, Any] = {
+        "slices": recipe.slices,
+        "micrographs": recipe.micrographs,
+        "training": recipe.training,
+        "search": recipe.search,
+    }
     for name, section in sections.items():
         if section is not None:
             defaults = {key: spec.default for key, spec in fields_of(SECTIONS[name]).items()}

@@ -21,7 +21,7 @@ from microtome.fields import FieldSpec, fields_of
 from microtome.registry import registry
 from microtome.search.driver import create_run
 from microtome.search.recipe import Recipe, SearchSpec, parse
-from microtome.slices.plan import SlicePlan
+from microtome.slices.plan import Micrographs, SlicePlan
 from microtome.store.project import Project, VolumeEntry
 from microtome.store.run import Order, RunFolder, RunLock
 from microtome.training.spec import AUGMENTATIONS, TrainingSpec, augmentation_list
@@ -30,7 +30,12 @@ from microtome.volumes.transforms import Step, checked
 from microtome.volumes.units import nanometres
 from microtome.volumes.volume import Volume
 
-SECTIONS: dict[str, type] = {"slices": SlicePlan, "training": TrainingSpec, "search": SearchSpec}
+SECTIONS: dict[str, type] = {
+    "slices": SlicePlan,
+    "micrographs": Micrographs,
+    "training": TrainingSpec,
+    "search": SearchSpec,
+}
 Axis = dict[str, Any] | list[Any]
 
 
@@ -196,7 +201,7 @@ class WorkingRecipe(OpenProject):
         return str(self._recipe_settings().get("network", {}).get("name", "cnn"))
 
     def specs(self, section: str) -> dict[str, FieldSpec]:
-        """The fields of a section: slices, network, training, search, or augmentation (`shot-noise.dose` of those chosen)."""
+        """The fields of a section: slices, micrographs, network, training, search, or augmentation (`shot-noise.dose` of those chosen)."""
         if section == "network":
             return registry().get("network", self.network_name()).fields
         if section == "augmentation":
@@ -293,7 +298,7 @@ class WorkingRecipe(OpenProject):
     def recipe(self, *, search: bool = False) -> Recipe:
         """The working recipe of the project's classes and settings."""
         data = self._recipe_settings()
-        table: dict[str, Any] = {k: dict(data.get(k, {})) for k in ("slices", "network", "training")}
+        table: dict[str, Any] = {k: dict(data.get(k, {})) for k in ("slices", "micrographs", "network", "training")}
         table["class"] = [self._class_table(name) for name in self.classes()]
         if search:
             table["search"] = {**data.get("search", {}), "space": self.axes()}
