@@ -201,7 +201,7 @@ class WorkingRecipe(OpenProject):
         return str(self._recipe_settings().get("network", {}).get("name", "cnn"))
 
     def specs(self, section: str) -> dict[str, FieldSpec]:
-        """The fields of a section: slices, micrographs, network, training, search, or augmentation (`shot-noise.dose` of those chosen)."""
+        """The fields of a section of the recipe, or of `augmentation` (`shot-noise.dose` of those chosen)."""
         if section == "network":
             return registry().get("network", self.network_name()).fields
         if section == "augmentation":

@@ -184,8 +184,8 @@ def _sets_of(
         number = len(np.unique(groups[labels == label]))
         if number < len(SETS):
             raise InputError(
-                f"Class “{name}” has images of {number} group{'' if number == 1 else 's'}; three sets need three at least.",
-                "Add images of other specimens, or group by something finer.",
+                f"Class “{name}” has large enough images of {number} group{'' if number == 1 else 's'}; three sets need three.",
+                "Add images of other specimens, group by something finer, or choose a smaller field of view.",
             )
     wanted = shares_of(settings.shares) if settings.shares else tuple(share_of_counts(plan))
     sizes = np.zeros((int(groups.max()) + 1, len(classes)))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from microtome.errors import FileError, InputError, MicrotomeError, UnknownNameError
 from microtome.slices.labels import Labelled, read_labels
 
-PNG: bytes = imagecodecs.png_encode(np.zeros((4, 4), np.uint8))
+PNG = bytes(imagecodecs.png_encode(np.zeros((4, 4), np.uint8)))
 
 
 def table(folder: Path, text: str, *images: str, encoding: str = "utf-8") -> Path:
