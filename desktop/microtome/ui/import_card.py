@@ -15,6 +15,8 @@ from microtome.ui.widgets import button, column, holding, label, row, set_proper
 from microtome.volumes.memory import fits_whole
 
 _ROW = 40
+_SLOW_ACROSS = 2**28  # bytes of voxels, from which on unpacking them all for one plane takes more than a second or two
+_COMPRESSED = 0.9  # of the voxels' bytes: what is smaller on the disk is packed
 
 
 def state_words(found: Import) -> str:
@@ -122,8 +124,7 @@ class ImportPart(ImportControls):
         copied = project is not None and "copy" in project.reader_options(self.entry)
         self._running.setVisible(under_way)
         self.drop.setVisible(copied and not under_way)
-        # A volume that fits into the memory is quick to read as it is.
-        offered = not copied and not under_way and not fits_whole(memory_of(self.entry))
+        offered = not copied and not under_way and _worth_a_copy(self.entry)
         self.offer.setVisible(offered)
         size = size_of(copy_bytes(memory_of(self.entry)))
         words = tr("Read from its fast copy in the project's cache ({size}).", size=size) if copied else ""
@@ -134,3 +135,9 @@ class ImportPart(ImportControls):
         self.said.setText(words)
         self.said.setVisible(bool(words))
         self.setVisible(offered or under_way or copied)
+
+
+def _worth_a_copy(entry: VolumeEntry) -> bool:
+    """Whether a copy is offered: for what does not fit into the memory, and for packed files whose planes across are slow."""
+    memory = memory_of(entry)
+    return not fits_whole(memory) or (memory >= _SLOW_ACROSS and entry.size < _COMPRESSED * memory)

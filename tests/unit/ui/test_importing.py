@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,3 +120,14 @@ def test_a_removed_volume_ends_its_import(window: MainWindow, entry: VolumeEntry
     window.desk.perform(lambda: window.desk.session.remove_volume(entry.id))
     assert window.desk.imports.all == {}
     assert time.monotonic() - begun < 60
+
+
+def test_a_packed_stack_is_offered_a_copy_although_it_fits_into_the_memory(
+    window: MainWindow, entry: VolumeEntry, qtbot: QtBot
+) -> None:
+    """Every plane across its slices would have to unpack all of them; a plain file has no such need."""
+    packed = replace(entry, shape=(1200, 512, 512), size=200 * 2**20)
+    for made, offered in ((packed, True), (replace(packed, size=1200 * 512 * 512), False), (entry, False)):
+        part = ImportPart(window.desk, made)
+        qtbot.addWidget(part)
+        assert part.offer.isHidden() is not offered
