@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from microtome.errors import InputError
 from microtome.intervals import wilson
 from microtome.results.export import write_csv as write_table
-from microtome.slices.cut import sample
 from microtome.slices.drawing import is_empty
 from microtome.slices.geometry import Grid, random_axes
 from microtome.slices.grey import Grey, grey_of, normalise
 from microtome.slices.plan import SlicePlan
 from microtome.slices.source import grid_of, image_files
 from microtome.slices.split import Box, draw_pose, whole
+from microtome.slices.voxels import cut_voxels
 from microtome.training.card import ModelCard
 from microtome.volumes.read import describe, open_volume
 from microtome.volumes.units import VOXEL
@@ -117,7 +117,7 @@ def predict_volume(model: Model, volume: Volume, *, slices: int = 100, seed: int
     size = max(1, _CHUNK_BYTES // (4 * grid.size**2))
     for start in range(0, len(centres), size):
         part = slice(start, start + size)
-        images = grid.average(sample(volume, centres[part], grid.steps(axes[part]), size=grid.size))
+        images = cut_voxels(volume, grid, centres[part], axes[part])
         good = np.isfinite(images).all(axis=(1, 2))
         left_out += int((~good).sum())
         flat = good & is_empty(images, plan.reject * grey.deviation)
@@ -166,11 +166,17 @@ def _as_learned(card: ModelCard, volume: Volume) -> tuple[SlicePlan, Volume]:
     if card.unit == VOXEL:
         return plan, volume
     if volume.voxel_size is not None:
-        return replace(plan, field_of_view=card.field_of_view, unit=card.unit), volume
+        return _of_view(plan, card.field_of_view, card.unit), volume
     if card.voxel_size is not None:
         return plan, replace(volume, voxel_size=card.voxel_size, unit=card.voxel_unit)
     # Volumes of several voxel sizes were learned from: one voxel a pixel is the best guess.
-    return replace(plan, field_of_view=float(card.image_size), unit=VOXEL), volume
+    return _of_view(plan, float(card.image_size), VOXEL), volume
+
+
+def _of_view(plan: SlicePlan, field_of_view: float, unit: str) -> SlicePlan:
+    """The plan with another field of view; slabs stay as thick in proportion, as they are given in its unit."""
+    thickness = plan.thickness * field_of_view / plan.field_of_view
+    return replace(plan, field_of_view=field_of_view, unit=unit, thickness=thickness)
 
 
 def _random(box: Box, grid: Grid, count: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -85,7 +85,28 @@ class SlicePlan:
     field_of_view: float = option(64.0, 1e-9, None, label="Field of view", help="Edge of a slice, a physical length")
     unit: str = option("voxel", choices=("voxel", "nm", "um", "mm"), help="“voxel” where no voxel size is known")
     pixels: int = option(64, 8, 2048, unit="px", help="Edge of the image that the network sees")
-    orientation: str = option("random", choices=("random", "xy", "xz", "yz"), help="Of the cutting plane")
+    orientation: str = option(
+        "random",
+        choices=("random", "cone", "xy-rotated", "xy", "xz", "yz"),
+        help="Of the cutting plane: any; its normal within a cone about z; xy turned at random; or fixed",
+    )
+    cone: float = option(
+        15.0, 0, 90, unit="°", advanced=True, help="Of the orientation “cone”: largest angle between normal and z, the milling"
+    )
+    thickness: float = option(
+        0.0,
+        0,
+        None,
+        advanced=True,
+        label="Slab thickness",
+        help="Grey values are averaged so far through the plane, in the unit of the field of view; 0: a plane",
+    )
+    positions: str = option(
+        "inside",
+        choices=("inside", "anywhere"),
+        advanced=True,
+        help="“anywhere”: slices of a periodic structure may go on at its other side, where no other set lies there",
+    )
     train: int = option(300, 1, 1_000_000, unit="images", label="Training", help="Images a class to learn from")
     validation: int = option(100, 1, 1_000_000, unit="images", help="Images a class to watch the training with")
     evaluation: int = option(200, 1, 1_000_000, unit="images", help="Images a class, locked until the end")

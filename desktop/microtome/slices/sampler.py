@@ -8,10 +8,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from microtome.slices.cut import sample
 from microtome.slices.discs import CellList, cut_discs
 from microtome.slices.geometry import Array, Grid
 from microtome.slices.plan import SlicePlan
+from microtome.slices.voxels import cut_voxels
 from microtome.volumes.volume import Volume
 
 _FULL = 255.0  # what a covered voxel is drawn as
@@ -46,8 +46,10 @@ class Sampler:
         """Images (n, pixels, pixels) at centres (n, 3) in voxels with axes (n, 2, 3), unit vectors in physical space."""
         grid = self.grid
         if self.particles is None or self.voxel is None:
-            return grid.average(sample(self.volume, centres, grid.steps(axes), size=grid.size, threads=threads))
+            return cut_voxels(self.volume, grid, centres, axes, threads=threads)
         # Voxel i reaches from i to i + 1 edges: its centre, voxel coordinate i, lies half an edge behind its beginning.
         places = (np.asarray(centres) + 0.5) * self.voxel
         pixel = float(np.mean(self.voxel * grid.spacing))
-        return cut_discs(self.particles, places, axes, size=grid.pixels, pixel=pixel, threads=threads) * np.float32(_FULL)
+        slab = grid.slab * pixel
+        shares = cut_discs(self.particles, places, axes, size=grid.pixels, pixel=pixel, thickness=slab, threads=threads)
+        return shares * np.float32(_FULL)

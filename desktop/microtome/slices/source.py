@@ -146,8 +146,17 @@ def grid_of(volume: Volume, plan: SlicePlan, *, name: str) -> Grid:
         )
     spacing = spacing_in_voxels(plan.field_of_view / plan.pixels, plan.unit, volume.voxel_size, volume.unit)
     if volume.shape[0] > 1:
-        return Grid(spacing, plan.pixels, plan.orientation)
+        slab = plan.thickness / plan.field_of_view * plan.pixels
+        cone = plan.cone if plan.orientation == "cone" else 0.0
+        return Grid(spacing, plan.pixels, plan.orientation, cone=cone, slab=slab, period=_period(volume, plan))
     return Grid((spacing[1], *spacing[1:]), plan.pixels, "xy")
+
+
+def _period(volume: Volume, plan: SlicePlan) -> tuple[int, int, int]:
+    if plan.positions == "inside" or volume.structure is None:
+        return (0, 0, 0)
+    z, y, x = (n if wraps else 0 for n, wraps in zip(volume.shape, volume.structure.wraps, strict=True))
+    return (z, y, x)
 
 
 def separated(volume: Volume, grid: Grid, plan: SlicePlan, *, name: str) -> Blocks:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from microtome.errors import InputError
 from microtome.slices.content import Content
 from microtome.slices.correlation import Correlation
-from microtome.slices.geometry import Array, Grid, normals, random_axes
+from microtome.slices.geometry import PLANES, Array, Grid, normals
 from microtome.slices.layout import Layout, best_layout
 from microtome.slices.plan import SlicePlan
 
@@ -127,15 +127,21 @@ def assign(volumes: int, plan: SlicePlan) -> list[str]:
     return [sets[i] for i in order]
 
 
-def _axes_of(orientation: str, number: int) -> Array:
+def _axes_of(grid: Grid, number: int) -> Array:
     """The same `number` of random orientations whenever asked, or the one of a plane."""
-    return random_axes(np.random.default_rng(20_011), 1 if orientation != "random" else number, orientation)
+    return grid.axes(np.random.default_rng(20_011), 1 if grid.orientation in PLANES else number)
 
 
 @lru_cache(maxsize=256)
 def reach_of(grid: Grid, number: int) -> Array:
     """Half edges (m, 3) of the boxes of slices: always the same `number` of random orientations, or the one of a plane."""
-    return grid.reach(_axes_of(grid.orientation, number))
+    return grid.reach(_axes_of(grid, number))
+
+
+def _bounded(box: Box, grid: Grid) -> NDArray[np.bool_]:
+    """The axes (3,) along which slices end in a box: not those along which it is a whole period of the volume."""
+    whole_ones = [p > 0 and (low, high) == (0, p) for p, low, high in zip(grid.period, box.low, box.high, strict=True)]
+    return ~np.array(whole_ones)
 
 
 def _fit(shape: Sequence[int], reach: Array) -> float:
@@ -171,12 +177,12 @@ def separate(
 
 
 def _blocks(boxes: dict[str, Box], grid: Grid, **more: Any) -> Blocks:
-    axes = _axes_of(grid.orientation, _CENSUS)
-    reach = reach_of(grid, _CENSUS)
+    axes = _axes_of(grid, _CENSUS)
+    everywhere = reach_of(grid, _CENSUS)
     nearest = np.argmax(np.abs(normals(axes)), axis=1)
     admissible, by_normal, keeps = {}, {}, 1.0
     for name, box in boxes.items():
-        room = np.asarray(box.shape) - 1
+        room, reach = np.asarray(box.shape) - 1, everywhere * _bounded(box, grid)
         inside = np.all(room - 2 * reach >= -_ROUNDING, axis=1)
         admissible[name] = float(inside.mean())
         z, y, x = (float(inside[nearest == a].mean()) if (nearest == a).any() else 1.0 for a in range(3))
@@ -225,13 +231,15 @@ def _affordable(problem: _Problem, wanted: tuple[int, int, int]) -> tuple[Layout
 
 def whole(shape: tuple[int, int, int], grid: Grid, plan: SlicePlan, set_name: str, *, name: str = "the volume") -> Blocks:
     """The whole volume for one set; InputError where no slice fits into it."""
-    if _fit(shape, reach_of(grid, _CENSUS)) < _LEAST:
-        largest = _largest(lambda f: _fit(shape, reach_of(grid, _SURVEY) * f) >= _LEAST)
+    box = Box((0, 0, 0), shape)
+    bounded = _bounded(box, grid)
+    if _fit(shape, reach_of(grid, _CENSUS) * bounded) < _LEAST:
+        largest = _largest(lambda f: _fit(shape, reach_of(grid, _SURVEY) * bounded * f) >= _LEAST)
         raise InputError(
             f"The field of view, {plan.field_of_view:g} {plan.unit}, is larger than {name} ({_by(shape)} voxels).",
             f"The largest that fits is {_rounded_down(plan.field_of_view * largest)} {plan.unit}.",
         )
-    return _blocks({set_name: Box((0, 0, 0), shape)}, grid)
+    return _blocks({set_name: box}, grid)
 
 
 def _too_large(problem: _Problem, wanted: tuple[int, int, int], plan: SlicePlan, name: str) -> tuple[str, str]:
@@ -287,13 +295,16 @@ def _best(problem: _Problem, gap: tuple[int, int, int], factor: float = 1.0) -> 
 def draw_pose(rng: np.random.Generator, box: Box, grid: Grid) -> tuple[Array, Array]:
     """Draw the centre (3,) and axes (2, 3) of a slice wholly inside a box: an orientation that fits, then a place, uniformly.
 
-    Raises InputError where hardly any orientation fits.
+    Along an axis on which the box is a whole period of the volume, the centre is anywhere in it. Raises InputError where
+    hardly any orientation fits.
     """
-    low, last = np.asarray(box.low, dtype=np.float64), np.asarray(box.high, dtype=np.float64) - 1
-    batch = 32 if grid.orientation == "random" else 1
+    low, high = np.asarray(box.low, dtype=np.float64), np.asarray(box.high, dtype=np.float64)
+    bounded = _bounded(box, grid)
+    last = high - bounded
+    batch = 1 if grid.orientation in PLANES else 32
     for _ in range(1000):
-        axes = random_axes(rng, batch, grid.orientation)
-        reach = grid.reach(axes)
+        axes = grid.axes(rng, batch)
+        reach = grid.reach(axes) * bounded
         inside = (last - low - 2 * reach >= -_ROUNDING).all(axis=1)
         if inside.any():
             k = int(np.argmax(inside))
