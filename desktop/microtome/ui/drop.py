@@ -17,6 +17,7 @@ from microtome.ui.dialogs import SimulatedDialog
 from microtome.ui.drop_card import CandidateRow, DropCard
 from microtome.ui.i18n import tr
 from microtome.ui.projects import dated_folder, new_project, open_project
+from microtome.ui.volume_properties import measure_again
 
 
 class DropZone(QObject):
@@ -113,6 +114,7 @@ class DropZone(QObject):
         session = self._desk.session
         before = {v.id for v in session.need_project().volumes}
         wanted: list[str] = []  # fast copies
+        told: list[str] = []  # whose voxel size was entered
         for made in rows:
             try:
                 description = understood(made.candidate, made.way.value() if made.candidate.ways else "")
@@ -122,6 +124,8 @@ class DropZone(QObject):
                 newest = session.need_project().volumes[-1]
                 if made.copy.isChecked() and newest.id not in before:
                     wanted.append(newest.id)
+                if (answer.voxel_size, answer.unit) != (made.candidate.description.voxel_size, made.candidate.description.unit):
+                    told.append(newest.id)
             except MicrotomeError as error:
                 self._desk.report(error)
         added = [v.id for v in session.need_project().volumes if v.id not in before]
@@ -129,6 +133,8 @@ class DropZone(QObject):
         self._desk.announce(Change.VOLUMES)
         for entry_id in wanted:
             self._desk.imports.start(entry_id)
+        for entry_id in told:
+            measure_again(self._desk, entry_id)
         if added:
             self._desk.open_page("volumes")
             self._desk.select(f"volume:{added[0]}")

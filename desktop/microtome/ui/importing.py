@@ -17,6 +17,7 @@ from microtome.store.project import Project, VolumeEntry
 from microtome.ui.eta import Eta
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import size_of
+from microtome.volumes.bricks import read_journal
 
 if TYPE_CHECKING:
     from microtome.ui.desk import Desk
@@ -226,11 +227,19 @@ class Imports(QObject):
         if change & Change.PROJECT:
             self._end_process()
             wanted = self.desk.session.remembered(_KEPT, []) if project is not None else []
-            self.all = {i: Import(i, entries[i].name, "stopped") for i in wanted if i in entries}
+            self.all = {i: Import(i, entries[i].name, "stopped", _share(project, entries[i])) for i in wanted if i in entries}
         for gone in [i for i in self.all if i not in entries]:
             self.stop(gone)
             self.all.pop(gone, None)
             self.changed.emit(gone)
+
+
+def _share(project: Project | None, entry: VolumeEntry) -> float:
+    """How much of a volume's copy was done when its import was stopped."""
+    kept = read_journal(project.copy_folder(entry)) if project is not None else None
+    if kept is None or not isinstance(kept.get("done"), int) or not kept.get("planes"):
+        return 0.0
+    return min(1.0, float(kept["done"]) / float(kept["planes"]))
 
 
 def _settings(entry: VolumeEntry) -> Iterator[str]:

@@ -188,15 +188,16 @@ def _positive(text: str) -> bool:
 
 
 def measure_again(desk: Desk, entry_id: str) -> None:
-    """Look at the header again: how many voxels a structure of particles has depends on how finely it is drawn."""
+    """Look at the header again, under the voxel size that was given: how many voxels a structure has, and what was missing."""
     project, entry = desk.session.need_project(), desk.session.volume(entry_id)
     path, options = project.resolve(entry), dict(entry.options)
     if entry.voxel_size is not None:
         options |= {"voxel_size": entry.voxel_size, "unit": entry.unit}
 
     def keep(found: Description) -> None:
-        if found.particles is not None and found.shape != entry.shape:
-            desk.perform(lambda: desk.session.change_volume(entry_id, shape=found.shape))
+        shape = found.shape if found.particles is not None else entry.shape
+        if (shape, found.findings) != (entry.shape, entry.findings):
+            desk.perform(lambda: desk.session.change_volume(entry_id, shape=shape, findings=found.findings))
 
     # A file that is gone by now says so where it is shown.
     desk.tasks.request(desk, f"measure {entry_id}", lambda: describe(path, **options), keep, failed=lambda _: None)

@@ -18,6 +18,7 @@ from microtome.volumes.bricks import open_copy, reading_of
 from microtome.volumes.drawn import redrawn
 from microtome.volumes.folder import entries, images_in, is_stack, multipage
 from microtome.volumes.images import image_size
+from microtome.volumes.scale import NO_DISTANCE
 from microtome.volumes.transforms import transformed
 from microtome.volumes.units import VOXEL, nanometres
 from microtome.volumes.volume import Volume, extent
@@ -258,7 +259,8 @@ def _overridden(raw: RawVolume, common: Mapping[str, Any]) -> RawVolume:
         size = _voxel_size(given)
         if unit == VOXEL and size != (1.0, 1.0, 1.0):
             raise InputError("A voxel size in voxels is none.", 'Give its unit: unit = "nm".')
-        return replace(raw, voxel_size=size, unit=unit or "nm")
+        findings = tuple(f for f in raw.findings if not f.endswith(NO_DISTANCE))
+        return replace(raw, voxel_size=size, unit=unit or "nm", findings=findings)
     if unit == VOXEL:
         return replace(raw, voxel_size=None)
     return replace(raw, unit=unit or raw.unit)

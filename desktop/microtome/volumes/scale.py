@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Size = tuple[float, float, float]
+NO_DISTANCE = "no distance between slices is given."
+"""How the finding ends that asks for a voxel size; it is no longer true once one is given."""
 _AGREE = 0.01  # a scale bar's length is counted in whole pixels, a rounded number has three digits
 _SMALLEST, _LARGEST = 1e-6, 1e9  # nm: what lies outside is no size of a voxel but a slip
 
@@ -82,7 +84,7 @@ def weigh(report: Reported, depth: int) -> Weighed:
         z = y
     metadata["voxel_source"] = (z[1] if z else "", y[1], x[1])
     if z is None:
-        words = f"The pixel is {y[0]:g} × {x[0]:g} nm ({_sources(y, x)}), but no distance between slices is given."
+        words = f"The pixel is {y[0]:g} × {x[0]:g} nm ({_sources(y, x)}), but {NO_DISTANCE}"
         return Weighed(voxel_size=None, metadata=metadata, findings=(*findings, words))
     return Weighed(voxel_size=(z[0], y[0], x[0]), metadata=metadata, findings=tuple(findings))
 

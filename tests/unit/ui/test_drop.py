@@ -92,6 +92,22 @@ def test_class_and_voxel_size_are_taken_from_the_card(open_window: MainWindow, t
     assert second.voxel.lines[0].text() == "10", "same for all"
 
 
+def test_what_was_missing_is_no_finding_once_it_was_given(open_window: MainWindow, tmp_path: Path, idle: Idle) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(
+        path, np.zeros((8, 9, 10), np.uint8), imagej=True, resolution=(0.25, 0.25), metadata={"unit": "nm", "axes": "ZYX"}
+    )
+    drop(open_window, [path])
+    idle(open_window)
+    card = card_of(open_window)
+    assert "no distance between slices" in card.rows[0].candidate.description.findings[0]
+    card.rows[0].voxel.lines[0].setText("10")
+    card.add.click()
+    idle(open_window)
+    (volume,) = open_window.desk.session.need_project().volumes
+    assert (volume.voxel_size, volume.findings) == ((10, 4, 4), ())
+
+
 def test_a_senseless_voxel_size_keeps_the_card_open(open_window: MainWindow, tmp_path: Path, idle: Idle) -> None:
     drop(open_window, [stack(tmp_path / "a.tif")])
     idle(open_window)

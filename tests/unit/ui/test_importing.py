@@ -19,7 +19,9 @@ from microtome.ui.opened import opened
 from microtome.ui.projects import new_project, open_project
 from microtome.ui.window import MainWindow
 from microtome.volumes.bricks import Bricks
+from microtome.volumes.copying import copy_volume
 from microtome.volumes.read import describe
+from microtome.volumes.volume import Volume
 
 LONG = 120_000
 
@@ -131,3 +133,18 @@ def test_a_packed_stack_is_offered_a_copy_although_it_fits_into_the_memory(
         part = ImportPart(window.desk, made)
         qtbot.addWidget(part)
         assert part.offer.isHidden() is not offered
+
+
+def test_a_reopened_project_says_how_much_was_imported(
+    make_window: Callable[[], MainWindow], window: MainWindow, entry: VolumeEntry, voxels: np.ndarray
+) -> None:
+    project, calls = window.desk.session.need_project(), iter((False, True))
+    volume = replace(Volume.from_array(np.repeat(voxels, 4, axis=0)), source=str(project.resolve(entry)))
+    assert not copy_volume(volume, project.copy_folder(entry), lambda _: next(calls, True))
+    window.desk.session.remember("imports", [entry.id])
+    folder = project.path
+    window.close()
+    again = make_window()
+    open_project(again.desk, folder)
+    found = again.desk.imports.of(entry.id)
+    assert found is not None and (found.state, found.share) == ("stopped", 64 / 160)

@@ -188,6 +188,7 @@ def test_the_read_out_says_voxel_place_and_value(page: VolumesPage, window: Main
     z = SHAPE[0] // 2
     assert viewer.readout.text() == f"z {z}  y 20  x 30   ({z * 10}, 80, 120) nm   =  {z * 2500 + 20 * 40 + 30}"
     assert "anisotropy 2.5" in viewer.about.text()
+    assert viewer.controls.place.text().startswith(f"z = {z}  (0 … {SHAPE[0] - 1})"), "one count everywhere"
 
 
 def test_a_vanished_file_is_said_in_the_viewer_and_found_again(

@@ -28,11 +28,11 @@ class SliceControls(QWidget):
         self.setLayout(line)
 
     def show_place(self, axis: str, index: int, count: int, step: float | None, unit: str) -> None:
-        """Show which slice of how many is seen, and where it lies."""
+        """Show which slice is seen, counted from 0 as in findings, corrections and the read-out, and where it lies."""
         self.slider.blockSignals(True)
         self.slider.setRange(0, count - 1)
         if not self.slider.isSliderDown():
             self.slider.setValue(index)
         self.slider.blockSignals(False)
         where = f" · {length(index * step, unit)}" if step is not None else ""
-        self.place.setText(f"{axis} {index + 1} / {count}{where}")
+        self.place.setText(f"{axis} = {index}  (0 … {count - 1}){where}")
