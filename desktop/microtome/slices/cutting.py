@@ -25,7 +25,7 @@ from microtome.slices.geometry import Array, Grid, normals
 from microtome.slices.grey import Grey, Quantiles, grey_of, normalise, pooled
 from microtome.slices.looking import look
 from microtome.slices.micrographs import Arrangement, cut_places
-from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan
+from microtome.slices.plan import ClassSource, Micrographs, SimulatedSource, SlicePlan
 from microtome.slices.planned import blocks_of, counts_by_volume, generators
 from microtome.slices.sampler import Sampler
 from microtome.slices.source import Member
@@ -63,7 +63,8 @@ class Request:
     members: tuple[tuple[Member, ...], ...]  # by class
     identities: tuple[tuple[str, ...], ...]
     said: tuple[str, ...] = ()  # of what was left out or guessed
-    arrangement: Arrangement | None = None  # of micrographs
+    micrographs: Micrographs | None = None  # their settings, where there are any
+    arrangement: Arrangement | None = None  # of micrographs that are not cut like small volumes
 
     @property
     def total(self) -> int:
@@ -137,6 +138,7 @@ def identify(classes: tuple[ClassSource, ...], plan: SlicePlan, progress: Progre
         members=tuple(tuple(group) for group in looked.members),
         identities=tuple(tuple(group) for group in looked.identities),
         said=tuple(looked.said),
+        micrographs=next((c.micrographs for c, g in zip(classes, looked.members, strict=True) if any(m.flat for m in g)), None),
         arrangement=looked.arrangement,
     )
 
@@ -339,7 +341,7 @@ def _summary(request: Request, tally: Tally, part: Path) -> dict[str, Any]:
         "pixel_size": pixel_size,
         "unit": unit,
         "independence": audit.independence(volumes) + ("" if arrangement is None else f" {arrangement.independence()}"),
-        "micrographs": None if arrangement is None else asdict(arrangement.settings),
+        "micrographs": None if request.micrographs is None else asdict(request.micrographs),
         "leak": found.leak.to_json(),
         "shortcuts": list(found.shortcuts),
         "rejected": tally.empty,

@@ -11,7 +11,7 @@ import csv
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from microtome.slices.split import SETS
 from microtome.store.atomic import explain
 from microtome.store.migrate import load
 
+_GREYS = 500  # volumes whose grey statistics are told on: micrographs may be many more
 Progress = Callable[[str, float, float, str], None]
 
 
@@ -56,6 +57,9 @@ class ImageSet:
     shortcuts: tuple[dict[str, Any], ...]  # the audit: cue, accuracy, interval, n, chance, strength
     rejected: dict[str, int]  # empty slices that were drawn elsewhere, by volume
     reference: tuple[float, ...]  # quantiles of the histogram that all volumes were matched to; () where they were not
+    micrographs: dict[str, Any] = field(
+        default_factory=dict
+    )  # how images that were 2-D already were taken; {}: there were none
     images: NDArray[np.float32]  # (n, pixels, pixels), memory-mapped
     labels: NDArray[np.int64]  # (n,) index into classes
     sets: NDArray[np.int64]  # (n,) index into SETS
@@ -94,6 +98,7 @@ class ImageSet:
             shortcuts=tuple(data.get("shortcuts", ())),
             rejected=data.get("rejected", {}),
             reference=tuple(data.get("reference", ())),
+            micrographs=data.get("micrographs") or {},
             images=images,
             labels=np.array([classes.index(c) for c in table["class"]], dtype=np.int64),
             sets=np.array([SETS.index(s) for s in table["set"]], dtype=np.int64),
@@ -115,9 +120,9 @@ class ImageSet:
 
     @property
     def grey(self) -> dict[str, Any]:
-        """What normalisation was applied, and the grey statistics of the volumes by class."""
+        """What normalisation was applied, and the grey statistics of the volumes by class (of thousands, some of them)."""
         values: dict[str, list[dict[str, Any]]] = {c: [] for c in self.classes}
-        for volume in self.volumes:
+        for volume in self.volumes[:: max(1, -(-len(self.volumes) // _GREYS))]:
             values[volume["class"]].append({"volume": volume["name"], **volume["grey"]})
         return {"normalisation": self.plan.normalisation, "reference": list(self.reference), "volumes": values}
 

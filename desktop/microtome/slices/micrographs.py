@@ -22,6 +22,7 @@ _ROUNDING = 1e-6  # voxels
 _LEAST = 8  # pixels an edge of an image that is brought to size
 _CHOICE = 17  # of a seed's branches: which tiles are taken
 _ALIKE = 1e-3
+_UNLIKE = 1.2  # ratio of the numbers of images of two classes
 Ints = NDArray[np.int64]
 
 
@@ -126,7 +127,19 @@ def arrange(seen: Sequence[Seen], classes: Sequence[str], settings: Micrographs,
             fixed = None if settings.fit == "cut" else centres[mine]
             count = int(mine[0]) if settings.fit == "cut" else len(mine)
             shares[one.label, one.number] = Share(set_name=SETS[sets[position]], count=count, grid=grid, centres=fixed)
+    said += _imbalance(classes, shares)
     return Arrangement(settings=settings, shares=shares, said=tuple(said), groups=int(groups.max(initial=-1)) + 1)
+
+
+def _imbalance(classes: Sequence[str], shares: dict[tuple[int, int], Share]) -> list[str]:
+    """How many training images each class has, where they are unlike."""
+    counts = dict.fromkeys(range(len(classes)), 0)
+    for (label, _), share in shares.items():
+        counts[label] += share.count if share.set_name == "train" else 0
+    if max(counts.values()) <= _UNLIKE * min(counts.values()):
+        return []
+    numbers = ", ".join(f"“{classes[label]}” {n}" for label, n in counts.items())
+    return [f"The classes have unlike numbers of training images: {numbers}; training.balance makes them count alike."]
 
 
 def _places(one: Seen, settings: Micrographs) -> tuple[Grid, Array, bool]:

@@ -21,7 +21,7 @@ from microtome.volumes.units import VOXEL, to_nm
 
 Record = dict[str, Any]
 Ints = NDArray[np.int64]
-_SAME_PICTURE = 0.9
+_SAME_PICTURE = 0.95
 _LISTED = 3
 _DIFFER = 0.2
 
@@ -91,7 +91,7 @@ def leak_meter(plan: SlicePlan, records: Sequence[Record], cut: Cut, prints: Seq
     distance, where = _nearest(placed)
     shared = _shared(placed)
     alike = most_similar(cut.images, cut.sets, cut.volumes)
-    copies = _copies(records, twins(prints, _pairs(records)))
+    copies = _copies(records, twins(prints, _pairs(records, prints)))
     leaking = _crossing(distance, shared) + [c["words"] for c in copies if c["leaks"]]
     doubtful = [c["words"] for c in copies if not c["leaks"]] + _guards(records) + _alike(alike.sharpest)
     verdict = "leaking" if leaking else "doubtful" if doubtful else "independent"
@@ -150,12 +150,13 @@ def _shared(placed: Sequence[Placed]) -> Shared:
     return Shared(sum(p.both for p in parts), sum(p.any for p in parts), max((p.cube for p in parts), default=1))
 
 
-def _pairs(records: Sequence[Record]) -> list[tuple[int, int]]:
-    """Pairs of volumes whose copies would matter: of different classes, or serving different sets."""
+def _pairs(records: Sequence[Record], prints: Sequence[Fingerprint | None]) -> list[tuple[int, int]]:
+    """Pairs of volumes whose copies would matter: of different classes, or serving different sets; of those with prints."""
+    known = [i for i, one in enumerate(prints) if one is not None]
     serving = [set(r["blocks"]) for r in records]
     return [
         (i, j)
-        for i, j in combinations(range(len(records)), 2)
+        for i, j in combinations(known, 2)
         if records[i]["class"] != records[j]["class"] or len(serving[i] | serving[j]) > 1
     ]
 

@@ -41,6 +41,7 @@ class ModelCard:
     voxel_size: tuple[float, float, float] | None = None  # (z, y, x) of the training volumes, in `voxel_unit`; None: not known
     voxel_unit: str = VOXEL
     grey: dict[str, Any] = field(default_factory=dict)  # grey statistics of the training volumes, by class
+    micrographs: dict[str, Any] = field(default_factory=dict)  # how images that were 2-D already were taken: fit, data bar …
     image_set: str = ""  # hash
     training: dict[str, Any] = field(default_factory=dict)
     epoch: int = 0  # that the weights come from: 0, 1, …

@@ -91,6 +91,23 @@ def load(
     return Images(image_set.images, image_set.labels, mean=mean, deviation=deviation, device=device, indices=indices, hold=hold)
 
 
+def class_weights(labels: Tensor, classes: int) -> Tensor:
+    """The weight (classes,) of each class by which all count alike: number of images ÷ (classes × images of the class).
+
+    A class without images gets 0; the mean weight of an image is 1.
+    """
+    counts = torch.bincount(labels, minlength=classes).to(torch.float32)
+    weights = len(labels) / (counts.clamp(min=1) * torch.count_nonzero(counts).clamp(min=1))
+    return torch.where(counts > 0, weights, torch.zeros_like(weights))
+
+
+def balanced_batches(labels: Tensor, classes: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """As many positions as there are labels, drawn with replacement so that each class is as likely, in even parts."""
+    chances = class_weights(labels, classes)[labels].cpu()
+    drawn = torch.multinomial(chances, len(labels), replacement=True, generator=generator)
+    return drawn.tensor_split(max(1, -(-len(labels) // size)))
+
+
 def batches(count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
     """The numbers 0 … count − 1 in random order, in parts of at most `size` that differ by at most one.
 

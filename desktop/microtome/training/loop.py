@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - its customary name
 from microtome.errors import MicrotomeError
 from microtome.events import EpochEnded
 from microtome.training.augment import Augmenter, main_labels
-from microtome.training.data import Images, batches
+from microtome.training.data import Images, balanced_batches, batches, class_weights
 from microtome.training.device import autocast
 from microtome.training.metrics import Measured
 from microtome.training.optimiser import learning_rate, set_learning_rate
@@ -112,7 +112,11 @@ def _learn(
     """
     network.train()
     generator = seed_epoch(settings.seed, epoch)
-    parts = batches(len(training), settings.batch_size, generator)
+    if settings.balance == "sampling":
+        parts = balanced_batches(training.labels, classes, settings.batch_size, generator)
+    else:
+        parts = batches(len(training), settings.batch_size, generator)
+    weights = class_weights(training.labels, classes) if settings.balance == "weights" else None
     count = Counter(classes, training.labels.device)
     rate = settings.learning_rate
     for number, positions in enumerate(parts):
@@ -124,7 +128,7 @@ def _learn(
         set_learning_rate(optimiser, rate)
         with autocast(images.device):
             logits = network(images.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=settings.label_smoothing)
+        loss = F.cross_entropy(logits.float(), targets, weight=weights, label_smoothing=settings.label_smoothing)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

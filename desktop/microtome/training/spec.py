@@ -35,6 +35,13 @@ class TrainingSpec:
     weight_decay: float = option(0.0, 0.0, 1.0, search=(0.0, 0.1), advanced=True)
     momentum: float = option(0.9, 0.0, 0.999, search=(0.5, 0.99), advanced=True, help="Of SGD")
     label_smoothing: float = option(0.0, 0.0, 0.5, advanced=True)
+    balance: str = option(
+        "none",
+        choices=("none", "weights", "sampling"),
+        advanced=True,
+        label="Balance classes",
+        help="Where classes have unlike numbers of images: weigh the loss, or see each class equally often",
+    )
     symmetries: bool = option(
         True, label="Flips and quarter turns", help="Exact symmetries of randomly oriented slices: free extra images"
     )

@@ -191,6 +191,7 @@ class _Trial:
             voxel_size=voxel_size,
             voxel_unit=voxel_unit,
             grey=image_set.grey,
+            micrographs=image_set.micrographs,
             image_set=image_set.hash,
             training=asdict(self.spec.training),
             versions={"microtome": __version__, "torch": importlib.metadata.version("torch")},
