@@ -17,7 +17,7 @@ _EDGE = 16  # pixels of a thumbnail
 _MOST = 1500  # images a set
 _ROWS = 256
 _FINE = 48  # pairs that are compared pixel by pixel
-_CARRYING = 0.05  # of the pixels
+_CARRYING = 100  # pixels
 _FLAT = 1e-5  # relative: images of less contrast hold nothing to compare
 
 
@@ -85,7 +85,7 @@ def thumbnail(images: Images) -> Images:
         shape = [1, 1, 1]
         shape[axis] = -1
         small = (sums / np.diff(edges).reshape(shape)).astype(np.float32)
-    return small.reshape(len(images), -1)
+    return small.reshape(len(images), small.shape[1] * small.shape[2])
 
 
 def turns(images: Images) -> Iterator[Images]:
@@ -146,4 +146,4 @@ def _edges(image: Images) -> Images:
     row = _unit((4 * inner - around).reshape(1, -1))
     # The number of pixels that share the variance: all of them in noise, one where a single pixel sticks out.
     carrying = float((row**2).sum() ** 2 / max(float((row**4).sum()), 1e-30))
-    return row if carrying >= _CARRYING * row.size else np.zeros_like(row)
+    return row if carrying >= _CARRYING else np.zeros_like(row)

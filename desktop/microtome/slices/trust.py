@@ -212,7 +212,7 @@ def _crossing(distance: Nearest | None, shared: Shared) -> list[str]:
 
 def _guards(records: Sequence[Record]) -> list[str]:
     """Volumes whose blocks lie nearer than their grey values are alike, and those whose blocks differ in content."""
-    narrow = [r for r in records if r.get("guard") and _narrow(r)]
+    narrow = [r for r in records if r.get("guard") and r.get("correlation") and _narrow(r)]
     found = []
     if narrow:
         listed = "; ".join(

@@ -111,10 +111,11 @@ def compare(one: Fingerprint, other: Fingerprint, *, turned: bool) -> tuple[floa
     if probe.size < 64 or not probe.any() or probe.std() <= 1e-6 * np.abs(probe).max():
         return None
     best: tuple[float, tuple[int, ...], bool] | None = None
+    field = _Field(large)
     for k, position in enumerate(_positions(probe) if turned else [probe]):
         if any(p > n for p, n in zip(position.shape, large.shape, strict=True)):
             continue
-        value, outstanding, place = _search(large, position)
+        value, outstanding, place = field.search(position)
         same = value >= _SURE or (value >= _LEAST and outstanding >= _OUTSTANDING)
         if same and (best is None or value > best[0]):
             best = (value, place, k > 0)
@@ -160,30 +161,45 @@ def _positions(probe: Array) -> Iterator[Array]:
             yield turned[tuple(slice(None, None, -1) if f else slice(None) for f in flips)]
 
 
-def _search(large: Array, probe: Array) -> tuple[float, float, tuple[int, ...]]:
-    """The highest normalised correlation of a probe inside a field, its distance from the rest in deviations, its place.
+class _Field:
+    """A field in which probes are looked for; what does not depend on the probe is worked out once."""
 
-    Lewis, Fast Normalized Cross-Correlation (1995): the numerator by FFT, the local energies by running sums.
-    """
-    from scipy.fft import irfftn, next_fast_len, rfftn
+    def __init__(self, cells: Array) -> None:
+        from scipy.fft import next_fast_len, rfftn
 
-    shape = [next_fast_len(n, real=True) for n in large.shape]
-    free = [n - p + 1 for n, p in zip(large.shape, probe.shape, strict=True)]
-    inside = tuple(slice(0, f) for f in free)
-    pattern = probe - probe.mean()
-    spectrum = rfftn(large, shape) * np.conj(rfftn(pattern, shape))
-    above: Array = irfftn(spectrum, shape)[inside]
-    n = probe.size
-    sums, squares = _windows(large, probe.shape), _windows(large**2, probe.shape)
-    energy = np.maximum(squares - sums**2 / n, 0.0)
-    floor = 1e-6 * float((large**2).mean()) * n
-    below = np.sqrt(np.maximum(energy, floor)) * float(np.linalg.norm(pattern))
-    values = np.where(energy > floor, above / below, 0.0)
-    place = np.unravel_index(int(values.argmax()), values.shape)
-    peak = float(values[place])
-    spread = float(values.std()) if values.size > 1000 else 1 / math.sqrt(n)
-    outstanding = (peak - float(values.mean())) / max(spread, 1e-9)
-    return peak, outstanding, tuple(int(p) for p in place)
+        self.cells = cells
+        self._shape = [next_fast_len(n, real=True) for n in cells.shape]
+        self._spectrum = rfftn(cells.astype(np.float32), self._shape)
+        self._energies: dict[tuple[int, ...], Array] = {}
+
+    def _energy(self, edges: tuple[int, ...]) -> Array:
+        """The energy about the mean of every window of so many cells."""
+        if edges not in self._energies:
+            sums, squares = _windows(self.cells, edges), _windows(self.cells**2, edges)
+            self._energies[edges] = np.maximum(squares - sums**2 / math.prod(edges), 0.0)
+        return self._energies[edges]
+
+    def search(self, probe: Array) -> tuple[float, float, tuple[int, ...]]:
+        """The highest normalised correlation of a probe, how many deviations it stands out of the rest, and its place.
+
+        Lewis, Fast Normalized Cross-Correlation (1995): the numerator by FFT, the local energies by running sums.
+        """
+        from scipy.fft import irfftn, rfftn
+
+        n = probe.size
+        inside = tuple(slice(0, c - p + 1) for c, p in zip(self.cells.shape, probe.shape, strict=True))
+        pattern = probe - probe.mean()
+        spectrum = self._spectrum * np.conj(rfftn(pattern.astype(np.float32), self._shape))
+        above: Array = irfftn(spectrum, self._shape)[inside]
+        energy = self._energy(probe.shape)
+        floor = 1e-6 * float((self.cells**2).mean()) * n
+        below = np.sqrt(np.maximum(energy, floor)) * float(np.linalg.norm(pattern))
+        values = np.where(energy > floor, above / below, 0.0)
+        place = np.unravel_index(int(values.argmax()), values.shape)
+        peak = float(values[place])
+        spread = float(values.std()) if values.size > 1000 else 1 / math.sqrt(n)
+        outstanding = (peak - float(values.mean())) / max(spread, 1e-9)
+        return peak, outstanding, tuple(int(p) for p in place)
 
 
 def _windows(field: Array, edges: Sequence[int]) -> Array:

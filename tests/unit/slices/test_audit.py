@@ -125,3 +125,28 @@ def test_brightness(plan: str, raw: float, kept: float, words: str) -> None:
 def test_chance_is_chance() -> None:
     sets, labels, values = grey_means(0.0)
     assert audit.told_by(values, np.array(labels), np.array(sets)) == pytest.approx(0.5, abs=0.15)
+
+
+def test_the_correlation_is_told_with_the_guard_band() -> None:
+    far = {"correlation": {"length": [3.0, 2.0, 2.0], "decay": [6.0, 4.0, 4.5], "bounded": True}, "guard": (6, 4, 5)}
+    text = audit.independence([record(**far), record("b.tif", correlation=None)])
+    assert "a.tif falls below a tenth within 6 / 4 / 4.5 (z / y / x; 60 / 40 / 45 nm) voxels" in text
+    assert text.endswith("the guard band there is 6 / 4 / 5.")
+    open_end = {**far, "correlation": {**far["correlation"], "bounded": False}}
+    assert "at least 6" in audit.independence([record(**open_end, voxel_size=None, unit="voxel")])
+
+
+def test_rejected_slices_are_counted() -> None:
+    (text,) = audit.rejected({"a.tif": 5}, {"a.tif": 95, "b.tif": 100})
+    assert text.startswith("a.tif: 5 of 100 slices drawn were empty")
+
+
+def test_what_is_lost_says_which_and_what_helps() -> None:
+    volume = record(
+        admissible={"train": 0.5, "validation": 0.4, "evaluation": 0.6},
+        by_normal={"train": (0.9, 0.3, 0.3), "validation": (0.8, 0.2, 0.3), "evaluation": (0.9, 0.5, 0.4)},
+        keeps_all=0.72,
+    )
+    text = next(w for w in audit.warnings(SlicePlan(), ["A"], [volume]) if "never cut" in w)
+    assert "across y (20 %" in text
+    assert "72 % of it keeps all" in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from microtome.errors import InputError
-from microtome.slices.grey import Grey, grey_of, normalise
+from microtome.slices.grey import Grey, grey_of, normalise, pooled
 
 
 def test_statistics_of_a_small_volume_are_exact() -> None:
@@ -51,3 +51,57 @@ def test_normalisation() -> None:
     np.testing.assert_allclose(by_slice[:4].std(axis=(1, 2)), 1, atol=1e-5)
     assert (by_slice[4] == 0).all()
     assert (normalise(np.full((1, 2, 2), 9, np.float32), "volume", Grey(9, 0)) == 0).all()
+
+
+def test_percentiles_and_their_fallback() -> None:
+    volume = np.random.default_rng(0).normal(100, 10, (30, 30, 30))
+    grey = grey_of(volume)
+    assert (grey.low, grey.high) == pytest.approx(tuple(np.quantile(volume, (0.01, 0.99))))
+    assert len(grey.quantiles) == 69
+    background = np.zeros((20, 20, 20))
+    background[0, 0, :5] = 50
+    assert (grey_of(background).low, grey_of(background).high) == (0.0, 50.0)
+
+
+@pytest.mark.parametrize("how", ["volume-percentile", "slice-percentile"])
+def test_percentiles_go_to_0_and_1(how: str) -> None:
+    images = np.random.default_rng(0).normal(50, 3, (4, 40, 40)).astype(np.float32)
+    scaled = normalise(images, how, grey_of(images))
+    np.testing.assert_allclose(np.quantile(scaled, (0.01, 0.99)), (0, 1), atol=0.05)
+    assert scaled.max() > 1, "nothing is clipped"
+    assert np.isfinite(normalise(np.full((1, 9, 9), 7, np.float32), how, Grey(7, 0))).all()
+
+
+@pytest.mark.parametrize("how", ["volume", "volume-percentile", "histogram"])
+def test_a_linear_change_of_grey_values_changes_nothing(how: str) -> None:
+    images = np.random.default_rng(0).gamma(2, 10, (6, 20, 20)).astype(np.float32)
+    other = (3 * images + 40).astype(np.float32)
+    reference = grey_of(images).quantiles
+    one, two = (normalise(i, how, grey_of(i), reference) for i in (images, other))
+    np.testing.assert_allclose(one, two, atol=2e-4)
+
+
+def test_a_matched_histogram_is_that_of_the_reference() -> None:
+    rng = np.random.default_rng(0)
+    dark, bright = (
+        Grey(0, 0, 0, 0, grey_of(v.reshape(9, 11, -1)).quantiles) for v in (rng.gamma(2, 10, 9999), rng.normal(200, 5, 9999))
+    )
+    reference = pooled([[dark], [bright, bright]])
+    np.testing.assert_allclose(reference, (np.array(dark.quantiles) + np.array(bright.quantiles)) / 2)
+    images = rng.gamma(2, 10, (10, 50, 50)).astype(np.float32)
+    matched = normalise(images, "histogram", dark, reference)
+    assert matched.mean() == pytest.approx(0, abs=0.05)
+    assert matched.std() == pytest.approx(1, abs=0.05)
+    # Between the two in brightness, and everywhere: quantile by quantile.
+    halfway = (
+        np.quantile(images, np.linspace(0.1, 0.9, 5)) + np.quantile(rng.normal(200, 5, 99_999), np.linspace(0.1, 0.9, 5))
+    ) / 2
+    found = np.quantile(matched, np.linspace(0.1, 0.9, 5))
+    np.testing.assert_allclose(
+        np.diff(found) / np.diff(halfway), np.full(4, (found[-1] - found[0]) / np.ptp(halfway)), rtol=0.1
+    )
+    # Two phases of different shares keep their two levels.
+    phases = np.repeat([0.0, 255.0], [80, 20])
+    two = Grey(0, 0, 0, 0, grey_of(phases.reshape(4, 5, 5)).quantiles)
+    levels = normalise(phases.reshape(1, 10, 10).astype(np.float32), "histogram", two)
+    assert len(np.unique(levels)) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from itertools import combinations
@@ -12,9 +13,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from microtome.errors import InputError
-from microtome.slices.geometry import Grid
+from microtome.slices.content import content_of
+from microtome.slices.correlation import Correlation
+from microtome.slices.geometry import Grid, random_axes
 from microtome.slices.plan import SlicePlan
 from microtome.slices.split import SETS, Box, assign, counts_of, draw_pose, separate, share_out, whole
+from microtome.volumes.volume import Volume
 
 
 def grid_for(plan: SlicePlan, spacing: tuple[float, float, float] | None = None) -> Grid:
@@ -152,3 +156,52 @@ def test_whole_volumes_serve_every_set(volumes: int, seed: int) -> None:
     assert sets == assign(volumes, plan)
     ranks = sorted(SETS, key=lambda s: counts_of(plan)[s])
     assert all(sets.count(a) <= sets.count(b) for a, b in combinations(ranks, 2))
+
+
+def test_the_guard_band_is_as_wide_as_grey_values_are_alike() -> None:
+    plan = SlicePlan(field_of_view=16, pixels=16)
+    far = Correlation((2.0, 3.0, 4.0), (5.5, 6.5, 7.5))
+    blocks = separate((120, 120, 120), grid_for(plan), plan, correlation=far)
+    assert blocks.wanted == blocks.guard == (6, 7, 8)
+    assert all(max_gap >= 6 for max_gap in (a.gap(b) for a, b in combinations(blocks.boxes.values(), 2)))
+    told = separate((120, 120, 120), grid_for(plan), dataclasses.replace(plan, guard=2), correlation=far)
+    assert told.guard == (2, 2, 2)
+    assert told.gap == 2
+
+
+def test_a_guard_band_that_would_cost_the_orientations_gives_way() -> None:
+    plan = SlicePlan(field_of_view=40, pixels=20)
+    loose = separate((96, 96, 96), grid_for(plan), plan)
+    far = Correlation((40.0,) * 3, (60.0,) * 3, bounded=False)
+    tight = separate((96, 96, 96), grid_for(plan), plan, correlation=far)
+    assert tight.wanted == (60, 60, 60)
+    assert tight.guard is not None
+    assert 1 <= tight.guard[0] < 60
+    assert min(tight.admissible.values()) >= 0.7 * min(loose.admissible.values())
+
+
+def test_blocks_of_like_content_are_preferred() -> None:
+    # Grey values that change along z: blocks beside one another are alike, blocks above one another are not.
+    shape = (64, 64, 64)
+    voxels = np.random.default_rng(0).normal(0, 1, shape) + np.linspace(0, 10, 64)[:, None, None]
+    plan = SlicePlan(field_of_view=12, pixels=12)
+    content = content_of(Volume.from_array(voxels.astype(np.float32)))
+    blocks = separate(shape, grid_for(plan), plan, content=content)
+    assert blocks.differ is not None
+    assert blocks.differ < 0.15
+    assert all(b.shape[0] == 64 for b in blocks.boxes.values())
+    above = separate(shape, grid_for(plan), dataclasses.replace(plan, split="depth"), content=content)
+    assert above.differ is not None
+    assert above.differ > 0.5
+
+
+def test_which_orientations_are_lost_and_what_keeps_them() -> None:
+    plan = SlicePlan(field_of_view=30, pixels=30, split="depth")
+    blocks = separate((90, 200, 200), grid_for(plan), plan)
+    assert all(0.0 <= share <= 1.0 for shares in blocks.by_normal.values() for share in shares)
+    assert all(shares[0] > max(shares[1:]) for shares in blocks.by_normal.values()), "flat slabs hold flat slices"
+    assert "across" in blocks.lost()
+    smaller = SlicePlan(field_of_view=30 * blocks.keeps_all, pixels=30, split="depth")
+    for box in blocks.boxes.values():
+        reach = grid_for(smaller).reach(random_axes(np.random.default_rng(0), 500))
+        assert (2 * reach <= np.array(box.shape) - 1 + 0.05).all()
