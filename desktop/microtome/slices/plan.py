@@ -105,6 +105,7 @@ class SlicePlan:
         "inside",
         choices=("inside", "anywhere"),
         advanced=True,
+        label="Where slices may lie",
         help="“anywhere”: slices of a periodic structure may go on at its other side, where no other set lies there",
     )
     train: int = option(300, 1, 1_000_000, unit="images", label="Training", help="Images a class to learn from")
