@@ -16,8 +16,9 @@ from microtome.results.export import write_csv as write_table
 from microtome.slices.drawing import is_empty
 from microtome.slices.geometry import Grid, random_axes
 from microtome.slices.grey import Grey, grey_of, normalise
+from microtome.slices.micrographs import whole_grid
 from microtome.slices.plan import SlicePlan
-from microtome.slices.source import grid_of, image_files
+from microtome.slices.source import grid_of, image_files, without_bar
 from microtome.slices.split import Box, draw_pose, whole
 from microtome.slices.voxels import cut_voxels
 from microtome.training.card import ModelCard
@@ -103,15 +104,16 @@ def predict_volume(model: Model, volume: Volume, *, slices: int = 100, seed: int
     """Ask about a volume by `slices` random slices, or about a single image by its tiles (as many at most).
 
     Slices have the network's physical field of view where voxel sizes are known; where they are not, or differ, a warning
-    says so. Raises InputError where no slice fits, or where the volume holds no numbers.
+    says so. An image is asked about as a whole where the network learned from whole images, and without its data bar. Raises
+    InputError where no slice fits, or where the volume holds no numbers.
     """
     name = name or volume.source or "the volume"
     card = model.card
+    if volume.shape[0] == 1:
+        volume = without_bar(volume, int(card.micrographs.get("data_bar", 0)), name=name)
     grey = grey_of(volume, name=name)
     plan, cut = _as_learned(card, volume)
-    grid = grid_of(cut, plan, name=name)
-    box = whole(cut.shape, grid, plan, "evaluation", name=name).boxes["evaluation"]
-    centres, axes = _tiles(box, grid, slices, seed) if cut.shape[0] == 1 else _random(box, grid, slices, seed)
+    grid, centres, axes = _poses(card, plan, cut, slices, seed, name)
     reference = tuple(card.grey.get("reference", ()))
     parts, left_out, empty = [], 0, 0
     size = max(1, _CHUNK_BYTES // (4 * grid.size**2))
@@ -177,6 +179,20 @@ def _of_view(plan: SlicePlan, field_of_view: float, unit: str) -> SlicePlan:
     """The plan with another field of view; slabs stay as thick in proportion, as they are given in its unit."""
     thickness = plan.thickness * field_of_view / plan.field_of_view
     return replace(plan, field_of_view=field_of_view, unit=unit, thickness=thickness)
+
+
+def _poses(
+    card: ModelCard, plan: SlicePlan, cut: Volume, slices: int, seed: int, name: str
+) -> tuple[Grid, NDArray[np.float64], NDArray[np.float64]]:
+    """The grid of the slices, their centres and axes."""
+    fit = card.micrographs.get("fit")
+    if cut.shape[0] == 1 and fit in ("resize", "stretch"):
+        _, height, width = cut.shape
+        grid = whole_grid((height, width), card.image_size, stretch=fit == "stretch")
+        return grid, np.array([[0.0, (height - 1) / 2, (width - 1) / 2]]), random_axes(np.random.default_rng(seed), 1, "xy")
+    grid = grid_of(cut, plan, name=name)
+    box = whole(cut.shape, grid, plan, "evaluation", name=name).boxes["evaluation"]
+    return grid, *(_tiles if cut.shape[0] == 1 else _random)(box, grid, slices, seed)
 
 
 def _random(box: Box, grid: Grid, count: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

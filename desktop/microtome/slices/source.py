@@ -65,21 +65,25 @@ class Member:
                 f"{self.name} holds {volume.shape[0]} pages; a micrograph is one image.",
                 "List it under volumes, or save each page as a file of its own.",
             )
-        return self._without_bar(volume) if self.flat and self.data_bar else volume
+        return without_bar(volume, self.data_bar, name=self.name) if self.flat else volume
 
-    def _without_bar(self, volume: Volume) -> Volume:
-        image = volume[0]
-        rows = bar_height(image, self.data_bar, name=self.name)
-        if not rows:
-            return volume
-        words = f"A data bar of {rows} px at the bottom was left out."
-        return replace(
-            volume,
-            voxels=np.ascontiguousarray(image[None, :-rows]),
-            findings=(*volume.findings, words),
-            metadata={**volume.metadata, DATA_BAR: rows},
-            _kept=None,
-        )
+
+def without_bar(volume: Volume, data_bar: int, *, name: str) -> Volume:
+    """A volume of one plane without so many rows at the bottom (−1: those of the bar that is found, if any; 0: as it is).
+
+    Raises InputError naming the image where nothing would remain.
+    """
+    image = volume[0] if data_bar else None
+    rows = 0 if image is None else bar_height(image, data_bar, name=name)
+    if image is None or not rows:
+        return volume
+    return replace(
+        volume,
+        voxels=np.ascontiguousarray(image[None, :-rows]),
+        findings=(*volume.findings, f"A data bar of {rows} px at the bottom was left out."),
+        metadata={**volume.metadata, DATA_BAR: rows},
+        _kept=None,
+    )
 
 
 def members(source: ClassSource) -> list[Member]:
