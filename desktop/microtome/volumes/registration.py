@@ -110,7 +110,8 @@ def _real_sum(product: Complex, moved: Floats) -> float:
     """The correlation of two pictures at a displacement, from the product of their spectra."""
     y = np.exp(-2j * np.pi * np.fft.fftfreq(product.shape[0]) * moved[0]).astype(np.complex64)
     x = np.exp(-2j * np.pi * np.fft.fftfreq(product.shape[1]) * moved[1]).astype(np.complex64)
-    return float(np.real(y @ product @ x))
+    # Not by BLAS: its threads wait for each other's cores where something else works, as a training in the background does.
+    return float(np.real(np.einsum("i,i->", y, np.einsum("ij,j->i", product, x))))
 
 
 def correlation(one: Reduced, other: Reduced, moved: Floats) -> float:
