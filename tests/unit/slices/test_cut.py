@@ -84,6 +84,39 @@ def test_layout_of_memory_does_not_matter() -> None:
         np.testing.assert_array_equal(cut(view, centres, axes, size=(6, 7)), expected)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    dtype=st.sampled_from(["u1", "i1", "u2", "i2", "i4", "u4", "f4", "?"]),
+    width=st.integers(1, 300),
+    stride=st.integers(1, 3),
+    outside=st.sampled_from(sorted(MODES)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_runs_of_pairs_equal_single_voxels(dtype: str, width: int, stride: int, outside: Any, seed: int) -> None:
+    # The quick way reads two voxels at once, which lie side by side along x; where they do not, they are read singly.
+    wide = volume_of((14, 15, 16 * stride), dtype, seed)
+    if dtype == "f4":
+        wide[3, 4, ::5] = np.nan
+    volume = wide[:, :, ::stride]
+    centres, axes = poses(4, volume.shape, seed, margin=-4.0)
+    step = 20 / width
+    quick = cut(np.ascontiguousarray(volume), centres, axes, (3, width), step, outside=outside, threads=1)
+    single = cut(np.asfortranarray(volume), centres, axes, (3, width), step, outside=outside, threads=1)
+    np.testing.assert_array_equal(quick, single)
+    np.testing.assert_array_equal(cut(volume, centres, axes, (3, width), step, outside=outside, threads=2), single)
+
+
+def test_the_order_of_slices_does_not_matter() -> None:
+    volume = volume_of((150, 160, 170), "u1", 3)
+    centres, axes = poses(60, volume.shape, 4, margin=-20.0)
+    every = cut(volume, centres, axes, size=9)
+    order = np.random.default_rng(5).permutation(60)
+    np.testing.assert_array_equal(cut(volume, centres[order], axes[order], size=9), every[order])
+    np.testing.assert_array_equal(
+        np.concatenate([cut(volume, centres[k : k + 1], axes[k : k + 1], size=9) for k in order]), every[order]
+    )
+
+
 def test_planes_through_voxels_are_the_voxels() -> None:
     volume = volume_of((8, 9, 10), "u2", 3)
     xy = cut(volume, [[5, 4, 4.5]], [[Y, X]], size=(9, 10))
