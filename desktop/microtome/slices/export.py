@@ -12,6 +12,7 @@ import csv
 import math
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -229,7 +230,12 @@ def _is_number(text: str) -> bool:
 def volume_names(image_set: ImageSet) -> list[str]:
     """The names of the volumes of a set, made distinct where two files have one name."""
     names = [str(v["name"]) for v in image_set.volumes]
-    return [n if names.count(n) == 1 else f"{n} ({names[: i + 1].count(n)})" for i, n in enumerate(names)]
+    total, seen = Counter(names), Counter[str]()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if total[name] == 1 else f"{name} ({seen[name]})")
+    return found
 
 
 def _write_pictures(job: _Job) -> None:

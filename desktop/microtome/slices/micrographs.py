@@ -70,8 +70,8 @@ class Arrangement:
 
     def independence(self) -> str:
         """How the sets are separated, in words."""
-        what = "tiles of one image" if self.settings.fit == "tile" else "what is cut from one image"
-        return f"{self.groups} groups of images were given to the sets as wholes; {what} lies in one set."
+        what = "the tiles of an image lie" if self.settings.fit == "tile" else "what is cut from one image lies"
+        return f"{self.groups} groups of images were given to the sets as wholes; {what} in one set."
 
     def pixel_size(self, records: Sequence[dict[str, Any]]) -> tuple[float, str, list[str]]:
         """(edge, unit, warnings) of the pixels of images that were brought to size: the median where they differ."""
