@@ -114,6 +114,16 @@ def test_a_setting_out_of_range_is_said_at_the_card_and_cannot_be_kept(panel: Co
     assert panel.keep.isEnabled()
 
 
+def test_the_card_of_a_new_correction_is_scrolled_to(panel: CorrectionsPanel, qtbot: QtBot) -> None:
+    """In a window of the least height there is room for one."""
+    panel.resize(900, 240)
+    for name in ("crop", "align", "denoise"):
+        panel.editor.insert(Link(name=name))
+    rest(panel, qtbot)
+    card, area = panel.editor.cards[panel.editor.chosen], panel.editor.area
+    qtbot.waitUntil(lambda: area.viewport().rect().contains(card.mapTo(area.viewport(), QPoint(20, 4))), timeout=LONG)
+
+
 def test_a_switched_off_correction_is_kept_aside_and_undo_brings_it_back(
     window: MainWindow, panel: CorrectionsPanel, drifting: VolumeEntry, qtbot: QtBot
 ) -> None:

@@ -30,8 +30,10 @@ class ChainEditor(QWidget):
         self.add = button(tr("Add a correction"), self._offer, icon_name="add")
         self.back = button(tr("Undo"), self.undo, kind="small", icon_name="reset")
         self._list = column(gap=GRID // 2)
-        area = scrolling(holding(column(self._list, None)))
-        inner = column(row(self.add, None, self.back), area)
+        self.area = scrolling(holding(column(self._list, None)))
+        # Cards that came, went or opened have their places by then.
+        self.area.verticalScrollBar().rangeChanged.connect(lambda *_: self._show_chosen())
+        inner = column(row(self.add, None, self.back), self.area)
         inner.setStretch(1, 1)
         self.setLayout(inner)
 
@@ -100,6 +102,14 @@ class ChainEditor(QWidget):
             words = tr("No corrections yet. Add one: what it does is seen on a slice before it is kept.")
             self._list.addWidget(label(words, "muted", wrap=True))
         self.refresh()
+
+    def _show_chosen(self) -> None:
+        """Scroll to the card that is open: a panel may have room for one."""
+        if 0 <= self.chosen < len(self.cards):
+            card = self.cards[self.chosen]
+            # Its head where the card as a whole is higher than the panel.
+            self.area.ensureVisible(0, card.geometry().bottom(), 0, 0)
+            self.area.ensureVisible(0, card.geometry().top(), 0, 0)
 
     def _choose(self, index: int) -> None:
         if index != self.chosen:
