@@ -97,7 +97,6 @@ class SlicesPage(Page):
         self.read_plan: SlicePlan | None = None  # of what the gallery shows
         self.look: Outlook | None = None
         self.trusted: TrustRead | None = None
-        self._chosen = (0, 0)
         self._galleries: Latest[Asked, GalleryRead] = Latest(desk, self, read_gallery, self._landed, self._failed)
         self._outlooks: Latest[Asked, Outlook] = Latest(desk, self, read_outlook, self._looked, self._failed)
         self._trusts: Latest[tuple[Asked, str], TrustRead] = Latest(desk, self, _trust, self._judged, self._unjudged)
@@ -105,7 +104,7 @@ class SlicesPage(Page):
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(_QUIET_MS)
         self._quiet.timeout.connect(self._settle)
-        desk.cutting.cut.connect(lambda _: self._look())
+        desk.cutting.cut.connect(self._look)
 
     @property
     def gallery(self) -> LiveGallery:
@@ -152,15 +151,7 @@ class SlicesPage(Page):
             for latest in (self._galleries, self._outlooks, self._trusts):
                 latest.forget()
             empty_stack(self._stack)
-            self._stack.addWidget(self._empty())
-
-    def _empty(self) -> QWidget:
-        session = self.desk.session
-        if session.project is not None and session.project.volumes:
-            text, hint = tr("No class yet"), tr("Give every volume a class on the volumes page.")
-        else:
-            text, hint = tr("Nothing to cut yet"), tr("Add volumes first: drop them anywhere on this window.")
-        return EmptyState("slices", text, hint, ((tr("Go to the volumes"), lambda: self.desk.open_page("volumes")),))
+            self._stack.addWidget(_empty(self.desk))
 
     def plan(self) -> SlicePlan:
         """The settings as they stand."""
@@ -195,7 +186,7 @@ class SlicesPage(Page):
         wrong = sum(bool(r.problem) for r in read.rows)
         self.face.state.setText(tr("{n} classes cannot be cut like this", n=wrong) if wrong else "")
         if self.card is not None and self.card.isVisible():
-            self._show_tile(0)
+            self.card.show_tiles(read.tiles)
         if read.settled:
             self._look()
         else:
@@ -212,25 +203,15 @@ class SlicesPage(Page):
         self.desk.report(error)
 
     def _open_tile(self, r: int, i: int) -> None:
-        self._chosen = (r, i)
         if self.card is None:
             self.card = SliceCard(self.desk, self)
-            self.card.step_wanted.connect(self._show_tile)
-        self._show_tile(0)
+        self.card.show_tiles(self.read.tiles, (r, i))
         self.card.show()
         self.card.raise_()
 
-    def _show_tile(self, step: int) -> None:
-        every = [(r, i) for r, tiles in enumerate(self.read.tiles) for i in range(len(tiles))]
-        if self.card is None or not every:
-            return
-        at = every.index(self._chosen) if self._chosen in every else 0
-        self._chosen = every[(at + step) % len(every)]
-        self.card.show_tile(self.read.tiles[self._chosen[0]][self._chosen[1]])
-
     # --- what the set would be
 
-    def _look(self) -> None:
+    def _look(self, _cut: str = "") -> None:
         if self.face is not None and self.desk.session.project is not None:
             self._outlooks.want(self.asked())
 
@@ -279,3 +260,13 @@ class SlicesPage(Page):
 
 def _trust(request: tuple[Asked, str], superseded: Superseded) -> TrustRead | None:
     return None if superseded() else read_trust(*request)
+
+
+def _empty(desk: Desk) -> QWidget:
+    """What is shown where there is nothing to cut."""
+    project = desk.session.project
+    if project is not None and project.volumes:
+        text, hint = tr("No class yet"), tr("Give every volume a class on the volumes page.")
+    else:
+        text, hint = tr("Nothing to cut yet"), tr("Add volumes first: drop them anywhere on this window.")
+    return EmptyState("slices", text, hint, ((tr("Go to the volumes"), lambda: desk.open_page("volumes")),))

@@ -36,7 +36,7 @@ class CutControls(QWidget):
         self.stop = button(tr("Stop"), desk.cutting.stop, kind="small", icon_name="stop")
         self.stop.setToolTip(tr("Nothing of an unfinished image set is kept"))
         self.setLayout(row(column(self.words, self.bar, gap=GRID // 2), self.stop))
-        desk.cutting.changed.connect(lambda _: self.show_now())
+        desk.cutting.changed.connect(self._changed)
         self.show_now()
 
     def show_wanted(self, size: int, *, there: bool, possible: bool) -> None:
@@ -47,6 +47,10 @@ class CutControls(QWidget):
 
     def _start(self) -> None:
         self._desk.perform(lambda: self._desk.cutting.start(self._wanted))
+
+    def _changed(self, _name: str) -> None:
+        # A bound method: it is disconnected when this widget goes.
+        self.show_now()
 
     def show_now(self) -> None:
         """Show the cutting of this moment."""

@@ -31,7 +31,7 @@ def format_words(name: str) -> str:
     return {
         "tiff": tr("Folders of TIFF files, to scale"),
         "png": tr("Folders of PNG files, to scale"),
-        "npz": tr("One NumPy file (.npz)"),
+        "npz": tr("One NumPy file"),
         "zarr": tr("Zarr store"),
     }[name]
 
@@ -147,22 +147,19 @@ class SetList(QWidget):
     # --- export
 
     def _ask_export(self, kept: Kept, name: str) -> None:
-        ending = f".{name}" if name in ("npz", "zarr") else ""
-        start = str(Path.home() / f"slices-{kept.hash[:8]}{ending}")
-        chosen, _ = QFileDialog.getSaveFileName(self, tr("Export to"), start)
+        depths = ("uint16", "uint8") if name == "png" else ("float32", "uint16", "uint8")
+        depth, taken = QInputDialog.getItem(self, tr("Export"), tr("Values of a pixel"), depths, 0, False)
+        if not taken:
+            return
+        start = str(Path.home() / f"slices-{kept.hash[:8]}-{name}")
+        chosen, _ = QFileDialog.getSaveFileName(self, tr("Export to a new folder"), start)
         if not chosen:
             return
-        path = Path(chosen) if chosen.endswith(ending) else Path(chosen + ending)
-        depth = ""
-        if name in ("tiff", "png"):
-            kinds = ("float32", "uint16", "uint8") if name == "tiff" else ("uint16", "uint8")
-            depth, taken = QInputDialog.getItem(self, tr("Export"), tr("Values of a pixel"), kinds, 0, False)
-            if not taken:
-                return
+        path = Path(chosen)
         self.export(kept, path, name, depth=depth)
 
     def export(self, kept: Kept, path: Path, name: str, *, depth: str = "") -> None:
-        """Write a set in another format, in the background."""
+        """Write a set in another format into the new folder `path`, in the background."""
         self._exporting.show()
         self._bar.setValue(0)
         self._pass.start(_exporter(kept, path, name, depth), partial(self._exported, path))
@@ -173,7 +170,7 @@ class SetList(QWidget):
 
     def _exported(self, path: Path, images: int) -> None:
         words = tr("{n} images were exported to {path}.", n=with_commas(images), path=path)
-        folder = QUrl.fromLocalFile(str(path if path.is_dir() else path.parent))
+        folder = QUrl.fromLocalFile(str(path))
         self._desk.say(words, level="good", action=tr("Show"), act=lambda: QDesktopServices.openUrl(folder))
 
 

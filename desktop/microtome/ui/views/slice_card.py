@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QDialog, QFileDialog, QWidget
 
@@ -24,14 +24,14 @@ from microtome.ui.widgets import button, clear, column, facts, holding, label, r
 
 
 class SliceCard(QDialog):
-    """Shows a tile of the gallery; the arrow keys and buttons ask for its neighbours."""
-
-    step_wanted = Signal(int)
+    """Shows a tile of the gallery; the space bar and a button go on to the next."""
 
     def __init__(self, desk: Desk, parent: QWidget) -> None:
         super().__init__(parent)
         self._desk = desk
         self.tile: Tile | None = None
+        self._tiles: dict[tuple[int, int], Tile] = {}
+        self._at = (0, 0)
         self.setWindowTitle(tr("Slice"))
         self.resize(900, 560)
         self.view = SliceView()
@@ -46,7 +46,7 @@ class SliceCard(QDialog):
         side.setStretch(2, 1)
         held = holding(side)
         held.setFixedWidth(320)
-        before = tool("chevron-right", tr("Next slice"), lambda: self.step_wanted.emit(1))
+        before = tool("chevron-right", tr("Next slice"), lambda: self.step(1))
         copy = tool("copy", tr("Copy picture"), self.copy)
         png = button(tr("Save as PNG…"), lambda: self._ask(".png"), kind="small")
         tiff = button(tr("Save as TIFF…"), lambda: self._ask(".tif"), kind="small")
@@ -57,8 +57,22 @@ class SliceCard(QDialog):
         whole.setStretch(0, 1)
         self.setLayout(whole)
 
-    def show_tile(self, tile: Tile) -> None:
-        """Show another slice."""
+    def show_tiles(self, rows: list[list[Tile]], at: tuple[int, int] | None = None) -> None:
+        """Take other tiles, by row, and show one of them; None: the one in the place of the present one."""
+        self._tiles = {(r, i): tile for r, tiles in enumerate(rows) for i, tile in enumerate(tiles)}
+        self._at = at or self._at
+        if self._tiles:
+            self._at = self._at if self._at in self._tiles else next(iter(self._tiles))
+            self._show(self._tiles[self._at])
+
+    def step(self, steps: int) -> None:
+        """Go on, or back, by so many tiles; behind the last comes the first."""
+        places = list(self._tiles)
+        if places:
+            self._at = places[(places.index(self._at) + steps) % len(places)]
+            self._show(self._tiles[self._at])
+
+    def _show(self, tile: Tile) -> None:
         self.tile = tile
         contrast = Contrast(*tile.levels)
         self.view.show_picture(Picture.of(tile.values, contrast, pixel=(tile.pixel, tile.pixel), unit=tile.unit))
@@ -116,9 +130,9 @@ class SliceCard(QDialog):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Space and Backspace go from slice to slice."""
         if event.key() == Qt.Key.Key_Space:
-            self.step_wanted.emit(1)
+            self.step(1)
         elif event.key() == Qt.Key.Key_Backspace:
-            self.step_wanted.emit(-1)
+            self.step(-1)
         else:
             super().keyPressEvent(event)
 
