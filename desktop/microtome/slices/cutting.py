@@ -294,6 +294,7 @@ def _volume_record(piece: Piece) -> dict[str, Any]:
         "path": str(volume.source),
         "shape": list(volume.shape),
         "dtype": str(volume.dtype),
+        "simulated": volume.structure is not None,
         "voxel_size": None if volume.voxel_size is None else list(volume.voxel_size),
         "unit": volume.unit,
         "spacing": list(piece.grid.spacing),

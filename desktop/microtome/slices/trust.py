@@ -48,6 +48,7 @@ class Leak:
     shared: dict[str, Any] | None = None  # voxels that two sets touch: both, any, share
     similarity: dict[str, Any] = field(default_factory=dict)  # all, other_volume, sharpest: correlations and images; compared
     copies: tuple[dict[str, Any], ...] = ()  # volumes that hold the same
+    volume_pairs: dict[str, int] = field(default_factory=dict)  # how many were compared for that, of how many
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -81,7 +82,7 @@ def assess(plan: SlicePlan, records: Sequence[Record], cut: Cut, prints: Sequenc
     return Trust(
         leak=leak_meter(plan, records, cut, prints),
         shortcuts=tuple(s.to_json() for s in found),
-        warnings=tuple(advice(found, plan.normalisation, simulated=any(p is None for p in prints))),
+        warnings=tuple(advice(found, plan.normalisation, simulated=any(r.get("simulated") for r in records))),
     )
 
 
@@ -91,7 +92,8 @@ def leak_meter(plan: SlicePlan, records: Sequence[Record], cut: Cut, prints: Seq
     distance, where = _nearest(placed)
     shared = _shared(placed)
     alike = most_similar(cut.images, cut.sets, cut.volumes)
-    copies = _copies(records, twins(prints, _pairs(records, prints)))
+    compared = twins(prints, _pairs(records, prints))
+    copies = _copies(records, compared)
     leaking = _crossing(distance, shared) + [c["words"] for c in copies if c["leaks"]]
     doubtful = [c["words"] for c in copies if not c["leaks"]] + _guards(records) + _alike(alike.sharpest)
     verdict = "leaking" if leaking else "doubtful" if doubtful else "independent"
@@ -117,6 +119,7 @@ def leak_meter(plan: SlicePlan, records: Sequence[Record], cut: Cut, prints: Seq
             "compared": list(alike.compared),
         },
         copies=tuple(copies),
+        volume_pairs={"compared": compared.compared, "of": compared.pairs},
     )
 
 

@@ -34,7 +34,13 @@ class _Part:
 
     def record(self) -> Record:
         shape, spacing = list(self.volume.shape), list(self.grid.spacing)
-        facts = {"name": self.name, "class": self.class_name, "shape": shape, "spacing": spacing}
+        facts = {
+            "name": self.name,
+            "class": self.class_name,
+            "shape": shape,
+            "spacing": spacing,
+            "simulated": self.volume.structure is not None,
+        }
         return {**facts, **self.blocks.to_json()}
 
 

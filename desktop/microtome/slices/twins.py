@@ -193,7 +193,7 @@ class _Field:
         above: Array = irfftn(spectrum, self._shape)[inside]
         energy = self._energy(probe.shape)
         floor = 1e-6 * float((self.cells**2).mean()) * n
-        below = np.sqrt(np.maximum(energy, floor)) * float(np.linalg.norm(pattern))
+        below = np.sqrt(np.maximum(energy, floor)) * math.sqrt(float((pattern**2).sum()))
         values = np.where(energy > floor, above / below, 0.0)
         place = np.unravel_index(int(values.argmax()), values.shape)
         peak = float(values[place])

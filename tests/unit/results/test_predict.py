@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError
 from microtome.results.predict import predict_paths, predict_volume, write_csv
+from microtome.slices.grey import grey_of
 from microtome.slices.imageset import build
 from microtome.slices.plan import ClassSource, SlicePlan, VolumeSource
 from microtome.training.evaluate import Model
@@ -114,6 +116,35 @@ def test_slices_with_nan_are_left_out(trained: Path) -> None:
     assert f"{40 - found.slices} slices with NaN" in found.warnings[-1]
     voxels[:, ::8] = np.nan
     with pytest.raises(InputError, match="Every slice"):
+        predict_volume(model, Volume.from_array(voxels), slices=5)
+
+
+@pytest.mark.parametrize("how", ["volume-percentile", "slice-percentile", "histogram"])
+def test_grey_values_are_made_as_those_that_were_learned_from(trained: Path, how: str) -> None:
+    """Normalised by its own statistics, a volume is told the same whatever its brightness and contrast are."""
+    model = Model.load(trained, device="cpu")
+    voxels = ((texture((40, 40, 40), 1.4, 8) - 128.0) / 40).astype(np.float32)
+    reference = grey_of(texture((40, 40, 40), 0.7, 1)).quantiles
+    plan, grey = {**model.card.plan, "normalisation": how}, {**model.card.grey, "reference": list(reference)}
+    told = dataclasses.replace(model, card=dataclasses.replace(model.card, plan=plan, grey=grey))
+    one, two = (predict_volume(told, Volume.from_array(v), slices=20) for v in (voxels, 0.2 * voxels + 1))
+    assert one.probabilities == pytest.approx(two.probabilities, abs=1e-3)
+    raw = dataclasses.replace(model, card=dataclasses.replace(model.card, plan={**plan, "normalisation": "none"}))
+    one, two = (predict_volume(raw, Volume.from_array(v), slices=20) for v in (voxels, 0.2 * voxels + 1))
+    assert one.probabilities != pytest.approx(two.probabilities, abs=1e-3)
+
+
+def test_empty_slices_are_left_out_as_in_training(trained: Path) -> None:
+    model = Model.load(trained, device="cpu")
+    model = dataclasses.replace(model, card=dataclasses.replace(model.card, plan={**model.card.plan, "reject": 0.3}))
+    voxels = texture((40, 40, 40), 3.0, 8)
+    voxels[:, :, :22] = 128
+    found = predict_volume(model, Volume.from_array(voxels), slices=40)
+    assert 0 < found.slices < 40
+    assert f"{40 - found.slices} empty slices were left out" in found.warnings[-1]
+    voxels[:, :, :] = 128
+    voxels[0, 0, 0] = 129
+    with pytest.raises(InputError, match="is empty, and the network learned from none"):
         predict_volume(model, Volume.from_array(voxels), slices=5)
 
 

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from journals import CLASSES, searching, training
 
 from microtome.errors import FileError
-from microtome.events import Event
+from microtome.events import Event, ImageSetReady
 from microtome.results.report import write_report
 from microtome.results.report_parts import Html, tag
 from microtome.results.svg import Series, chart, ticks
 from microtome.search.recipe import dumps, parse
+from microtome.store.atomic import write_json
 from microtome.store.project import Project
 from microtome.store.run import RunFolder
 
@@ -113,6 +114,35 @@ def test_the_methods_claim_only_what_happened(project: Project, tmp_path: Path) 
     _, words = _read(tmp_path / "unfinished.html")
     assert "The evaluation set was not opened." in words
     assert "Accuracy on the evaluation set" not in words
+
+
+def test_the_leak_meter_and_the_audit_are_reported(project: Project, tmp_path: Path) -> None:
+    events = training()
+    ready = next(e for e in events if isinstance(e, ImageSetReady))
+    plan = {
+        "leak": {
+            "verdict": "doubtful",
+            "why": ["The guard band is narrow.", "Planes come near."],
+            "distance": {"length": 7.25, "unit": "voxel", "pixels": 7.25, "exact": True, "volume": "a.tif"},
+            "shared": {"both": 0, "any": 0, "share": 0.0},
+            "similarity": {"all": {"correlation": 0.83, "sharpened": 0.2, "first": 1, "second": 2}},
+        },
+        "rejected": {"a.tif": 12},
+        "shortcuts": [
+            {"cue": "mean", "accuracy": 0.8, "interval": [0.7, 0.9], "n": 60, "chance": 0.5, "strength": "strong"},
+            {"cue": "histogram", "accuracy": 0.5, "interval": [0.4, 0.6], "n": 60, "chance": 0.5, "strength": "none"},
+        ],
+    }
+    run = _lay(project, events)
+    write_json(project.path / "imagesets" / ready.hash / "plan.json", plan, 1)
+    write_report(run.path, tmp_path / "report.html")
+    _, words = _read(tmp_path / "report.html")
+    assert "It is doubtful that the sets are independent. The guard band is narrow." in words
+    assert "correlate by 0.83" in words
+    assert "a.tif: 12 rejected" in words
+    assert "the mean grey value 80.0 % (70.0–90.0 %, n = 60; chance 50.0 %)" in words
+    assert "came no nearer than 7.25 voxels to each other and shared 0.0 % of the voxels" in words
+    assert "A linear classifier that saw only the mean grey value told 80.0 %" in words
 
 
 def test_a_run_that_has_not_begun_and_an_empty_project_have_reports(project: Project, tmp_path: Path) -> None:
