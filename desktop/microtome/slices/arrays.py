@@ -19,7 +19,7 @@ Blocks = Callable[[int], Iterator[tuple[int, NDArray[Any]]]]
 
 def _size(image_set: ImageSet, dtype: np.dtype[Any]) -> int:
     height, width = image_set.images.shape[1:]
-    return max(1, _BLOCK // (height * width * dtype.itemsize))
+    return max(1, _BLOCK // int(height * width * dtype.itemsize))
 
 
 def _small(image_set: ImageSet, columns: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:

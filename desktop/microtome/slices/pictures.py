@@ -59,7 +59,7 @@ def png_bytes(image: NDArray[Any], calibration: Calibration, text: str) -> bytes
     """A PNG of an image (y, x) of uint8 or uint16 with its pixel size (pHYs, pixels a metre) and `text` as its description."""
     import imagecodecs
 
-    data: bytes = imagecodecs.png_encode(image, level=4)
+    data = bytes(imagecodecs.png_encode(image, level=4))
     more = _chunk(b"iTXt", b"Description\0\0\0\0\0" + text.encode("utf-8"))
     if calibration.unit != VOXEL:
         density = round(_METRE / to_nm(calibration.pixel_size, calibration.unit))
