@@ -21,7 +21,7 @@ from microtome.ui.numbers import shape, size_of
 from microtome.ui.question_card import QuestionRow
 from microtome.ui.theme import GRID, current
 from microtome.ui.volume_properties import ClaimsRow, VoxelSizeEdit, class_combo, particles_words
-from microtome.ui.widgets import Choice, button, column, framed, holding, label, row, scrolling, set_property
+from microtome.ui.widgets import Choice, button, column, framed, hide_unless, holding, label, row, scrolling, set_property
 from microtome.volumes.read import Description
 
 _WIDTH, _HEIGHT = 880, 700
@@ -58,7 +58,7 @@ class CandidateRow(QFrame):
         self.copy = QCheckBox()
         self.way = Choice([(w, words[w]) for w in candidate.ways])
         self.way.setAccessibleName(tr("Understand {name} as", name=description.name))
-        self.way.setVisible(len(candidate.ways) > 1)
+        hide_unless(self.way, len(candidate.ways) > 1)
         self._lay_out(name, description)
 
     def _lay_out(self, name: QLabel, description: Description) -> None:

@@ -11,7 +11,7 @@ from microtome.ui.icons import icon, pixmap
 from microtome.ui.importing import Import, copy_bytes, memory_of, room_problem
 from microtome.ui.numbers import between, percent, size_of
 from microtome.ui.theme import GRID
-from microtome.ui.widgets import button, column, holding, label, row, set_property
+from microtome.ui.widgets import button, column, hide_unless, holding, label, row, set_property
 from microtome.volumes.memory import fits_whole
 
 _ROW = 40
@@ -127,14 +127,15 @@ class ImportPart(ImportControls):
         offered = not copied and not under_way and _worth_a_copy(self.entry)
         self.offer.setVisible(offered)
         size = size_of(copy_bytes(memory_of(self.entry)))
-        words = tr("Read from its fast copy in the project's cache ({size}).", size=size) if copied else ""
+        in_use = copied and not under_way
+        words = tr("Read from its fast copy in the project's cache ({size}).", size=size) if in_use else ""
         if offered and project is not None:
             problem = room_problem(project, self.entry)
             self.offer.setEnabled(not problem)
             words = problem or tr("A fast copy takes {size} in the project's cache.", size=size)
         self.said.setText(words)
         self.said.setVisible(bool(words))
-        self.setVisible(offered or under_way or copied)
+        hide_unless(self, offered or under_way or copied)
 
 
 def _worth_a_copy(entry: VolumeEntry) -> bool:

@@ -14,7 +14,7 @@ from microtome.ui.i18n import tr
 from microtome.ui.icons import icon, pixmap
 from microtome.ui.raw_card import RawEditor
 from microtome.ui.theme import GRID, current
-from microtome.ui.widgets import button, column, holding, label, row
+from microtome.ui.widgets import button, column, hide_unless, holding, label, row
 
 _KEY = int(Qt.ItemDataRole.UserRole)
 _MOST_LINES, _LINE = 8, 25
@@ -128,8 +128,8 @@ class QuestionRow(QFrame):
         filter_box.setAccessibleName(tr("Filter"))
         filter_box.setAcceptDrops(False)
         filter_box.textChanged.connect(tree.narrow)
-        filter_box.setVisible(len(question.choices) >= _FILTER_FROM)
-        many.setVisible(len(question.choices) > 1)
+        hide_unless(filter_box, len(question.choices) >= _FILTER_FROM)
+        hide_unless(many, len(question.choices) > 1)
         return holding(column(filter_box, tree, many, gap=GRID // 2))
 
     def _count(self) -> None:

@@ -19,7 +19,7 @@ from microtome.ui.i18n import tr
 from microtome.ui.import_card import ImportPart
 from microtome.ui.numbers import length, number, shape, size_of, unit_word, with_commas
 from microtome.ui.theme import GRID
-from microtome.ui.widgets import Choice, breakable, button, column, facts, label, note, row, set_property
+from microtome.ui.widgets import Choice, breakable, button, column, facts, hide_unless, label, note, row, set_property
 from microtome.volumes.read import Claim, Description, describe
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class ClaimsRow(QWidget):
             made.setToolTip(tr("Use this voxel size"))
         said = label(tr("The sources contradict each other; use"), "warn", wrap=True)
         self.setLayout(column(said, *(row(made, None) for made in self.buttons), gap=GRID // 2))
-        self.setVisible(bool(claims))
+        hide_unless(self, bool(claims))
 
 
 def particles_words(particles: Mapping[str, Any]) -> str:

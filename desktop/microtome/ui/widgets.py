@@ -60,6 +60,12 @@ def set_property(widget: QWidget, name: str, value: str) -> None:
         widget.style().polish(widget)
 
 
+def hide_unless(widget: QWidget, needed: bool) -> None:
+    """Hide a part that is not needed. What is shown before it lies in another widget would be a window for a moment."""
+    if not needed or widget.parentWidget() is not None:
+        widget.setVisible(needed)
+
+
 def button(text: str, act: Callable[[], object] | None = None, *, kind: str = "", icon_name: str = "") -> QPushButton:
     """A push button. kind: primary | danger | link | small."""
     made = QPushButton(text)
@@ -218,7 +224,7 @@ class EmptyState(QWidget):
         head, words = label(text, "heading", wrap=True), label(hint, "muted", wrap=True)
         for part in (head, words):
             part.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        words.setVisible(bool(hint))
+        hide_unless(words, bool(hint))
         made = [button(t, act, kind="primary" if i == 0 else "") for i, (t, act) in enumerate(buttons)]
         inner = column(picture, head, words, gap=GRID)
         inner.addSpacing(GRID)

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from microtome.session import Change
 from microtome.store.project import VolumeEntry
 from microtome.ui.import_card import ImportPart, ImportRow
-from microtome.ui.importing import room_problem
+from microtome.ui.importing import Import, room_problem
 from microtome.ui.opened import opened
 from microtome.ui.projects import new_project, open_project
 from microtome.ui.window import MainWindow
@@ -133,6 +137,49 @@ def test_a_packed_stack_is_offered_a_copy_although_it_fits_into_the_memory(
         part = ImportPart(window.desk, made)
         qtbot.addWidget(part)
         assert part.offer.isHidden() is not offered
+
+
+def multiple_volumes(folder: Path) -> Path:
+    """A file that must be asked about."""
+    path = folder / "two.h5"
+    with h5py.File(path, "w") as file:
+        for name in "ab":
+            file[name] = np.zeros((8, 16, 16), np.uint8)
+    return path
+
+
+class Opened(QObject):
+    """Remembers which widgets were shown as windows of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.shown.append(type(watched).__name__)
+        return False
+
+
+def test_nothing_flashes_up_as_a_window_while_parts_are_built(
+    window: MainWindow, entry: VolumeEntry, tmp_path: Path, idle: Callable[[MainWindow], None]
+) -> None:
+    project = window.desk.session.need_project()
+    project.put_volume(replace(entry, shape=(1200, 512, 512), size=200 * 2**20))
+    watch, app = Opened(), QApplication.instance()
+    assert app is not None
+    app.installEventFilter(watch)
+    try:
+        window.desk.open_page("volumes")
+        window.desk.announce(Change.VOLUMES)
+        window.desk.imports.all[entry.id] = Import(entry.id, entry.name, "stopped", 0.5)
+        window.desk.imports.changed.emit(entry.id)
+        window.rebuild()
+        window.drops.take([multiple_volumes(tmp_path), project.resolve(entry)])
+        idle(window)
+    finally:
+        app.removeEventFilter(watch)
+    assert watch.shown == []
 
 
 def test_a_reopened_project_says_how_much_was_imported(

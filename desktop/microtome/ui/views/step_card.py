@@ -16,7 +16,7 @@ from microtome.ui.i18n import tr
 from microtome.ui.icons import icon
 from microtome.ui.numbers import between, percent
 from microtome.ui.theme import GRID
-from microtome.ui.widgets import button, column, holding, label, row, set_property, tool
+from microtome.ui.widgets import button, column, hide_unless, holding, label, row, set_property, tool
 
 _INDENT, _LABEL = 22, 104
 
@@ -70,10 +70,10 @@ class StepCard(QFrame):
         fold.setProperty("kind", "section")
         fold.setCheckable(True)
         fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        fold.setVisible(any(f.advanced for f in fields))
+        hide_unless(fold, any(f.advanced for f in fields))
 
         def toggle(on: bool) -> None:
-            advanced.setVisible(on)
+            hide_unless(advanced, on)
             fold.setIcon(icon("chevron-down" if on else "chevron-right"))
 
         fold.toggled.connect(toggle)
