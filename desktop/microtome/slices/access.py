@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from microtome.errors import FileError
 from microtome.volumes.bricks import EDGE, Bricks
 from microtome.volumes.mapped import checked
-from microtome.volumes.memory import WINDOW, map_of, mapped_bytes, need_memory, touched, working_bytes
+from microtome.volumes.memory import WINDOW, fits_whole, map_of, mapped_bytes, need_memory, touched, working_bytes
 from microtome.volumes.volume import Volume
 
 Shape = tuple[int, int, int]
@@ -149,25 +149,30 @@ def _pairs(voxels: Any) -> tuple[NDArray[Any], Shape]:
 
 def _cut_direct(voxels: Any, shape: Shape, file: mmap.mmap | None, job: Job, workers: int) -> None:
     n, h, w = job.out.shape
-    if file is None:
+    array = voxels[0] if isinstance(voxels, tuple) else voxels
+    # A file that may be kept in memory as a whole is cut as if it were there; what was touched is counted in the end.
+    whole = file is None or fits_whole(array.nbytes)
+    if whole:
         # A few ranges a thread level out unequal slices; each slice depends on nothing but its pose.
         bounds = np.linspace(0, n, min(n, 4 * workers if workers > 1 else 1) + 1).astype(int).tolist()
         pieces = [_Piece((a, b, 0, h, 0, w), (0, shape[0]), 0) for a, b in pairwise(bounds)]
     else:
-        array = voxels[0] if isinstance(voxels, tuple) else voxels
         pieces = list(_mapped_pieces(array, shape, job, max(1, mapped_bytes() // (2 * workers))))
 
     def cut(piece: _Piece) -> None:
         _run(voxels, shape, (0, 0, 0), job, piece.tile, piece.planes)
-        if file is not None:
+        if file is not None and not whole:
             touched(file, piece.touched)
 
     if workers == 1 or len(pieces) == 1:
         for piece in pieces:
             cut(piece)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(cut, pieces))
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(cut, pieces))
+    if file is not None and whole:
+        cost = _touched_bytes(array, _ranges(job, job.tile, shape), h * w).sum(dtype=np.float64)
+        touched(file, int(min(cost, array.nbytes)))
 
 
 @dataclass(frozen=True)

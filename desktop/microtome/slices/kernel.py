@@ -231,16 +231,19 @@ def _fill(
 
 
 @compiled
-def _quick(start: Any, step: Any, shape: Any, left: int, right: int) -> tuple[int, int]:
-    """The pixels [low, high) of a row between which all lie in [0, last) on each axis."""
+def _quick(start: Any, step: Any, shape: Any, left: int, right: int, planes: Any) -> tuple[int, int]:
+    """The pixels [low, high) of a row between which all lie in [0, last) on each axis, and begin in the planes."""
     (z, y, x), (dz, dy, dx), (n_z, n_y, n_x) = start, step, shape
+    bottom, top = float(planes[0]), min(float(planes[1]), n_z - 1.0)
     low, high = left, right
+    if planes[0] > 0 or planes[1] < n_z:
+        low, high = _near(z, dz, bottom, top, low, high)
     while low < high and not (
-        0.0 <= z + low * dz < n_z - 1.0 and 0.0 <= y + low * dy < n_y - 1.0 and 0.0 <= x + low * dx < n_x - 1.0
+        bottom <= z + low * dz < top and 0.0 <= y + low * dy < n_y - 1.0 and 0.0 <= x + low * dx < n_x - 1.0
     ):
         low += 1
     while low < high and not (
-        0.0 <= z + (high - 1) * dz < n_z - 1.0
+        bottom <= z + (high - 1) * dz < top
         and 0.0 <= y + (high - 1) * dy < n_y - 1.0
         and 0.0 <= x + (high - 1) * dx < n_x - 1.0
     ):
@@ -263,8 +266,9 @@ def slices(
     centres, steps, which = poses
     h, w = out.shape[1], out.shape[2]
     first, end, top, bottom, left_end, right_end = tile
-    some = planes[0] > 0 or planes[1] < shape[0]
-    quick = strides[2] > 0 and not some and (outside != WRAP or (origin[0] == 0 and origin[1] == 0 and origin[2] == 0))
+    # A part of the volume may go on at the volume's beginning where it wraps.
+    whole = planes[0] == 0 and planes[1] == shape[0] and origin[0] == 0 and origin[1] == 0 and origin[2] == 0
+    quick = strides[2] > 0 and (whole or outside != WRAP)
     begin = np.int64(origin[0]) * strides[0] + np.int64(origin[1]) * strides[1] + np.int64(origin[2]) * strides[2]
     offsets, weights = np.zeros((2, runs.LENGTH), np.int64), np.full((3, 2, runs.LENGTH), real(volume))
     loaded = np.empty((4, runs.LENGTH), pairs.dtype)
@@ -279,7 +283,7 @@ def slices(
             y = centres[n, 1] + up * steps[n, 0, 1] + left * dy
             x = centres[n, 2] + up * steps[n, 0, 2] + left * dx
             start, step = (z, y, x), (dz, dy, dx)
-            low, high = _quick(start, step, shape, left_end, right_end) if quick else (right_end, right_end)
+            low, high = _quick(start, step, shape, left_end, right_end, planes) if quick else (right_end, right_end)
             # What is left of the quick pixels, and what is right of them; all of the row where there are none.
             for begun, behind in ((left_end, low), (high, right_end)):
                 if begun < behind:
