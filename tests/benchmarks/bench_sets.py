@@ -11,14 +11,16 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-import resource
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+
+from microtome.volumes.memory import memory_used
 
 EDGE, CLASSES = 384, 3
 
@@ -33,6 +35,12 @@ def volumes(folder: Path) -> list[Path]:
     return paths
 
 
+def _watch(stop: threading.Event, most: list[int]) -> None:
+    """The most that the process keeps by itself: mapped files, which the system can take back, are left out."""
+    while not stop.wait(0.02):
+        most[0] = max(most[0], memory_used())
+
+
 def cut_one(paths: list[Path], slices: int, folder: Path, threads: int) -> None:
     """Cut the set with so many threads, and print what it took."""
     from microtome.slices.imageset import build
@@ -43,15 +51,18 @@ def cut_one(paths: list[Path], slices: int, folder: Path, threads: int) -> None:
     classes = tuple(ClassSource(name=p.stem, volumes=(VolumeSource(path=str(p)),)) for p in paths)
     share = max(1, slices * 8 // 17)
     plan = SlicePlan(field_of_view=64, pixels=64, train=share, validation=share, evaluation=max(1, slices - 2 * share), seed=1)
+    stop, most = threading.Event(), [0]
+    watch = threading.Thread(target=_watch, args=(stop, most))
+    watch.start()
     found = build(classes, plan, folder)
     taken = time.perf_counter() - start
+    stop.set()
+    watch.join()
     digest = hashlib.sha256()
     for k in range(0, len(found.images), 4096):
         digest.update(np.ascontiguousarray(found.images[k : k + 4096]).data)
-    # Pages of the mapped volumes and of the file written count among the resident, until the system wants them back.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     rate = len(found.images) / taken
-    print(f"{threads:>8}{taken:>10.1f}{rate:>12.0f}{peak:>12.0f}  {digest.hexdigest()[:16]}", flush=True)
+    print(f"{threads:>8}{taken:>10.1f}{rate:>12.0f}{most[0] / 2**20:>12.0f}  {digest.hexdigest()[:16]}", flush=True)
 
 
 def main(slices: int = 17_000) -> None:
