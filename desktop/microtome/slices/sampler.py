@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from microtome.slices.discs import CellList, cut_discs
 from microtome.slices.geometry import Array, Grid
+from microtome.slices.grey import FULL
 from microtome.slices.plan import SlicePlan
 from microtome.slices.voxels import cut_voxels
 from microtome.volumes.volume import Volume
 
-_FULL = 255.0  # what a covered voxel is drawn as
 _LISTS: WeakKeyDictionary[Volume, CellList] = WeakKeyDictionary()  # the particles do not hang on the plan
 _CUBE = 1e-2  # relative: a pixel may differ by so much between directions, and is then taken as square
 
@@ -52,4 +52,4 @@ class Sampler:
         pixel = float(np.mean(self.voxel * grid.spacing))
         slab = grid.slab * pixel
         shares = cut_discs(self.particles, places, axes, size=grid.pixels, pixel=pixel, thickness=slab, threads=threads)
-        return shares * np.float32(_FULL)
+        return shares * np.float32(FULL)

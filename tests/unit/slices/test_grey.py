@@ -7,6 +7,7 @@ import pytest
 
 from microtome.errors import InputError
 from microtome.slices.grey import Grey, grey_of, normalise, pooled
+from microtome.volumes.simulate import simulate, voxelise
 
 
 def test_statistics_of_a_small_volume_are_exact() -> None:
@@ -105,3 +106,17 @@ def test_a_matched_histogram_is_that_of_the_reference() -> None:
     two = Grey(0, 0, 0, 0, grey_of(phases.reshape(4, 5, 5)).quantiles)
     levels = normalise(phases.reshape(1, 10, 10).astype(np.float32), "histogram", two)
     assert len(np.unique(levels)) == 2
+
+
+def test_structures_of_one_volume_fraction_have_one_grey() -> None:
+    """Else what their exact background is scaled to would tell every structure apart, and a network would learn that."""
+    kinds = [("m-sbr", 4.0), ("n-sbr", 4.0), ("n-sbr", 7.0)]
+    volumes = [voxelise(simulate(k, seed=1, parameters={"edge": 300.0}), edge) for k, edge in kinds]
+    greys = [grey_of(volume) for volume in volumes]
+    assert {(g.mean, g.deviation, g.low, g.high, g.quantiles) for g in greys} == {
+        (51.0, 102.0, 0.0, 255.0, greys[0].quantiles),
+    }
+    background = np.zeros((1, 2, 2), np.float32)
+    for how in ("volume", "volume-percentile", "histogram"):
+        assert len({normalise(background, how, g).tobytes() for g in greys}) == 1
+    assert abs(volumes[0].as_array().mean() - 51.0) < 0.3
