@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from microtome.ui.opened import opened
-from microtome.ui.slices_reading import Asked, Source, Superseded, Tile, box_of, placed
+from microtome.ui.slices_gallery import Tile, box_of
+from microtome.ui.slices_sources import Asked, Source, Superseded, open_source, placed
 from microtome.ui.views.picture import grey_levels
 from microtome.ui.views.space_scene import Panel, SpaceScene, Triple
 
@@ -86,7 +86,7 @@ def read_cage(asked: Asked, source: Source, colours: dict[str, str]) -> CageRead
     """Place the slices of one volume (in a background thread); raises as cutting would."""
     from microtome.slices.split import SETS
 
-    volume = opened(asked.project, source.entry, source.index)
+    volume = open_source(asked.project, source)
     made = placed(volume, asked.plan, source, most=MOST)
     box, unit = box_of(volume)
     voxel = np.asarray(box) / volume.shape
@@ -114,7 +114,7 @@ def read_coverage(asked: Asked, source: Source, superseded: Superseded) -> Cover
     from microtome.slices.split import SETS
     from microtome.volumes.pyramid import thumbnail
 
-    volume = opened(asked.project, source.entry, source.index)
+    volume = open_source(asked.project, source)
     first = placed(volume, asked.plan, source, most=1)
     most = max(1, _MOST_POINTS // (len(first.counts) * first.grid.size**2))
     made = placed(volume, asked.plan, source, most=most)

@@ -22,7 +22,7 @@ from microtome.store.project import Project
 from microtome.store.run import RunFolder
 from microtome.ui.pages.slices import SlicesPage
 from microtome.ui.projects import new_project
-from microtome.ui.slices_reading import Asked, read_outlook, sources
+from microtome.ui.slices_sources import Asked, sources
 from microtome.ui.slices_space import layer, read_cage, read_coverage, tile_scene
 from microtome.ui.theme import current
 from microtome.ui.views.gallery import GalleryRow, LiveGallery, set_colour
@@ -204,8 +204,8 @@ def asked_of(page: SlicesPage) -> Asked:
 
 def test_the_cage_holds_the_planes_that_are_cut(page: SlicesPage) -> None:
     made, asked = cut_set(page), asked_of(page)
-    for label, (_, entries) in enumerate(asked.classes):
-        source = sources(asked.project, entries, label)[0]
+    for label in range(len(asked.classes)):
+        source = sources(asked, label)[0]
         cage = read_cage(asked, source, COLOURS)
         voxel = np.asarray(made.volumes[label]["voxel_size"])
         np.testing.assert_allclose(cage.box, voxel * made.volumes[label]["shape"])
@@ -226,7 +226,7 @@ def test_the_cage_holds_the_planes_that_are_cut(page: SlicesPage) -> None:
 
 def test_coverage_names_the_shares_and_colours_the_layers(page: SlicesPage) -> None:
     asked = asked_of(page)
-    source = sources(asked.project, asked.classes[0][1], 0)[0]
+    source = sources(asked, 0)[0]
     found = read_coverage(asked, source, lambda: False)
     assert found is not None
     assert found.coverage.cell == 1
@@ -297,27 +297,59 @@ def test_the_outlook_knows_the_set_before_it_is_cut(page: SlicesPage, qtbot: QtB
     assert page.face.trust.meter.verdict == made.leak["verdict"]
 
 
-def test_images_of_a_folder_are_counted_as_the_set_counts_them(window: MainWindow, tmp_path: Path) -> None:
+@pytest.fixture
+def micrographs(window: MainWindow, tmp_path: Path) -> Project:
+    """Two classes of six images each, of unlike widths, with bright data bars at the bottom."""
     new_project(window.desk, tmp_path / "images")
     session = window.desk.session
     rng = np.random.default_rng(0)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        for i in range(4):
-            tifffile.imwrite(tmp_path / name / f"{i}.tif", rng.integers(0, 255, (64, 80), dtype=np.uint8))
+        for i in range(6):
+            image = rng.integers(0, 200, (80, 72 + i), dtype=np.uint8)
+            image[64:] = 255
+            tifffile.imwrite(tmp_path / name / f"{i}.tif", image)
         session.add_volume(describe(tmp_path / name), name)
-    project = session.need_project()
-    if not all(v.images for v in project.volumes):
-        project.volumes = [v for v in project.volumes if v.images]
-        pytest.skip("a folder of equal images is taken for a stack")
+    assert all(v.images for v in session.need_project().volumes), "images of unlike sizes are no stack"
     for key, value in {"field_of_view": 16.0, "pixels": 16, "train": 8, "validation": 4, "evaluation": 4}.items():
         session.set_value(f"slices.{key}", value)
-    groups = tuple((c, tuple(v for v in project.volumes if v.class_name == c)) for c in session.classes())
-    recipe = session.recipe()
-    look = read_outlook(Asked(project, groups, recipe.slices), lambda: False)
-    assert look is not None
-    assert [len(g) for g in look.sources] == [4, 4]
-    assert look.hash == build(recipe.classes, recipe.slices, project.imagesets).hash
+    session.set_value("slices.normalisation", "none")
+    session.set_value("micrographs.data_bar", 16)
+    window.desk.announce(Change.VOLUMES | Change.RECIPE)
+    return session.need_project()
+
+
+@pytest.mark.parametrize("fit", ["cut", "tile", "resize"])
+def test_micrographs_are_shown_as_the_set_will_hold_them(
+    window: MainWindow, micrographs: Project, fit: str, qtbot: QtBot
+) -> None:
+    desk = window.desk
+    desk.session.set_value("micrographs.fit", fit)
+    if fit == "resize":
+        desk.session.set_value("micrographs.shares", "60/20/20")
+    desk.open_page("slices")
+    page = window.tabs.current()
+    assert isinstance(page, SlicesPage)
+    rest(page, qtbot)
+    face = page.face
+    assert face is not None
+    assert face.images.isVisible()
+    assert [row.problem for row in page.gallery.rows] == ["", ""]
+    values = np.stack([t.values for tiles in page.read.tiles for t in tiles])
+    assert values.max() < 200, "the data bar is left out"
+    assert len({t.source.name for t in page.read.tiles[0]}) > 3
+    recipe = desk.session.recipe()
+    made = build(recipe.classes, recipe.slices, micrographs.imagesets)
+    assert page.look is not None
+    assert (page.look.hash, page.look.images) == (made.hash, len(made))
+    assert page.look.arranged == (fit != "cut")
+    if fit != "cut":
+        assert page.trusted is not None
+        assert page.trusted.leak is None
+        assert "when the images are cut" in face.trust.state.text()
+        every = {image.tobytes() for image in made.images}
+        if fit == "tile":
+            assert all(t.values.tobytes() in every for t in page.read.tiles[0]), "tiles of the set itself"
 
 
 def test_a_planted_shortcut_is_said_before_training(page: SlicesPage, qtbot: QtBot) -> None:

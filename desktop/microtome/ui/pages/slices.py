@@ -10,21 +10,15 @@ from PySide6.QtWidgets import QStackedWidget, QTabWidget, QWidget
 
 from microtome.errors import MicrotomeError
 from microtome.session import Change
-from microtome.slices.plan import SlicePlan
+from microtome.slices.plan import Micrographs, SlicePlan
 from microtome.ui.desk import Desk
 from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
 from microtome.ui.latest import Latest, Superseded
 from microtome.ui.pages.base import Page
-from microtome.ui.slices_reading import (
-    Asked,
-    GalleryRead,
-    Outlook,
-    TrustRead,
-    read_gallery,
-    read_outlook,
-    read_trust,
-)
+from microtome.ui.slices_gallery import GalleryRead, read_gallery
+from microtome.ui.slices_outlook import Outlook, TrustRead, read_outlook, read_trust
+from microtome.ui.slices_sources import Asked
 from microtome.ui.theme import GRID
 from microtome.ui.views.cage import Cage
 from microtome.ui.views.coverage import CoverageView
@@ -67,9 +61,10 @@ class SlicesFace(QWidget):
         ):
             self.tabs.addTab(view, words)
         go_on = button(tr("On to training"), lambda: desk.open_page("train"), kind="primary", icon_name="train")
-        left = column(
-            card(self.form, heading=tr("What to cut")), card(self.makes, heading=tr("What this makes")), None, gap=2 * GRID
-        )
+        self.micrographs = Form(desk, "micrographs", FormOptions(searchable=False))
+        self.images = card(self.micrographs, heading=tr("Micrographs"))
+        cards = (card(self.form, heading=tr("What to cut")), self.images, card(self.makes, heading=tr("What this makes")))
+        left = column(*cards, None, gap=2 * GRID)
         left_area = scrolling(holding(left))
         left_area.setFixedWidth(_FORM_WIDTH)
         right = column(self.tabs, self.cut, row(None, self.cut.go, go_on), gap=GRID)
@@ -99,7 +94,7 @@ class SlicesPage(Page):
         self.trusted: TrustRead | None = None
         self._galleries: Latest[Asked, GalleryRead] = Latest(desk, self, read_gallery, self._landed, self._failed)
         self._outlooks: Latest[Asked, Outlook] = Latest(desk, self, read_outlook, self._looked, self._failed)
-        self._trusts: Latest[tuple[Asked, str], TrustRead] = Latest(desk, self, _trust, self._judged, self._unjudged)
+        self._trusts: Latest[tuple[Asked, Outlook], TrustRead] = Latest(desk, self, _trust, self._judged, self._unjudged)
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(_QUIET_MS)
@@ -130,6 +125,8 @@ class SlicesPage(Page):
         if self.face is None:
             return
         self.face.form.refresh(change)
+        self.face.micrographs.refresh(change)
+        self.face.images.setVisible(any(v.images and v.class_name for v in session.need_project().volumes))
         if change & (Change.PROJECT | Change.VOLUMES | Change.RECIPE):
             self.face.makes.show_plan(self.plan(), session.classes())
             self.face.cut.show_wanted(self.face.makes.wanted, there=False, possible=True)
@@ -163,7 +160,8 @@ class SlicesPage(Page):
         session = self.desk.session
         project = session.need_project()
         groups = tuple((c, tuple(v for v in project.volumes if v.class_name == c)) for c in session.classes())
-        return Asked(project, groups, self.plan(), _TILES, self._seed)
+        settings = Micrographs(**{name: session.value(f"micrographs.{name}") for name in session.specs("micrographs")})
+        return Asked(project, groups, self.plan(), settings, _TILES, self._seed)
 
     # --- the gallery
 
@@ -222,27 +220,27 @@ class SlicesPage(Page):
         self.look = look
         there = bool(look.hash) and (asked.project.imagesets / look.hash / "plan.json").is_file()
         face.makes.show_outlook(look)
-        face.cut.show_wanted(face.makes.wanted, there=there, possible=look.seconds is not None)
+        face.cut.show_wanted(face.makes.wanted, there=there, possible=look.possible)
         face.sets.mark(look.hash if there else "")
         face.cage.show_plan(asked, look.sources)
         face.coverage.show_plan(asked, look.sources)
         face.trust.show_lost(look.separation, look.lost)
-        if look.seconds is None:
-            self._judged((asked, ""), TrustRead())
+        if not look.possible:
+            self._judged((asked, look), TrustRead())
         else:
             face.trust.show_state(tr("measuring…"))
-            self._trusts.want((asked, look.hash if there else ""))
+            self._trusts.want((asked, look))
 
-    def _judged(self, _asked: tuple[Asked, str], read: TrustRead) -> None:
+    def _judged(self, _asked: tuple[Asked, Outlook], read: TrustRead) -> None:
         face, look = self.face, self.look
         if face is None or look is None:
             return
         self.trusted = read
-        face.trust.show_state("" if look.seconds is not None else tr("These settings cannot be cut: see the random slices."))
+        face.trust.show_state(_state(look, read))
         face.trust.show_trust(read.leak, read.shortcuts, read.advice, previewed=read.previewed)
         face.makes.show_notes(read.leak, read.shortcuts, look.lost)
 
-    def _unjudged(self, asked: tuple[Asked, str], error: MicrotomeError) -> None:
+    def _unjudged(self, asked: tuple[Asked, Outlook], error: MicrotomeError) -> None:
         self._judged(asked, TrustRead())
         if self.face is not None:
             self.face.trust.show_state(str(error))
@@ -258,7 +256,7 @@ class SlicesPage(Page):
             self.face.tabs.setCurrentIndex(self._tab)
 
 
-def _trust(request: tuple[Asked, str], superseded: Superseded) -> TrustRead | None:
+def _trust(request: tuple[Asked, Outlook], superseded: Superseded) -> TrustRead | None:
     return None if superseded() else read_trust(*request)
 
 
@@ -270,3 +268,10 @@ def _empty(desk: Desk) -> QWidget:
     else:
         text, hint = tr("Nothing to cut yet"), tr("Add volumes first: drop them anywhere on this window.")
     return EmptyState("slices", text, hint, ((tr("Go to the volumes"), lambda: desk.open_page("volumes")),))
+
+
+def _state(look: Outlook, read: TrustRead) -> str:
+    """What is said where nothing could be measured."""
+    if not look.possible:
+        return tr("These settings cannot be cut: see the random slices.")
+    return tr("Measured when the images are cut.") if read.leak is None else ""

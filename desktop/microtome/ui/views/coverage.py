@@ -12,7 +12,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.latest import Superseded
 from microtome.ui.numbers import percent, with_commas
-from microtome.ui.slices_reading import Asked, Source
+from microtome.ui.slices_sources import Asked, Source
 from microtome.ui.slices_space import CoverageRead, layer, read_coverage
 from microtome.ui.theme import current
 from microtome.ui.views.gallery import set_colour, set_words

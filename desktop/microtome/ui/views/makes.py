@@ -11,7 +11,7 @@ from microtome.slices.plan import SlicePlan
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import between, length, percent, size_of, span, with_commas
-from microtome.ui.slices_reading import Outlook
+from microtome.ui.slices_outlook import Outlook
 from microtome.ui.theme import GRID
 from microtome.ui.views.audit_view import audit_tone, audit_words
 from microtome.ui.views.leak_meter import leak_tone, verdict_words
@@ -76,7 +76,7 @@ class Makes(QWidget):
         super().__init__()
         self._facts, self._notes = column(), column(gap=GRID // 2)
         self.setLayout(column(self._facts, self._notes, gap=GRID))
-        self._plan, self._classes = SlicePlan(), list[str]()
+        self._plan, self._classes, self._images = SlicePlan(), list[str](), 0
 
     @property
     def wanted(self) -> int:
@@ -86,24 +86,28 @@ class Makes(QWidget):
     @property
     def images(self) -> int:
         """The images of all classes."""
-        return (self._plan.train + self._plan.validation + self._plan.evaluation) * len(self._classes)
+        return self._images
 
     def show_plan(self, plan: SlicePlan, classes: Sequence[str]) -> None:
         """Show what is known at once; the outlook of another plan no longer counts."""
         self._plan, self._classes = plan, list(classes)
+        self._images = (plan.train + plan.validation + plan.evaluation) * len(classes)
         self._show_facts(None)
 
     def show_outlook(self, look: Outlook) -> None:
         """Show what was measured."""
+        self._images = look.images
         self._show_facts(look)
 
     def _show_facts(self, look: Outlook | None) -> None:
         plan = self._plan
-        a_class = plan.train + plan.validation + plan.evaluation
+        arranged = look is not None and look.arranged
+        a_class = self.images // max(1, len(self._classes))
         clear(self._facts)
+        words = tr("{n} ({k} a class)", n=with_commas(self.images), k=with_commas(a_class))
         pairs = [
-            (tr("Images"), tr("{n} ({k} a class)", n=with_commas(self.images), k=with_commas(a_class))),
-            (tr("A pixel is"), length(plan.field_of_view / plan.pixels, plan.unit)),
+            (tr("Images"), with_commas(self.images) if arranged else words),
+            *([] if arranged else [(tr("A pixel is"), length(plan.field_of_view / plan.pixels, plan.unit))]),
             (tr("On disk"), tr("about {size}", size=size_of(self.wanted))),
             (tr("Time"), _time_words(look)),
         ]

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QWidget
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import length, number, unit_word
-from microtome.ui.slices_reading import Tile
+from microtome.ui.slices_gallery import Tile
 from microtome.ui.slices_space import tile_scene
 from microtome.ui.theme import GRID
 from microtome.ui.views.gallery import set_colour, set_words

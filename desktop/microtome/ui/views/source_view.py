@@ -12,7 +12,7 @@ from microtome.errors import MicrotomeError
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.latest import Latest, Superseded
-from microtome.ui.slices_reading import Asked, Source
+from microtome.ui.slices_sources import Asked, Source
 from microtome.ui.widgets import Choice
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class SourceView(QWidget, Generic[T]):
         if [_key(s) for s in every] != [_key(s) for s in self._sources]:
             self.choice.clear()
             for source in every:
-                self.choice.addItem(f"{source.entry.class_name} · {source.name}", _key(source))
+                self.choice.addItem(f"{source.class_name} · {source.name}", _key(source))
             self.choice.choose(before)
         self._asked, self._sources = asked, every
         self._want()
@@ -94,4 +94,4 @@ class SourceView(QWidget, Generic[T]):
 
 
 def _key(source: Source) -> str:
-    return f"{source.entry.id} {source.index}"
+    return f"{source.class_name} {source.number} {source.name}"
