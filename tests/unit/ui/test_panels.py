@@ -17,13 +17,16 @@ from pytestqt.qtbot import QtBot
 from microtome.errors import InputError, MicrotomeError
 from microtome.plugin import Report
 from microtome.store.project import VolumeEntry
+from microtome.ui import i18n
 from microtome.ui.correction_chain import Link
 from microtome.ui.opened import opened
 from microtome.ui.passes import Pass
 from microtome.ui.projects import new_project
 from microtome.ui.views.corrections_panel import CorrectionsPanel
+from microtome.ui.views.finding_row import FindingRow
 from microtome.ui.views.health_panel import HealthPanel
 from microtome.ui.window import MainWindow
+from microtome.volumes.findings import Finding, Remedy, without
 from microtome.volumes.read import describe, open_volume
 
 Idle = Callable[[MainWindow], None]
@@ -279,3 +282,16 @@ class TestPasses:
 
         made.start(work, lambda _: None)
         qtbot.waitUntil(lambda: [e.message for e in said] == ["No."])
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_finding_with_its_remedies_fits_a_narrow_panel(window: MainWindow, qtbot: QtBot, language: str) -> None:
+    """The panel does not scroll sideways: how bad it is would be cut off."""
+    remedies = (Remedy(label="Make the distances even", step={"name": "slice-positions"}), *without([4, 9], 20))
+    i18n.set_language(language)
+    try:
+        made = FindingRow(Finding(kind="repeated", words="Some.", severity="warning", slices=((4, 4),), remedies=remedies))
+    finally:
+        i18n.set_language("en")
+    qtbot.addWidget(made)
+    assert made.minimumSizeHint().width() <= 370

@@ -191,6 +191,18 @@ def test_the_read_out_says_voxel_place_and_value(page: VolumesPage, window: Main
     assert viewer.controls.place.text().startswith(f"z = {z}  (0 … {SHAPE[0] - 1})"), "one count everywhere"
 
 
+def test_the_read_out_follows_the_slice_under_a_resting_mouse(page: VolumesPage, window: MainWindow, idle: Idle) -> None:
+    view, z = page.viewer.view, SHAPE[0] // 2
+    QTest.mouseMove(view, at(view, 20, 30))
+    QTest.mouseMove(view, at(view, 20, 31))
+    before = page.viewer.readout.text()
+    assert before.startswith(f"z {z} ")
+    QTest.keyClick(view, Qt.Key.Key_Right)
+    idle(window)
+    now = page.viewer.readout.text()
+    assert now.startswith(f"z {z + 1} ") and int(now.split("= ")[1]) == int(before.split("= ")[1]) + 2500
+
+
 def test_a_vanished_file_is_said_in_the_viewer_and_found_again(
     page: VolumesPage, window: MainWindow, stack: Path, idle: Idle, qtbot: QtBot
 ) -> None:

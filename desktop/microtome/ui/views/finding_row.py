@@ -15,7 +15,7 @@ from microtome.ui.widgets import button, column, label, row, set_property
 from microtome.volumes.findings import Finding
 
 _MOST = 6  # ranges that are links
-_LINE = 360  # pixels of a line of buttons
+_LINE = 240  # pixels of a line of buttons, beside the severity in a narrow panel
 
 
 def severity_look(severity: str) -> tuple[str, str, str]:

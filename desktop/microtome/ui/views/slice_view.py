@@ -191,6 +191,13 @@ class SliceView(PictureView):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._drag: Overlay | None = None
         self._grip: QPointF | None = None
+        self._mouse: QPointF | None = None
+
+    def show_picture(self, picture: Picture | None) -> None:
+        """Paint another picture, and tell what is under the mouse now."""
+        super().show_picture(picture)
+        if self._mouse is not None:
+            self._hover(self._mouse)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Another slice, or with Ctrl another zoom about the mouse."""
@@ -255,6 +262,10 @@ class SliceView(PictureView):
             self.zoomed.emit()
         shapes = (o.cursor(at, self) for o in self.overlays) if self.picture is not None else ()
         self.setCursor(next((s for s in shapes if s is not None), Qt.CursorShape.ArrowCursor))
+        self._mouse = at
+        self._hover(at)
+
+    def _hover(self, at: QPointF) -> None:
         place = self.pixel_at(at)
         self.hovered.emit(None if place is None or self.picture is None else (*place, self.picture.value(*place)))
 
@@ -266,4 +277,5 @@ class SliceView(PictureView):
     def leaveEvent(self, event: QEvent) -> None:
         """Nothing is under the mouse any more."""
         super().leaveEvent(event)
+        self._mouse = None
         self.hovered.emit(None)
