@@ -47,8 +47,9 @@ def info_command(options: argparse.Namespace) -> int:
         finished({**data, "health": health} if options.health else data, as_json=True, sentence="")
         return 0
     for name, value in data.items():
-        if value not in (None, "", [], {}, ()):
-            print(f"{name.replace('_', ' '):<16} {_words(value)}")
+        if value not in (None, "", [], {}, (), 0) and name != "unit":
+            unit = f" {_unit_of(name, found.unit)}".rstrip()
+            print(f"{name.replace('_', ' '):<16} {_words(value)}{unit}")
     if found.kind == "volume" and found.voxel_size is None:
         print('voxel size       missing: give it in the recipe (voxel_size = [z, y, x], unit = "nm") or in the window')
     for finding in health:
@@ -101,6 +102,11 @@ def import_command(options: argparse.Namespace) -> int:
     data = {"folder": str(options.out), "bytes": last[0].total if last else 0, "seconds": seconds}
     finished(data, as_json=options.json, sentence=f"{options.out}: copied in {duration(seconds)}")
     return 0
+
+
+def _unit_of(name: str, unit: str) -> str:
+    """The unit of one of a description's numbers; a pixel size is in nm whatever is known of the third axis."""
+    return {"voxel_size": unit, "physical_size": unit, "pixel_size": "nm"}.get(name, "")
 
 
 def _words(value: Any) -> str:
