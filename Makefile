@@ -11,6 +11,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
 PY := .venv/bin/python
+# Test files side by side; a linear algebra library that also took every core would make each of them slower.
+PYTEST := OPENBLAS_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile
 PHASE := @printf '\n== %s\n'
 
 .PHONY: help setup demo run test test-all lint types layers tests bench docs wheel clean
@@ -52,11 +54,11 @@ layers: setup
 
 tests: setup
 	$(PHASE) 'Tests'
-	@$(PY) -m pytest
+	@$(PYTEST)
 
 test-all: lint types layers
 	$(PHASE) 'Tests, the slow ones included'
-	@$(PY) -m pytest -m 'not benchmark' --timeout 900
+	@$(PYTEST) -m 'not benchmark' --timeout 900
 
 bench: setup
 	@$(PY) -m tests.benchmarks.run_all
