@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microtome.slices.cut import threads_of
 from microtome.volumes.bricks import EDGE, Bricks, Shape
 from microtome.volumes.memory import need_memory
 from microtome.volumes.pyramid import is_labels, levels_of
@@ -80,16 +83,19 @@ def _halved(volume: Volume, ratio: Shape, *, labels: bool) -> Volume:
     out = np.empty((z, y, x), volume.dtype)
     how = brick_kernel.MEAN if volume.dtype.kind not in "biu" else brick_kernel.ROUNDED
     how = brick_kernel.FREQUENT if labels else how
-    cell = np.empty(math.prod(ratio), volume.dtype)
-    brick = np.empty((EDGE, EDGE, EDGE), volume.dtype)
-    for low in range(0, z, EDGE):
-        part = np.ascontiguousarray(volume[low * ratio[0] : low * ratio[0] + depth])
-        bricks = _as_bricks(part)
-        for j in range(0, y, EDGE):
-            for i in range(0, x, EDGE):
-                brick_kernel.coarser(bricks, part.shape, ratio, (0, j // EDGE, i // EDGE), how, cell, brick)
-                to = out[low : low + EDGE, j : j + EDGE, i : i + EDGE]
-                to[:] = brick[: to.shape[0], : to.shape[1], : to.shape[2]]
+    with ThreadPoolExecutor(threads_of(None)) as pool:
+        for low in range(0, z, EDGE):
+            part = np.ascontiguousarray(volume[low * ratio[0] : low * ratio[0] + depth])
+            bricks = _as_bricks(part)
+
+            def row(j: int, bricks: Any = bricks, shape: Shape = part.shape, to: Any = out[low : low + EDGE]) -> None:
+                cell, brick = np.empty(math.prod(ratio), to.dtype), np.empty((EDGE, EDGE, EDGE), to.dtype)
+                for i in range(0, x, EDGE):
+                    brick_kernel.coarser(bricks, shape, ratio, (0, j // EDGE, i // EDGE), how, cell, brick)
+                    place = to[:, j : j + EDGE, i : i + EDGE]
+                    place[:] = brick[: place.shape[0], : place.shape[1], : place.shape[2]]
+
+            list(pool.map(row, range(0, y, EDGE)))
     size = None
     if volume.voxel_size is not None:
         a, b, c = (s * f for s, f in zip(volume.voxel_size, ratio, strict=True))
