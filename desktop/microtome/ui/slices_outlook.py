@@ -33,7 +33,8 @@ class Outlook:
     possible: bool = False  # whether every class can be cut
     sources: list[list[Source]] = field(default_factory=list)  # by class; empty where micrographs are arranged
     separation: list[tuple[str, str]] = field(default_factory=list)  # class, and how far its sets are apart
-    lost: list[str] = field(default_factory=list)  # orientations by class, and what was left out
+    lost: list[str] = field(default_factory=list)  # orientations, by class
+    said: list[str] = field(default_factory=list)  # of micrographs that were left out or guessed
     seconds: float | None = None  # of cutting alone
     rate: float = 0.0  # slices a second, of all classes together
     simulated: int = 0  # structures to be made first
@@ -54,7 +55,7 @@ def read_outlook(asked: Asked, superseded: Superseded) -> Outlook | None:
         return None if superseded() else look  # said in the class's row of the gallery
     look.simulated = sum(s.entry is not None and s.entry.simulate is not None for g in groups for s in g)
     if looked is not None:
-        look.lost += looked.said
+        look.said = list(looked.said)
     if looked is not None and looked.arrangement is not None:
         look.possible, look.arranged, look.images = True, True, looked.arrangement.total
         look.separation = [(tr("Images"), looked.arrangement.independence())]

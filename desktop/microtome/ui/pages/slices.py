@@ -238,7 +238,8 @@ class SlicesPage(Page):
         self.trusted = read
         face.trust.show_state(_state(look, read))
         face.trust.show_trust(read.leak, read.shortcuts, read.advice, previewed=read.previewed)
-        face.makes.show_notes(read.leak, read.shortcuts, look.lost)
+        lost = [tr("Slices of some orientations are never cut: see Trust.")] if look.lost else []
+        face.makes.show_notes(read.leak, read.shortcuts, [*lost, *look.said])
 
     def _unjudged(self, asked: tuple[Asked, Outlook], error: MicrotomeError) -> None:
         self._judged(asked, TrustRead())
