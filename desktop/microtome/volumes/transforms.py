@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,8 +14,10 @@ from microtome.errors import InputError, PluginError
 from microtome.fields import fill
 from microtome.plugin import Plugin, RawVolume, Report
 from microtome.registry import registry
+from microtome.volumes.bricks import source_identity
 from microtome.volumes.volume import Volume
 
+_MEASURED_ON = "measured_on"  # in what is known of a step: the data that it was measured on
 Step = Mapping[str, Any]
 """`{"name": "align", …settings, "known": {…}}`: a transform, its settings, and what was measured for it."""
 
@@ -38,7 +41,8 @@ def transformed(volume: Volume, steps: Sequence[Step]) -> Volume:
         found = plugin.call(raw, known, **_settings(step))
         if not isinstance(found, RawVolume):
             raise PluginError(f"The transform {plugin.name} gave no volume but {type(found).__name__}.", "Mend the plugin.")
-        volume = Volume.from_raw(replace(found, structure=None))
+        found = replace(found, findings=(*found.findings, *_elsewhere(plugin, known, raw.source)), structure=None)
+        volume = Volume.from_raw(found)
     return volume
 
 
@@ -126,7 +130,25 @@ def _measure(plugin: Plugin, raw: RawVolume, settings: dict[str, Any], report: R
     if measure is None:
         return {}
     known: dict[str, Any] = measure(raw, report, **fill(plugin.fields, settings, f"transform {plugin.name}"))
-    return known
+    return known | ({_MEASURED_ON: mark} if (mark := _mark(raw.source)) else {})
+
+
+def _mark(source: str) -> str:
+    """What tells data of one name apart, wherever they lie and whenever they were copied; "" for what is no file."""
+    path = Path(source)
+    if not source or not path.exists():
+        return ""
+    identity = source_identity(path)
+    # A folder's probe knows the times of its files, which a copy does not keep.
+    return str(identity["size"] if path.is_dir() else identity["probe"])
+
+
+def _elsewhere(plugin: Plugin, known: Mapping[str, Any], source: str) -> tuple[str, ...]:
+    """A finding where a step was measured on other data than it is applied to."""
+    mark = _mark(source) if known.get(_MEASURED_ON) else ""
+    if not mark or mark == known[_MEASURED_ON]:
+        return ()
+    return (f"The data changed after the correction “{plugin.label}” was measured: remove it and measure again.",)
 
 
 def _filled(plugin: Plugin, step: Step) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.ndimage import gaussian_filter, shift
 
 from microtome.errors import InputError, MicrotomeError, UnknownNameError
 from microtome.volumes.ranges import join_ranges, parse_ranges, write_ranges
+from microtome.volumes.read import open_volume
 from microtome.volumes.registration import Pair, positions
 from microtome.volumes.spacing import depths
 from microtome.volumes.transforms import (
@@ -354,3 +356,17 @@ def test_a_row_through_all_slices_reads_no_more_than_rows() -> None:
     assert volume[:, 20].shape == (30, 80)
     assert source.most <= 6 * 80
     assert source.read <= 31 * 6 * 80
+
+
+def test_a_step_measured_on_other_data_is_said(tmp_path: Path) -> None:
+    """A file overwritten by another of its shape would be corrected by what was measured on the first, in silence."""
+    rng = np.random.default_rng(3)
+    file = tmp_path / "a.npy"
+    np.save(file, rng.integers(90, 160, (6, 32, 32), dtype=np.uint8))
+    step = measured(open_volume(file), {"name": "brightness"}, lambda _share: False)
+    assert not any("measured" in words for words in open_volume(file, transforms=[step]).findings)
+    elsewhere = tmp_path / "copy.npy"
+    elsewhere.write_bytes(file.read_bytes())
+    assert not any("measured" in words for words in open_volume(elsewhere, transforms=[step]).findings)
+    np.save(file, rng.integers(20, 60, (6, 32, 32), dtype=np.uint8))
+    assert any("measure again" in words for words in open_volume(file, transforms=[step]).findings)
