@@ -80,7 +80,7 @@ def need_memory(size: int, what: str) -> None:
     if size > left:
         raise FileError(
             f"{what} needs {_gib(size)} of memory; {_gib(max(0, left))} of the {_gib(limit)} that Microtome may take are left.",
-            "Crop or bin the volume, or let Microtome take more memory (in the settings).",
+            "Crop or bin the volume, or let Microtome take more memory (View › Memory limit).",
         )
     free = psutil.virtual_memory().available
     if size > _SPARE * free:

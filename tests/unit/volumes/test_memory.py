@@ -113,7 +113,7 @@ def test_parts_of_maps_are_what_numpy_says(
     with pytest.MonkeyPatch.context() as patch:
         if little:
             patch.setattr(memory, "WINDOW", 8)
-            patch.setenv(memory.VARIABLE, "256")
+            patch.setenv(memory.VARIABLE, "512")  # more than all of it, and pieces of 64
         found = read_mapped(mapped, key)
     expected = data.transpose(order)[key]
     assert found.dtype.isnative
