@@ -26,7 +26,7 @@ from microtome.volumes.particles import (
     places_of,
     volume_of,
 )
-from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
+from microtome.volumes.textlines import PACKED, Lines, only_named, opened, rows, unpacked
 
 Array = NDArray[np.float64]
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
@@ -69,7 +69,7 @@ class _Box:
 def _recognises_data(path: Path, head: bytes) -> bool:
     text = unpacked(head)
     if not text:
-        return head.startswith(b"BZh") and inner_suffix(path) in _DATA_ENDINGS
+        return only_named(path, head, _DATA_ENDINGS)
     atoms = re.search(r"^[ \t]*\d+[ \t]+atoms\b", text, re.MULTILINE)
     return atoms is not None and re.search(r"^.*\b[xyz]lo\s+[xyz]hi\b", text, re.MULTILINE) is not None
 
@@ -230,7 +230,7 @@ def _row_of(style: str, words: list[str]) -> str:
 def _recognises_dump(path: Path, head: bytes) -> bool:
     text = unpacked(head)
     if not text:
-        return head.startswith(b"BZh") and inner_suffix(path) in _DUMP_ENDINGS
+        return only_named(path, head, _DUMP_ENDINGS)
     return re.match(r"ITEM: (TIMESTEP|UNITS|TIME|NUMBER OF ATOMS)\b", text) is not None
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from microtome.plugin import Field, FileError, RawVolume, reader
 from microtome.volumes.containers import Box, Found, Picked, WholeArray, is_numeric, one_of, pick
+from microtome.volumes.damage import reason
 from microtome.volumes.hdf5 import SIGNATURE, check_whole, data_sets, lazy, opened
 from microtome.volumes.lazy import need_memory
 
@@ -100,7 +101,7 @@ def _older(path: Path, variable: str, channel: int, index: str) -> RawVolume:
     try:
         listed = scipy.io.whosmat(str(path))
     except (*_DAMAGE, scipy.io.matlab.MatReadError) as error:
-        raise FileError(f"{path} cannot be read as a MATLAB file ({_reason(error)}).", "Save it again.") from error
+        raise FileError(f"{path} cannot be read as a MATLAB file ({reason(error, most=120)}).", "Save it again.") from error
     found, others = [], []
     for name, shape, kind in listed:
         dtype = np.dtype(_CLASSES.get(kind, "O"))
@@ -127,14 +128,10 @@ def _loaded(path: Path, one: Found, picked: Picked) -> NDArray[Any]:
     try:
         array = scipy.io.loadmat(str(path), variable_names=[one.name])[one.name]
     except (*_DAMAGE, scipy.io.matlab.MatReadError) as error:
-        raise FileError(f"{path} cannot be read as a MATLAB file ({_reason(error)}).", "Save it again.") from error
+        raise FileError(f"{path} cannot be read as a MATLAB file ({reason(error, most=120)}).", "Save it again.") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
         raise FileError(f"{one.name} of {path} holds no real numbers.", "Save its absolute value.")
     if array.shape != one.shape:
         raise FileError(f"{one.name} of {path} is {array.shape}, not {one.shape} as the file says.", "Save it again.")
     everything: Box = (slice(0, picked.shape[0], 1), slice(0, picked.shape[1], 1), slice(0, picked.shape[2], 1))
     return picked.arranged(array[picked.key(everything)]).astype(one.dtype, copy=False)
-
-
-def _reason(error: BaseException) -> str:
-    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__

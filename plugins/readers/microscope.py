@@ -19,6 +19,7 @@ import numpy as np
 
 from microtome.plugin import Field, FileError, InputError, RawVolume, reader
 from microtome.volumes.containers import Box, BoxArray, Found, Picked, is_numeric, one_of, pick
+from microtome.volumes.damage import reason
 from microtome.volumes.lazy import need_memory
 from microtome.volumes.units import nanometres
 
@@ -120,9 +121,9 @@ def _signals(path: Path, name: str, **more: Any) -> list[dict[str, Any]]:
             module = importlib.import_module(f"rsciio.{name}")
             found = module.file_reader(str(path), lazy=not whole, **more)
         except damage as error:
-            reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+            said = reason(error)
             traceback.clear_frames(error.__traceback__)  # the library leaves a damaged file open
-            raise FileError(f"{path} cannot be read ({reason}).", "Copy or export it again.") from None
+            raise FileError(f"{path} cannot be read ({said}).", "Copy or export it again.") from None
     return [s for s in found if isinstance(s, dict) and hasattr(s.get("data"), "dtype")]
 
 
@@ -218,8 +219,7 @@ def _lazy(path: Path, data: Any, one: Found, picked: Picked) -> BoxArray:
         except FileError:
             raise
         except _DAMAGE as error:
-            reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-            raise FileError(f"{path} cannot be read ({reason}).", "Copy or export it again.") from error
+            raise FileError(f"{path} cannot be read ({reason(error)}).", "Copy or export it again.") from error
         return picked.arranged(part.view(np.uint8) if part.dtype == bool else part)
 
     dtype = np.dtype(np.uint8) if one.dtype == bool else one.dtype.newbyteorder("=")

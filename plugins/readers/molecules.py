@@ -27,7 +27,7 @@ from microtome.volumes.particles import (
     Wishes,
     volume_of,
 )
-from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, unpacked
+from microtome.volumes.textlines import PACKED, Lines, only_named, opened, unpacked
 
 _ANGSTROM = {"GRO": 0.1, "PDB": 1.0}  # what chemfiles's Å are multiplied by to give the file's own unit
 _UNIT = {"GRO": "nm", "PDB": "angstrom"}
@@ -39,7 +39,7 @@ _PDB = ("HEADER", "TITLE ", "CRYST1", "ATOM  ", "HETATM", "MODEL ", "REMARK", "C
 def _recognises_gro(path: Path, head: bytes) -> bool:
     lines = unpacked(head).splitlines()[:3]
     if len(lines) < 3 or not lines[1].strip().isdecimal():
-        return inner_suffix(path) == ".gro" and head.startswith(b"BZh")
+        return only_named(path, head, (".gro",))
     # 5 columns each for residue, its name, the atom's name and its number, then three numbers of one width.
     return re.match(r"[ \d]{5}.{10}[ \d]{5}(\s*[-+]?\d+\.\d+){3}", lines[2]) is not None
 
@@ -47,7 +47,7 @@ def _recognises_gro(path: Path, head: bytes) -> bool:
 def _recognises_pdb(path: Path, head: bytes) -> bool:
     text = unpacked(head)
     if not text:
-        return inner_suffix(path) in (".pdb", ".ent") and head.startswith(b"BZh")
+        return only_named(path, head, (".pdb", ".ent"))
     return text.startswith(_PDB) and re.search(r"^(?:ATOM  |HETATM|CRYST1)", text, re.MULTILINE) is not None
 
 

@@ -27,7 +27,7 @@ from microtome.volumes.particles import (
     places_of,
     volume_of,
 )
-from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
+from microtome.volumes.textlines import PACKED, Lines, only_named, opened, rows, unpacked
 
 _ENDINGS = (".xyz", ".extxyz", ".exyz")
 _RADII = ("radius", "radii", "r")
@@ -41,7 +41,7 @@ _MOST_EXTRA = 3  # columns without a name that are offered as radii
 def _recognises(path: Path, head: bytes) -> bool:
     text = unpacked(head)
     if not text:
-        return head.startswith(b"BZh") and inner_suffix(path) in _ENDINGS
+        return only_named(path, head, _ENDINGS)
     lines = text.splitlines()[:3]
     return len(lines) == 3 and lines[0].strip().isdecimal() and _ROW.match(lines[2]) is not None
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from microtome.errors import InputError
+from microtome.jobs.runner import cores
 from microtome.slices.access import Job, fill
 from microtome.volumes.volume import Volume
 
@@ -132,7 +132,7 @@ def pixels_of(size: int | tuple[int, int]) -> tuple[int, int]:
 def threads_of(threads: int | None) -> int:
     """The number of threads to use, all cores where None; InputError below 1."""
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cores()
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
         raise InputError(f"threads must be a whole number of at least 1, not {threads!r}.")
     return int(threads)

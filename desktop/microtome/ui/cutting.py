@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
 from microtome.session import Change, environment, program
 from microtome.store.atomic import write_text
+from microtome.ui.children import event_of
 from microtome.ui.eta import Eta
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import size_of, span, with_commas
@@ -123,7 +123,7 @@ class Cutting(QObject):
             return
         *lines, self._rest = (self._rest + bytes(self._process.readAllStandardOutput().data())).split(b"\n")
         for line in lines:
-            event = _event(line)
+            event = event_of(line)
             if event.get("event") == "phase":
                 self._show(event)
             elif event.get("event") == "finished":
@@ -165,12 +165,3 @@ class Cutting(QObject):
     def _not_started(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:
             self._finished(127, QProcess.ExitStatus.CrashExit)
-
-
-def _event(line: bytes) -> dict[str, Any]:
-    """A line of the child's; what is no JSON object is none of its events."""
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 from microtome.errors import MicrotomeError
 from microtome.session import Change, environment, program
 from microtome.store.project import Project, VolumeEntry
+from microtome.ui.children import event_of
 from microtome.ui.eta import Eta
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import size_of
@@ -158,7 +158,7 @@ class Imports(QObject):
         *lines, self._rest = (self._rest + bytes(self._process.readAllStandardOutput().data())).split(b"\n")
         found = self.all.get(self._running)
         for line in lines:
-            event = _event(line)
+            event = event_of(line)
             if found is not None and event.get("event") == "progress" and event.get("total"):
                 found.share = min(1.0, float(event["done"]) / float(event["total"]))
                 found.eta.update(time.monotonic(), found.share)
@@ -253,15 +253,6 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(_text(v) for v in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _event(line: bytes) -> dict[str, Any]:
-    """A line of the child's; what is no JSON object is none of its events."""
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _environment() -> QProcessEnvironment:

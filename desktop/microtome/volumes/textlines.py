@@ -9,7 +9,7 @@ import itertools
 import lzma
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -48,6 +48,11 @@ def inner_suffix(path: Path) -> str:
     """The ending that says what a file is: .xyz of both `a.xyz` and `a.xyz.gz`, in lower case."""
     suffix = path.suffix.lower()
     return Path(path.stem).suffix.lower() if suffix in PACKED else suffix
+
+
+def only_named(path: Path, head: bytes, endings: Sequence[str]) -> bool:
+    """Whether a file whose first bytes cannot be unpacked (see `unpacked`) is of a kind by its name."""
+    return head.startswith(b"BZh") and inner_suffix(path) in endings
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 
 from microtome.errors import FileError, MicrotomeError
 from microtome.store.atomic import explain
+from microtome.volumes.damage import reason
 
 if TYPE_CHECKING:
     import tifffile
@@ -54,8 +55,7 @@ def opened(path: Path, *, alone: bool = False) -> Iterator[tifffile.TiffFile]:
     except DAMAGE as error:
         if isinstance(error, OSError) and error.errno:  # the system's: a file that is gone, a network that is down
             raise explain(error, path, "read") from error
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        raise FileError(f"{path} is damaged and cannot be read ({reason}).", "Copy or export it again.") from error
+        raise FileError(f"{path} is damaged and cannot be read ({reason(error)}).", "Copy or export it again.") from error
 
 
 def bits_of(page: tifffile.TiffPage) -> int:

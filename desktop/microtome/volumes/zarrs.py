@@ -16,6 +16,7 @@ from microtome.errors import FileError, MicrotomeError
 from microtome.plugin import RawVolume
 from microtome.volumes.attributes import meant, size_of
 from microtome.volumes.containers import Box, BoxArray, Found, Picked, is_numeric, named, one_of, pick, with_axes
+from microtome.volumes.damage import reason
 from microtome.volumes.lazy import need_memory
 
 if TYPE_CHECKING:
@@ -85,8 +86,7 @@ def _opened(path: Path) -> Iterator[Any]:
     except MicrotomeError:
         raise
     except DAMAGE as error:
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        raise FileError(f"{path} cannot be read as Zarr ({reason}).", _AGAIN) from error
+        raise FileError(f"{path} cannot be read as Zarr ({reason(error)}).", _AGAIN) from error
 
 
 def open_zarr(path: Path, *, dataset: str = "", channel: int = -1, time: int = -1, index: str = "") -> RawVolume:
