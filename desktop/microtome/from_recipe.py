@@ -29,6 +29,8 @@ def fill_project(project: Project, recipe: Recipe) -> None:
         "slices": recipe.slices,
         "micrographs": recipe.micrographs,
         "training": recipe.training,
+        "transfer": recipe.transfer,
+        "importance": recipe.importance,
         "search": recipe.search,
     }
     for name, section in sections.items():

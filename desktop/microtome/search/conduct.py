@@ -68,6 +68,8 @@ class Conductor:
             image_set_hash=images.hash,
             network=recipe.network,
             training=recipe.training,
+            transfer=recipe.transfer,
+            importance=recipe.importance,
             folder=str(self.run.trial(entry.number)),
             threads=self.threads,
         )

@@ -19,10 +19,24 @@ from microtome.slices.allotment import shares_of
 from microtome.slices.flat import labels_of
 from microtome.slices.plan import ClassSource, Micrographs, SimulatedSource, SlicePlan, VolumeSource
 from microtome.store.atomic import explain
-from microtome.training.spec import NetworkChoice, TrainingSpec, training_settings, with_augmentation
+from microtome.training.spec import (
+    ImportanceSpec,
+    NetworkChoice,
+    TrainingSpec,
+    TransferSpec,
+    training_settings,
+    with_augmentation,
+)
 
-SECTIONS = ("class", "slices", "micrographs", "network", "training", "search")
-_SEARCHED = ("slices", "network", "training", "augmentation")  # what the names of a search's axes begin with
+SECTIONS = ("class", "slices", "micrographs", "network", "training", "transfer", "importance", "search")
+_SEARCHED = (
+    "slices",
+    "network",
+    "training",
+    "augmentation",
+    "transfer",
+    "importance",
+)  # what the names of a search's axes begin with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +71,14 @@ class Recipe:
     micrographs: Micrographs = field(default_factory=Micrographs)
     network: NetworkChoice = field(default_factory=NetworkChoice)
     training: TrainingSpec = field(default_factory=TrainingSpec)
+    transfer: TransferSpec = field(default_factory=TransferSpec)
+    importance: ImportanceSpec = field(default_factory=ImportanceSpec)
     search: SearchSpec | None = None
 
     def with_values(self, parameters: Mapping[str, Any]) -> Recipe:
         """The recipe with dotted parameters set, as a trial of a search does: `{"training.learning_rate": 1e-2}`."""
         slices, network, training = self.slices, dict(self.network.parameters), self.training
+        transfer, importance = self.transfer, self.importance
         for name, value in parameters.items():
             where, _, key = name.partition(".")
             match where:
@@ -73,10 +90,14 @@ class Recipe:
                     training = with_augmentation(training, key, value)
                 case "network":
                     network[key] = value
+                case "transfer":
+                    transfer = section(TransferSpec, {**asdict(transfer), key: value}, "transfer")
+                case "importance":
+                    importance = section(ImportanceSpec, {**asdict(importance), key: value}, "importance")
                 case _:
                     raise UnknownNameError(f"There is no setting “{name}”.", nearest(where, _SEARCHED))
         choice = NetworkChoice(name=self.network.name, parameters=network_parameters(self.network.name, network))
-        return replace(self, slices=slices, network=choice, training=training)
+        return replace(self, slices=slices, network=choice, training=training, transfer=transfer, importance=importance)
 
 
 def network_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,6 +216,8 @@ def parse(data: Mapping[str, Any], base: Path | None = None) -> Recipe:
         micrographs=micrographs,
         network=NetworkChoice(name=choice, parameters=network_parameters(choice, network)),
         training=training_settings(_table(data.get("training", {}), "training")),
+        transfer=section(TransferSpec, _table(data.get("transfer", {}), "transfer"), "transfer"),
+        importance=section(ImportanceSpec, _table(data.get("importance", {}), "importance"), "importance"),
         search=_search(_table(data["search"], "search")) if "search" in data else None,
     )
     if recipe.search is not None:
@@ -254,6 +277,10 @@ def to_table(recipe: Recipe) -> dict[str, Any]:
         "network": {"name": recipe.network.name, **recipe.network.parameters},
         "training": asdict(recipe.training),
     }
+    if recipe.transfer != TransferSpec():
+        table["transfer"] = asdict(recipe.transfer)
+    if recipe.importance != ImportanceSpec():
+        table["importance"] = asdict(recipe.importance)
     if recipe.micrographs != Micrographs():
         table["micrographs"] = asdict(recipe.micrographs)
     if recipe.search is not None:

@@ -13,6 +13,7 @@ from microtome.fields import fill, option, section
 from microtome.registry import registry
 
 AUGMENTATIONS = "augmentations"  # the one setting of a training that is a list
+_ADDED = (AUGMENTATIONS, "step_epochs", "step_factor", "ema", "precision")  # after the first trials had their keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +32,28 @@ class TrainingSpec:
     batch_size: int = option(32, 2, 4096, log=True, unit="images", search=(16, 128))
     optimizer: str = option("adam", choices=("adam", "adamw", "sgd"), label="Optimiser")
     learning_rate: float = option(1e-3, 1e-7, 10.0, log=True, search=(1e-4, 1e-2))
-    schedule: str = option("constant", choices=("constant", "cosine", "one-cycle"), label="Learning rate schedule")
+    schedule: str = option("constant", choices=("constant", "cosine", "step", "one-cycle"), label="Learning rate schedule")
+    step_epochs: int = option(
+        30, 1, 10_000, unit="epochs", advanced=True, help="Of the step schedule: epochs between two falls"
+    )
+    step_factor: float = option(0.1, 0.001, 1.0, log=True, advanced=True, help="Step schedule: what the rate falls to")
     weight_decay: float = option(0.0, 0.0, 1.0, search=(0.0, 0.1), advanced=True)
     momentum: float = option(0.9, 0.0, 0.999, search=(0.5, 0.99), advanced=True, help="Of SGD")
     label_smoothing: float = option(0.0, 0.0, 0.5, advanced=True)
+    ema: float = option(
+        0.0,
+        0.0,
+        0.99999,
+        advanced=True,
+        label="Weight averaging (EMA)",
+        help="Share of the averaged weights that a step keeps, e.g. 0.999; the average is what is measured and kept. 0: none",
+    )
+    precision: str = option(
+        "auto",
+        choices=("auto", "float32", "bfloat16"),
+        advanced=True,
+        help="Of the arithmetic; auto: bfloat16 on a GPU that has it, else float32",
+    )
     balance: str = option(
         "none",
         choices=("none", "weights", "sampling"),
@@ -49,6 +68,54 @@ class TrainingSpec:
     seed: int = option(0, 0, 2**31 - 1, advanced=True)
     #: In the order in which they are applied: each with its name and all its settings, as `augmentation_list` makes them.
     augmentations: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferSpec:
+    """Where a network's first weights come from, and which of them are trained."""
+
+    weights: str = option(
+        "",
+        label="Pretrained weights",
+        help="Empty: none. “published”: those of the network's authors. Or a file (.safetensors, .pth), or hub:OWNER/NAME",
+    )
+    train: str = option(
+        "all",
+        choices=("all", "last", "head"),
+        label="Train",
+        help="All of the network, its last blocks and the head, or the head alone",
+    )
+    blocks: int = option(
+        3, 0, 1000, unit="blocks", search=(0, 13), help="How many of the last blocks are trained beside the head"
+    )
+    head_epochs: int = option(0, 0, 10_000, unit="epochs", help="Train the head alone for so many epochs first")
+    backbone_rate: float = option(
+        0.1, 1e-4, 1.0, log=True, search=(0.01, 1.0), help="Learning rate of pretrained blocks, as a share of the head's"
+    )
+    image_size: int = option(
+        0, 0, 1024, unit="px", label="Input size", help="Slices are enlarged or reduced to so many pixels an edge; 0: as cut"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportanceSpec:
+    """Importance-sampled augmentation: of several augmented candidates of an image one is drawn by its loss."""
+
+    candidates: int = option(0, 0, 16, unit="images", search=(2, 5), help="Candidates an image; 0 or 1: off. Patented in Japan")
+    score: str = option("loss", choices=("loss", "probability", "gradient"), help="What a candidate's chance goes by")
+    temperature: float = option(1.0, 0.0, 100.0, help="Chance = score to this power; 0: all alike")
+    floor: float = option(0.0, 0.0, 1.0, advanced=True, help="Share of the chance that all candidates have alike")
+    weights: str = option(
+        "none",
+        choices=("none", "unbiased"),
+        advanced=True,
+        help="unbiased: what is drawn often counts less, so that the mean stays",
+    )
+    warm_up: int = option(0, 0, 10_000, unit="epochs", advanced=True, help="Ordinary augmentation for so many epochs first")
+    share: float = option(1.0, 0.05, 1.0, advanced=True, help="Part of every batch that has candidates; less costs less time")
+    resolution: str = option(
+        "full", choices=("full", "half"), advanced=True, help="Size at which candidates are scored; half needs a pooling head"
+    )
 
 
 def augmentation_list(given: Any, where: str = "training") -> tuple[dict[str, Any], ...]:
@@ -102,16 +169,21 @@ class TrialSpec:
     image_set_hash: str
     network: NetworkChoice
     training: TrainingSpec
+    transfer: TransferSpec = field(default_factory=TransferSpec)
+    importance: ImportanceSpec = field(default_factory=ImportanceSpec)
     folder: str = ""  # the trial's folder
     device: str = "auto"  # auto | cpu | cuda:N
     threads: int = 0  # of the CPU; 0: torch's own choice
 
     def key(self) -> str:
         """The ledger's key: a hash of image set, network, training and seed (not of where it runs)."""
-        training = asdict(self.training)
-        if not training[AUGMENTATIONS]:
-            del training[AUGMENTATIONS]  # so that trials from before there were any keep their key
-        what = [self.image_set_hash, asdict(self.network), training]
+        # What was added later counts only where it is used, so that the trials from before keep their keys.
+        defaults = TrainingSpec()
+        training = {k: v for k, v in asdict(self.training).items() if k not in _ADDED or v != getattr(defaults, k)}
+        what: list[Any] = [self.image_set_hash, asdict(self.network), training]
+        for name, added in (("transfer", self.transfer), ("importance", self.importance)):
+            if added != type(added)():
+                what.append({name: asdict(added)})
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:20]
 
     def to_json(self) -> dict[str, Any]:
@@ -121,9 +193,11 @@ class TrialSpec:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TrialSpec:
         """Read what to_json wrote."""
-        rest = {k: v for k, v in data.items() if k not in ("network", "training")}
+        rest = {k: v for k, v in data.items() if k not in ("network", "training", "transfer", "importance")}
         return cls(
             network=NetworkChoice(**data["network"]),
             training=training_settings(data["training"]),
+            transfer=section(TransferSpec, data.get("transfer", {}), "transfer"),
+            importance=section(ImportanceSpec, data.get("importance", {}), "importance"),
             **rest,
         )
