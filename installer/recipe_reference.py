@@ -13,7 +13,7 @@ from microtome.plugin import KINDS, Plugin, PluginKind
 from microtome.registry import discover
 from microtome.search.recipe import SearchSpec
 from microtome.slices.plan import Micrographs, SlicePlan
-from microtome.training.spec import TrainingSpec
+from microtome.training.spec import ImportanceSpec, TrainingSpec, TransferSpec
 
 PAGE = Path(__file__).resolve().parent.parent / "resources" / "docs" / "manual" / "recipe-settings.md"
 _HEAD = """# Every setting of a recipe
@@ -47,6 +47,8 @@ def page() -> str:
         ("slices", SlicePlan),
         ("micrographs", Micrographs),
         ("training", TrainingSpec),
+        ("transfer", TransferSpec),
+        ("importance", ImportanceSpec),
         ("search", SearchSpec),
     ):
         parts.append(f"## [{name}]\n\n{table(fields_of(section))}{_LISTS.get(name, '')}")

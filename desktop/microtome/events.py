@@ -69,6 +69,8 @@ class TrialStarted(Event, tag="trial-started", frozen=True, kw_only=True):
     device: str = "cpu"
     start_epoch: int = 0
     attempt: int = 1
+    speculative: bool = False  # begun early: it may be dropped by rule
+    inherited: str = ""  # run/trial whose weights it began with
 
 
 class BatchProgress(Event, tag="batch", frozen=True, kw_only=True):
@@ -97,7 +99,7 @@ class EpochEnded(Event, tag="epoch", frozen=True, kw_only=True):
 
 
 class TrialEnded(Event, tag="trial-ended", frozen=True, kw_only=True):
-    """A trial's end. outcome: done | pruned | cancelled | failed | crashed | lost | reused."""
+    """A trial's end. outcome: done | pruned | cancelled | failed | crashed | lost | reused | dropped (a speculation)."""
 
     trial: int
     outcome: str
@@ -106,6 +108,50 @@ class TrialEnded(Event, tag="trial-ended", frozen=True, kw_only=True):
     message: str = ""
     seconds: float = 0.0
     reused_from: str = ""
+    costs: dict[str, float] = {}  # "seconds" of training, "parameters" of the network, "epochs"
+
+
+class TrialPaused(Event, tag="trial-paused", frozen=True, kw_only=True):
+    """A trial waits at a rung with its checkpoint: it goes on from there where it is promoted."""
+
+    trial: int
+    epochs: int  # trained so far
+    value: float | None = None  # the objective so far
+
+
+class SpaceChanged(Event, tag="space", frozen=True, kw_only=True):
+    """The search space was edited in mid-search."""
+
+    table: dict[str, Any]  # the new [search.space]
+    defaults: dict[str, Any] = {}  # added axis → its value in the trials from before
+    fixed: dict[str, Any] = {}  # frozen axis → its value from now on
+
+
+class Retrained(Event, tag="retrained", frozen=True, kw_only=True):
+    """One of the best trials was trained again on fresh seeds and freshly cut slices: its honest value."""
+
+    trial: int
+    seed: int
+    value: float  # the objective on the fresh validation images
+    correct: int = 0
+    total: int = 0
+    image_set: str = ""  # hash of the fresh slices
+
+
+class Ranked(Event, tag="ranked", frozen=True, kw_only=True):
+    """The ranking of the retrained trials: trial → (mean, low, high), 95 %; those tied with the first."""
+
+    means: dict[str, tuple[float, float, float]]
+    tied: tuple[int, ...]
+    words: str
+
+
+class Piloted(Event, tag="piloted", frozen=True, kw_only=True):
+    """What a pilot measured at the smallest and the largest corner of the space, and promises."""
+
+    corners: tuple[dict[str, Any], ...]  # each {parameters, images_per_second, memory, seconds}
+    hours: tuple[float, float, float]  # low, likely, high
+    disk: int  # bytes
 
 
 class Evaluated(Event, tag="evaluated", frozen=True, kw_only=True):
@@ -167,6 +213,11 @@ AnyEvent = (
     | BatchProgress
     | EpochEnded
     | TrialEnded
+    | TrialPaused
+    | SpaceChanged
+    | Retrained
+    | Ranked
+    | Piloted
     | Evaluated
     | Note
     | StateChanged

@@ -253,7 +253,11 @@ class Structure:
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One axis of a search space: a numeric range, or choices (any of `kind` "choice"/"bool")."""
+    """One axis of a search space: a numeric range, or choices (any of `kind` "choice"/"bool").
+
+    `when`: (another axis's name, values): the axis exists only where that one has one of these values; elsewhere a point
+    leaves it out.
+    """
 
     name: str
     kind: Literal["int", "float", "choice"]
@@ -261,6 +265,7 @@ class Parameter:
     high: float = 1.0
     log: bool = False
     choices: tuple[Any, ...] = ()
+    when: tuple[str, tuple[Any, ...]] | None = None
 
     @property
     def count(self) -> int | None:

@@ -52,6 +52,19 @@ class SearchSpec:
     objective: str = option(
         "mean", choices=("mean", "worst", "loss"), advanced=True, help="Mean class accuracy, worst class, or loss (validation)"
     )
+    second: str = option(
+        "none",
+        choices=("none", "seconds", "parameters"),
+        advanced=True,
+        label="Second objective",
+        help="Accuracy against time of training or number of weights: the trials that nothing beats in both",
+    )
+    speculate: bool = option(False, advanced=True, help="Begin likely trials early while stragglers run")
+    warm_start: bool = option(False, advanced=True, help="Tell the engine first what the project's earlier runs know")
+    inherit: bool = option(False, advanced=True, label="Inherit weights", help="Of the nearest finished relative")
+    finalists: int = option(0, 0, 20, unit="trials", help="Best trials, trained again on fresh seeds and slices")
+    finalist_seeds: int = option(3, 1, 50, unit="seeds", advanced=True, help="How often each of them")
+    hours: float = option(0.0, 0.0, 10_000.0, unit="h", help="Time budget: nothing new is begun after it; 0: none")
     reuse: bool = option(True, advanced=True, help="Answer from an earlier run of the project where one trained the same")
     seed: int = option(0, 0, 2**31 - 1, advanced=True)
     table: Mapping[str, Any] = field(default_factory=dict)  # the recipe's [search.space]
