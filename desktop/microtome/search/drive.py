@@ -13,6 +13,7 @@ from microtome.events import (
     EpochEnded,
     Evaluated,
     Event,
+    Note,
     RunEnded,
     RunStarted,
     StateChanged,
@@ -62,6 +63,8 @@ class Drive:
         self._state = "running"
         self._tabled = 0
         search = recipe.search
+        if search is not None and search.hours > 0:
+            helm.allow(search.hours * 3600 - records.seconds)
         self._budget = records.budget or (search.budget if search is not None else 1)
         self._workers = records.workers or (search.workers if search is not None else 1)
         project = run.path.parent.parent
@@ -96,6 +99,7 @@ class Drive:
     def _end(self, state: str, message: str = "") -> RunEnded:
         best = self._records.best()
         seconds = time.monotonic() - self._begun
+        message = message or (self._helm.reason if state == "stopped" else "")
         return RunEnded(state=state, message=message, best_trial=None if best is None else best.number, seconds=seconds)
 
     def _close(self, end: RunEnded) -> None:
@@ -198,6 +202,9 @@ class Drive:
         """Run trials until all are done or the user wills otherwise; returns done | stopped | aborted."""
         while not loop.finished:
             self._resize(loop, runner)
+            if self._helm.used_up and loop.budget > loop.asked:
+                loop.budget = loop.asked
+                self._emit(Note(text="The search's time budget is used up: nothing new is begun."))
             mode = self._helm.look()
             if mode == "abort":
                 self._abort(loop, runner)

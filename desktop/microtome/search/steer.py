@@ -14,6 +14,8 @@ from microtome.store.run import Orders
 Mode = Literal["run", "pause", "stop", "interrupt", "abort"]
 _EVERY = 0.05  # seconds between two looks into the file
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNALLED = "The system asked it to end; it can go on later."
+"""What a run says that was stopped by a signal."""
 
 
 class Helm:
@@ -23,6 +25,11 @@ class Helm:
         self.mode: Mode = "run"
         self.workers: int | None = None  # a wish not yet taken
         self.budget: int | None = None
+        self.reason = ""  # why it stops, where no user ordered that just now
+        # One that had passed when its run is taken up again no longer counts.
+        end = _end_of(orders.latest("until"))
+        self.until = end if end is not None and end > time.time() else None  # seconds since the epoch; None: no end
+        self._over: float | None = None  # when nothing new is to be begun, by the monotonic clock
         self._orders = orders
         self._looked = 0.0
 
@@ -33,12 +40,22 @@ class Helm:
             self._looked = now
             for order in self._orders.new():
                 self._take(order)
+            self._watch_the_clock()
         return self.mode
 
     @property
     def leaving(self) -> bool:
         """True where work that can be taken up again must end soon."""
         return self.look() in ("stop", "interrupt", "abort")
+
+    def allow(self, seconds: float) -> None:
+        """Let nothing new begin after so many seconds from now: a search's time budget."""
+        self._over = time.monotonic() + seconds
+
+    @property
+    def used_up(self) -> bool:
+        """True once the time that was allowed is over."""
+        return self._over is not None and time.monotonic() >= self._over
 
     def take_workers(self) -> int | None:
         """The wished number of workers, once."""
@@ -53,6 +70,13 @@ class Helm:
     def interrupt(self, *_: object) -> None:
         """A signal: stop at the checkpoints; a second one does not wait for them."""
         self.mode = "abort" if self.mode in ("interrupt", "abort") else "interrupt"
+        self.reason = SIGNALLED
+
+    def _watch_the_clock(self) -> None:
+        if self.until is not None and time.time() >= self.until and self.mode in ("run", "pause"):
+            # Stopped as by a signal, at the checkpoints: the machine is free at that time, and nothing is lost.
+            self.mode = "interrupt"
+            self.reason = f"Its time was over at {time.strftime('%H:%M', time.localtime(self.until))}; it can go on later."
 
     def _take(self, order: dict[str, Any]) -> None:
         match order.get("command"):
@@ -66,6 +90,17 @@ class Helm:
                 self.workers = _count(order.get("n"))
             case "budget":
                 self.budget = _count(order.get("n"))
+            case "until":
+                self.until = _end_of(order)
+
+
+def _end_of(order: dict[str, Any] | None) -> float | None:
+    """When an order "until" ends a run: `at` a time, or so many `seconds` after it was given; None: never."""
+    given = order or {}
+    at, seconds, since = given.get("at"), given.get("seconds"), given.get("time")
+    if isinstance(seconds, int | float) and isinstance(since, int | float):
+        at = since + seconds
+    return float(at) if isinstance(at, int | float) else None
 
 
 def _count(value: object) -> int | None:

@@ -25,7 +25,7 @@ from microtome.errors import FileError, InputError
 from microtome.store.atomic import explain, read_json, write_json, write_text
 from microtome.store.journal import JournalReader, JournalWriter
 
-Order = Literal["pause", "resume", "stop", "abort", "workers", "budget"]
+Order = Literal["pause", "resume", "stop", "abort", "workers", "budget", "until"]
 VERSION = 1
 
 
@@ -119,6 +119,15 @@ class Orders:
         complete = data[: data.rfind(b"\n") + 1]
         self._position += len(complete)
         return [json.loads(line) for line in complete.splitlines() if line.strip()]
+
+    def latest(self, command: Order) -> dict[str, Any] | None:
+        """The last order of a kind that was ever given, also to an earlier driver; None where there is none."""
+        try:
+            lines = self._path.read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:
+            return None
+        given = [json.loads(line) for line in lines if line.endswith(b"\n") and line.strip()]
+        return next((order for order in reversed(given) if order.get("command") == command), None)
 
 
 class RunLock:
