@@ -53,7 +53,7 @@ class Augmenter:
         """
         if not self.steps:
             return images, labels
-        ours = self._generator_for(images, generator)
+        ours = generator_for(images, generator)
         targets = labels
         with torch.no_grad():
             for step in self.steps:
@@ -75,12 +75,13 @@ class Augmenter:
             return (found[0] * scale + self.greys.black, *found[1:])
         return found * scale + self.greys.black
 
-    @staticmethod
-    def _generator_for(images: Tensor, generator: torch.Generator) -> torch.Generator:
-        if generator.device == images.device:
-            return generator
-        seed = int(torch.randint(2**62, (), generator=generator))
-        return torch.Generator(images.device).manual_seed(seed)
+
+def generator_for(images: Tensor, generator: torch.Generator) -> torch.Generator:
+    """A generator of the images' device: the given one where it is, else one that it seeds."""
+    if generator.device == images.device:
+        return generator
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.Generator(images.device).manual_seed(seed)
 
 
 def mix_targets(targets: Tensor, partner: Tensor, weight: Tensor, classes: int) -> Tensor:
