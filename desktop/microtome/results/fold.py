@@ -14,10 +14,15 @@ from microtome.events import (
     ImageSetReady,
     Note,
     Phase,
+    Piloted,
+    Ranked,
+    Retrained,
     RunEnded,
     RunStarted,
+    SpaceChanged,
     StateChanged,
     TrialEnded,
+    TrialPaused,
     TrialStarted,
     WorkerEnded,
 )
@@ -25,6 +30,8 @@ from microtome.training.metrics import best_epoch
 
 #: Outcomes of a trial whose value counts.
 COUNTED = ("done", "reused")
+#: Outcomes of a trial that may still go on.
+ONGOING = ("waiting", "running", "paused")
 
 
 @dataclass
@@ -34,7 +41,8 @@ class TrialState:
     number: int
     parameters: dict[str, Any] = field(default_factory=dict)
     key: str = ""
-    outcome: str = "waiting"  # waiting | running | done | pruned | cancelled | failed | crashed | lost | reused
+    # waiting | running | paused | done | pruned | cancelled | failed | crashed | lost | reused | dropped
+    outcome: str = "waiting"
     worker: int = -1
     device: str = ""
     started: float = 0.0
@@ -47,6 +55,11 @@ class TrialState:
     reused_from: str = ""
     spans: list[tuple[int, float, float]] = field(default_factory=list)  # (worker, start, end): the timeline
     evaluated: Evaluated | None = None
+    pauses: int = 0  # how often it waited at a rung
+    promotions: int = 0  # how often it went on from there
+    speculative: bool = False  # begun early
+    inherited: str = ""  # run/trial whose weights it began with
+    costs: dict[str, float] = field(default_factory=dict)
 
     @property
     def best(self) -> EpochEnded | None:
@@ -84,6 +97,10 @@ class RunState:
     evaluated: Evaluated | None = None
     notes: list[Note] = field(default_factory=list)
     worker_ends: list[WorkerEnded] = field(default_factory=list)
+    spaces: list[SpaceChanged] = field(default_factory=list)
+    retrained: list[Retrained] = field(default_factory=list)
+    ranked: Ranked | None = None
+    piloted: Piloted | None = None
     version: int = 0  # grows with every event: a cheap "did anything change"
 
     @property
@@ -98,7 +115,7 @@ class RunState:
 
     def ended_trials(self) -> list[TrialState]:
         """Trials that have ended, in the order of their ends."""
-        ended = [t for t in self.trials.values() if t.outcome not in ("waiting", "running")]
+        ended = [t for t in self.trials.values() if t.outcome not in ONGOING]
         return sorted(ended, key=lambda t: t.ended)
 
     def running_trials(self) -> list[TrialState]:
@@ -124,7 +141,7 @@ class RunState:
             return min(1.0, self.phase.done / self.phase.total) if self.phase and self.phase.total else 0.0
         done = 0.0
         for trial in self.trials.values():
-            if trial.outcome not in ("waiting", "running"):
+            if trial.outcome not in ONGOING:
                 done += self.planned_epochs
             else:
                 done += min(len(trial.epochs), self.planned_epochs)
@@ -154,6 +171,8 @@ def fold(state: RunState, event: Event) -> RunState:
             trial.epochs.append(event)
         case TrialEnded():
             _trial_ended(state, event)
+        case TrialPaused():
+            _trial_paused(state, event)
         case Evaluated():
             state.evaluated = _trial(state, event.trial).evaluated = event
         case Note():
@@ -162,6 +181,14 @@ def fold(state: RunState, event: Event) -> RunState:
             _state_changed(state, event)
         case WorkerEnded():
             state.worker_ends.append(event)
+        case SpaceChanged():
+            state.spaces.append(event)
+        case Retrained():
+            state.retrained.append(event)
+        case Ranked():
+            state.ranked = event
+        case Piloted():
+            state.piloted = event
         case RunEnded():
             state.state, state.message, state.ended, state.phase = event.state, event.message, event.time, None
             if event.best_trial is not None:
@@ -214,6 +241,8 @@ def _state_changed(state: RunState, event: StateChanged) -> None:
 
 def _trial_started(state: RunState, event: TrialStarted) -> None:
     trial = _trial(state, event.trial)
+    trial.promotions += trial.outcome == "paused"
+    trial.speculative, trial.inherited = event.speculative, event.inherited
     trial.parameters, trial.key, trial.worker, trial.device = event.parameters, event.key, event.worker, event.device
     trial.outcome, trial.started, trial.batch = "running", trial.started or event.time, None
     del trial.epochs[event.start_epoch :]
@@ -221,11 +250,20 @@ def _trial_started(state: RunState, event: TrialStarted) -> None:
     trial.spans.append((event.worker, event.time, -1.0))
 
 
+def _trial_paused(state: RunState, event: TrialPaused) -> None:
+    trial = _trial(state, event.trial)
+    _close(trial, event.time)
+    trial.outcome, trial.batch = "paused", None
+    trial.pauses += 1
+    trial.value = event.value if event.value is not None else trial.value
+
+
 def _trial_ended(state: RunState, event: TrialEnded) -> None:
     trial = _trial(state, event.trial)
     _close(trial, event.time)
     trial.outcome, trial.value, trial.message, trial.ended = event.outcome, event.value, event.message, event.time
     trial.best_epoch, trial.reused_from, trial.batch = event.best_epoch, event.reused_from, None
+    trial.costs = dict(event.costs)
     if event.value is None or event.outcome not in COUNTED:
         return
     best = state.best

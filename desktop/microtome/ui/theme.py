@@ -73,6 +73,7 @@ class Theme:
             "interrupted": self.warn,
             "pruned": self.faint,
             "cancelled": self.faint,
+            "dropped": self.faint,
             "aborted": self.bad,
             "failed": self.bad,
             "crashed": self.bad,

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from microtome.events import BatchProgress, EpochEnded, Event, RunEnded, RunStarted, TrialEnded, TrialStarted
+from journals import start, trial
+
+from microtome.events import (
+    BatchProgress,
+    EpochEnded,
+    Event,
+    Ranked,
+    Retrained,
+    RunEnded,
+    RunStarted,
+    SpaceChanged,
+    TrialEnded,
+    TrialPaused,
+    TrialStarted,
+)
 from microtome.results.fold import RunState, fold, fold_all
 
 
@@ -88,3 +102,29 @@ def test_replay_equals_live() -> None:
     for event in events:
         fold(live, event)
     assert fold_all(events) == live
+
+
+def test_a_paused_trial_waits_with_its_value_and_goes_on_when_it_is_promoted() -> None:
+    begun, *rest = trial(1, (0.5, 0.7))
+    state = fold_all([*start("search", 2, 4), begun, *rest[:2], TrialPaused(time=1_000_130.0, trial=1, epochs=2, value=0.7)])
+    one = state.trials[1]
+    assert (one.outcome, one.value, one.pauses, one.promotions) == ("paused", 0.7, 1, 0)
+    assert one.spans == [(1, 1_000_100.0, 1_000_130.0)]
+    assert state.ended_trials() == []
+    assert state.best_trial is None
+    fold(state, TrialStarted(time=1_000_140.0, trial=1, parameters={}, key="1", worker=2, start_epoch=2))
+    assert (one.outcome, one.promotions, len(one.epochs)) == ("running", 1, 2)
+    fold(state, TrialEnded(time=1_000_150.0, trial=1, outcome="done", value=0.75, costs={"seconds": 9.0}))
+    assert (state.best_trial, one.costs) == (1, {"seconds": 9.0})
+    assert one.seconds == 40.0
+
+
+def test_speculation_space_and_the_honest_ranking_are_kept() -> None:
+    started = TrialStarted(time=1_000_100.0, trial=1, parameters={}, key="1", worker=1, speculative=True, inherited="a/1")
+    changed = SpaceChanged(time=1_000_101.0, table={"training.epochs": [1, 2]}, fixed={"training.seed": 3})
+    ranked = Ranked(time=1_000_102.0, means={"1": (0.8, 0.7, 0.9)}, tied=(1,), words="Trial 1 is first.")
+    again = Retrained(time=1_000_102.0, trial=1, seed=5, value=0.8)
+    dropped = TrialEnded(time=1_000_103.0, trial=1, outcome="dropped")
+    state = fold_all([*start("search", 2, 4), started, changed, again, ranked, dropped])
+    assert (state.trials[1].speculative, state.trials[1].inherited, state.trials[1].outcome) == (True, "a/1", "dropped")
+    assert (state.spaces, state.ranked, state.retrained) == ([changed], ranked, [again])
