@@ -17,9 +17,10 @@ from microtome.events import EpochEnded
 from microtome.training.augment import Augmenter, main_labels
 from microtome.training.data import Images, balanced_batches, batches, class_weights
 from microtome.training.device import autocast
+from microtome.training.importance import ImportanceSampler, loss_of
 from microtome.training.metrics import Measured
 from microtome.training.optimiser import learning_rate, set_learning_rate
-from microtome.training.spec import TrainingSpec
+from microtome.training.spec import ImportanceSpec, TrainingSpec
 
 _LOOK = 16  # batches between two looks at the loss: on a GPU every look waits for it
 
@@ -46,12 +47,14 @@ class Hooks:
     """What the loop asks and tells.
 
     should_stop() is asked before every batch: "" goes on, anything else ends the training there. batch_done(epoch, done,
-    total) follows every batch, epoch_done(ended) every measured epoch.
+    total) follows every batch, epoch_done(ended) every measured epoch. epoch_begins(epoch) comes once the network is in
+    training mode, before the epoch's first batch, also of one that is gone on with: what is frozen then is frozen in it.
     """
 
     should_stop: Callable[[], str]
     batch_done: Callable[[int, int, int], None]
     epoch_done: Callable[[EpochEnded], None]
+    epoch_begins: Callable[[int], None] = lambda epoch: None
 
 
 def train(
@@ -65,6 +68,7 @@ def train(
     augment: Augmenter,
     history: list[EpochEnded],
     hooks: Hooks,
+    importance: ImportanceSpec = ImportanceSpec(),
     trial: int = 0,
 ) -> None:
     """Train from epoch len(history) to the end of the settings; every measured epoch is appended to `history`.
@@ -72,11 +76,12 @@ def train(
     Raises StoppedError where hooks.should_stop said so, DivergedError where the loss is no longer a number; both leave
     network and optimiser in mid-epoch, for the caller to forget.
     """
+    sampler = ImportanceSampler(importance, augment, network, lambda images: _logits(network, images))
     for epoch in range(len(history), settings.epochs):
         if _patience_is_over(history, settings.patience):
             return
         begun = time.monotonic()
-        learned, rate = _learn(network, optimiser, training, settings, epoch, len(classes), augment, hooks)
+        learned, rate = _learn(network, optimiser, training, settings, epoch, len(classes), sampler, hooks)
         seconds = time.monotonic() - begun
         measured = measure(network, validation, classes=len(classes))
         ended = EpochEnded(
@@ -103,7 +108,7 @@ def _learn(
     settings: TrainingSpec,
     epoch: int,
     classes: int,
-    augment: Augmenter,
+    sampler: ImportanceSampler,
     hooks: Hooks,
 ) -> tuple[Measured, float]:
     """One epoch; returns what the network made of the images while it learned, and the last learning rate.
@@ -111,6 +116,7 @@ def _learn(
     Where images are mixed, the one that has the larger share in a mixture counts as its label.
     """
     network.train()
+    hooks.epoch_begins(epoch)
     generator = seed_epoch(settings.seed, epoch)
     if settings.balance == "sampling":
         parts = balanced_batches(training.labels, classes, settings.batch_size, generator)
@@ -123,20 +129,26 @@ def _learn(
         if order := hooks.should_stop():
             raise StoppedError(order)
         images, labels = training.batch(positions)
-        images, targets = augment(images, labels, generator, classes)
+        drawn = sampler(images, labels, generator, classes, epoch=epoch)
         rate = learning_rate(settings, epoch * len(parts) + number, settings.epochs * len(parts))
         set_learning_rate(optimiser, rate)
-        with autocast(images.device):
-            logits = network(images.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), targets, weight=weights, label_smoothing=settings.label_smoothing)
+        logits = _logits(network, drawn.images)
+        loss = loss_of(logits, drawn, weight=weights, label_smoothing=settings.label_smoothing)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        count.add(logits.detach(), main_labels(targets), loss.detach() * len(labels))
+        count.add(logits.detach(), main_labels(drawn.targets), loss.detach() * len(labels))
         if (number % _LOOK == 0 or number == len(parts) - 1) and not count.finite():
             raise DivergedError(epoch)
         hooks.batch_done(epoch, number + 1, len(parts))
     return count.measured(), rate
+
+
+def _logits(network: nn.Module, images: Tensor) -> Tensor:
+    """Logits (b, k) in float32, computed in the device's precision."""
+    with autocast(images.device):
+        logits: Tensor = network(images.contiguous(memory_format=torch.channels_last))
+    return logits.float()
 
 
 def measure(network: nn.Module, images: Images, *, classes: int, batch_size: int = 256) -> Measured:
@@ -146,8 +158,7 @@ def measure(network: nn.Module, images: Images, *, classes: int, batch_size: int
     with torch.inference_mode():
         for positions in torch.arange(len(images)).tensor_split(max(1, -(-len(images) // batch_size))):
             batch, labels = images.batch(positions)
-            with autocast(batch.device):
-                logits = network(batch.contiguous(memory_format=torch.channels_last)).float()
+            logits = _logits(network, batch)
             count.add(logits, labels, F.cross_entropy(logits, labels, reduction="sum"))
     return count.measured()
 
