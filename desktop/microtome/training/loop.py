@@ -55,6 +55,7 @@ class Hooks:
     batch_done: Callable[[int, int, int], None]
     epoch_done: Callable[[EpochEnded], None]
     epoch_begins: Callable[[int], None] = lambda epoch: None
+    epoch_begins: Callable[[int], None] = lambda epoch: None
 
 
 def train(
