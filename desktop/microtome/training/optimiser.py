@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -13,14 +15,22 @@ _WARM_UP = 0.3  # share of a one-cycle training in which the rate rises
 _START, _END = 1 / 25, 1e-4  # of the highest rate, at a one-cycle training's ends (Smith & Topin, arXiv:1708.07120)
 
 
-def make_optimiser(network: nn.Module, settings: TrainingSpec) -> torch.optim.Optimizer:
-    """The optimiser of the settings; biases and normalisation weights are exempt from weight decay."""
-    trainable = [p for p in network.parameters() if p.requires_grad]
+def make_optimiser(
+    network: nn.Module, settings: TrainingSpec, factors: Mapping[str, float] = MappingProxyType({})
+) -> torch.optim.Optimizer:
+    """The optimiser of the settings; biases and normalisation weights are exempt from weight decay.
+
+    `factors`: parameters' names with the share of the learning rate at which they are trained, where that is not all of it.
+    What needs no gradient now is not among its parameters.
+    """
+    parts: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            parts.setdefault((factors.get(name, 1.0), parameter.ndim > 1), []).append(parameter)
     groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": parts[factor, decays], "weight_decay": settings.weight_decay * decays, "factor": factor}
+        for factor, decays in sorted(parts, reverse=True)
     ]
-    groups = [g for g in groups if g["params"]]
     rate = settings.learning_rate
     match settings.optimizer:
         case "adam":
@@ -47,9 +57,9 @@ def learning_rate(settings: TrainingSpec, step: int, steps: int) -> float:
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Use `rate` from the next step on."""
+    """Use `rate` from the next step on; groups that have a `factor` use that share of it."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("factor", 1.0)
 
 
 def _fall(place: float) -> float:
