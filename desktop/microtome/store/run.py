@@ -25,7 +25,9 @@ from microtome.errors import FileError, InputError
 from microtome.store.atomic import explain, read_json, write_json, write_text
 from microtome.store.journal import JournalReader, JournalWriter
 
-Order = Literal["pause", "resume", "stop", "abort", "workers", "budget", "until"]
+Order = Literal["pause", "resume", "stop", "abort", "workers", "budget", "until", "space", "trial"]
+#: The orders that a driver obeys; a window offers no others.
+OBEYED: frozenset[Order] = frozenset({"pause", "resume", "stop", "abort", "workers", "budget", "until"})
 VERSION = 1
 
 

@@ -83,8 +83,8 @@ def test_the_fraction_counts_batches_and_never_passes_one() -> None:
     assert state.fraction() == 0.125
     fold(state, _epoch(1, 0, 0.5))
     assert state.fraction() == 0.25
-    for trial in range(1, 9):
-        fold(state, TrialEnded(trial=trial, outcome="done", value=0.1))
+    for number in range(1, 9):
+        fold(state, TrialEnded(trial=number, outcome="done", value=0.1))
     assert state.fraction() == 1.0
 
 
