@@ -71,6 +71,7 @@ class TrialStarted(Event, tag="trial-started", frozen=True, kw_only=True):
     attempt: int = 1
     speculative: bool = False  # begun early: it may be dropped by rule
     inherited: str = ""  # run/trial whose weights it began with
+    until: int = 0  # epochs after which it waits for the others; 0: to its end
 
 
 class BatchProgress(Event, tag="batch", frozen=True, kw_only=True):
@@ -108,7 +109,8 @@ class TrialEnded(Event, tag="trial-ended", frozen=True, kw_only=True):
     message: str = ""
     seconds: float = 0.0
     reused_from: str = ""
-    costs: dict[str, float] = {}  # "seconds" of training, "parameters" of the network, "epochs"
+    costs: dict[str, float] = {}  # "seconds" of training, "parameters" of the network, "epochs", "memory" of a GPU
+    told: float | None = None  # what the engine was told, where that is not the value
 
 
 class TrialPaused(Event, tag="trial-paused", frozen=True, kw_only=True):
@@ -117,6 +119,7 @@ class TrialPaused(Event, tag="trial-paused", frozen=True, kw_only=True):
     trial: int
     epochs: int  # trained so far
     value: float | None = None  # the objective so far
+    told: float | None = None  # what the engine was told; None: nothing
 
 
 class SpaceChanged(Event, tag="space", frozen=True, kw_only=True):

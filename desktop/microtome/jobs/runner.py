@@ -18,7 +18,7 @@ class Task:
     """A call that crosses processes: names and plain values, never objects.
 
     `function` is "module:function", called as `function(report=…, should_stop=…, **arguments)` and returning plain values; a
-    dict may say by its "outcome" (done, pruned, cancelled, failed) how it ended. An inline runner also takes the callable.
+    dict may say by its "outcome" (done, pruned, paused, cancelled, failed) how it ended. An inline runner takes callables too.
     """
 
     id: int
@@ -36,6 +36,13 @@ class Done:
 @dataclass(frozen=True)
 class Pruned:
     """The function ended early because the trial fell behind."""
+
+    result: Any = None
+
+
+@dataclass(frozen=True)
+class Paused:
+    """The function came as far as it was to come; its checkpoint is kept, and it may be called again."""
 
     result: Any = None
 
@@ -79,7 +86,7 @@ class Lost:
     message: str = "The connection to the worker was lost."
 
 
-Outcome = Done | Pruned | Cancelled | Failed | Crashed | Lost
+Outcome = Done | Pruned | Paused | Cancelled | Failed | Crashed | Lost
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from microtome.errors import MicrotomeError
-from microtome.jobs.runner import Cancelled, Done, Failed, Outcome, Pruned, resolve
+from microtome.jobs.runner import Cancelled, Done, Failed, Outcome, Paused, Pruned, resolve
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
 _LOG_LIMIT = 2_000_000  # bytes that a worker's log may have before it starts afresh
@@ -31,6 +31,8 @@ def outcome_of(result: Any) -> Outcome:
     match said:
         case "pruned":
             return Pruned(result)
+        case "paused":
+            return Paused(result)
         case "cancelled":
             return Cancelled(result)
         case "failed":

@@ -28,10 +28,21 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda", device.index or 0)
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 where the device is a GPU that computes it, else float32 throughout."""
-    usable = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=usable)
+def autocast(device: torch.device, precision: str = "auto") -> torch.autocast:
+    """The arithmetic of a precision: float32 throughout, bfloat16 where it is safe, or auto: the latter on a GPU that has it."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=_brief(device, precision))
+
+
+def memory_format(device: torch.device, precision: str = "auto") -> torch.memory_format:
+    """How images lie in memory: channels last on the CPU and for bfloat16 on a GPU, whose matrix units want it so."""
+    last = device.type == "cpu" or _brief(device, precision)
+    return torch.channels_last if last else torch.contiguous_format
+
+
+def _brief(device: torch.device, precision: str) -> bool:
+    if precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return precision == "bfloat16"
 
 
 @contextmanager
@@ -59,13 +70,25 @@ def explained_memory(what: str) -> Iterator[None]:
     """Turn torch's end of memory within the block into a sentence that names `what` was too large."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise _too_large(what, "the GPU") from error
     except RuntimeError as error:
-        if "DefaultCPUAllocator" not in str(error):
+        if not ran_out_of_memory(error):
             raise
-        raise _too_large(what, "the computer") from error
+        where = "the GPU" if isinstance(error, torch.OutOfMemoryError) else "the computer"
+        raise _too_large(what, where) from error
+
+
+def ran_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error of torch says that there is no memory left, on a GPU or on the CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _too_large(what: str, where: str) -> MicrotomeError:
     return MicrotomeError(f"The memory of {where} is too small for {what}.", "Choose a smaller batch, network or image.")
+
+
+def peak_memory(device: torch.device) -> dict[str, int | None]:
+    """{"memory": bytes that this process has held on a GPU at most, "memory_total": bytes that it has}; None on a CPU."""
+    if device.type != "cuda":
+        return {"memory": None, "memory_total": None}
+    total = torch.cuda.get_device_properties(device).total_memory
+    return {"memory": torch.cuda.max_memory_reserved(device), "memory_total": int(total)}

@@ -174,9 +174,10 @@ class TrialSpec:
     folder: str = ""  # the trial's folder
     device: str = "auto"  # auto | cpu | cuda:N
     threads: int = 0  # of the CPU; 0: torch's own choice
+    stop_after: int = 0  # epochs, counted from the trial's first, after which it pauses; 0: none
 
     def key(self) -> str:
-        """The ledger's key: a hash of image set, network, training and seed (not of where it runs)."""
+        """The ledger's key: a hash of image set, network, training and seed (not of where it runs, nor how far)."""
         # What was added later counts only where it is used, so that the trials from before keep their keys.
         defaults = TrainingSpec()
         training = {k: v for k, v in asdict(self.training).items() if k not in _ADDED or v != getattr(defaults, k)}

@@ -4,7 +4,7 @@ params.json              the specification
 history.csv              one row an epoch
 model.safetensors        the weights of the best epoch, with the model's card
 checkpoint.safetensors   all that is needed to go on after the last epoch, until there is nothing to go on to
-result.json              how it ended; a trial that has one is not trained again
+result.json              how it ended, done or failed; a trial that has one is not trained again
 log.txt                  what happened, with times
 """
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[Event], None]
 MODEL = "model.safetensors"
+_STOPPED = {"prune": "pruned", "rung": "paused"}  # what a training was told → how it ended
 _REPORT_EVERY = 0.5  # seconds between two reports of progress within an epoch
 
 
@@ -45,9 +46,12 @@ def run_trial(spec: dict[str, Any], report: Report, should_stop: Callable[[], st
     """Train one trial (TrialSpec.to_json), or go on from its folder's checkpoint, or return the result that is there.
 
     should_stop() is asked before every batch: "" goes on; "prune" ends with the epochs so far as the result; any other word
-    ends there, to go on from the last epoch another time. Epochs of an earlier attempt are reported again, exactly as they
-    were. Returns {outcome: done | pruned | cancelled | failed, value: best validation accuracy or None, best_epoch, epochs,
-    seconds, message, history: the EpochEnded events as JSON}. Raises a MicrotomeError for what the user can mend.
+    ends there. After `stop_after` epochs of the specification the trial pauses. A pruned, paused or cancelled trial keeps its
+    checkpoint and goes on from it another time; epochs of an earlier attempt are reported again, exactly as they were.
+    Returns {outcome: done | paused | pruned | cancelled | failed, value: best validation accuracy or None, best_epoch,
+    epochs, seconds, message, parameters: the network's weights, None where it was not built, memory: bytes that were needed
+    on a GPU at most, memory_total: bytes that it has, history: the EpochEnded events as JSON}. Raises a MicrotomeError for
+    what the user can mend.
     """
     wanted = TrialSpec.from_json(spec)
     if not wanted.folder:
@@ -80,6 +84,7 @@ class _Trial:
         self.key = spec.key()
         self.history: list[EpochEnded] = []
         self._reported = 0.0
+        self._needs: dict[str, int | None] = {"parameters": None, "memory": None, "memory_total": None}
 
     def run(self, should_stop: Callable[[], str]) -> dict[str, Any]:
         """Train to an end of any kind and say how it ended."""
@@ -90,7 +95,7 @@ class _Trial:
             self._keep_parameters()
             self._train(should_stop)
         except loop.StoppedError as stop:
-            outcome = "pruned" if stop.order == "prune" else "cancelled"
+            outcome = _STOPPED.get(stop.order, "cancelled")
         except loop.DivergedError as error:
             outcome, message = "failed", str(error)
             self.report(Note(text=error.message, level="error", hint=error.hint))
@@ -102,12 +107,12 @@ class _Trial:
             "epochs": len(self.history),
             "seconds": sum(e.seconds for e in self.history),
             "message": message,
+            **self._needs,
             "history": [encode(e).decode() for e in self.history],
         }
         self._log(f"{outcome} after {len(self.history)} epochs. {message}".rstrip())
-        if outcome != "cancelled":
-            write_json(self.folder / RESULT, {"key": self.key, **result})
         if outcome in ("done", "failed"):
+            write_json(self.folder / RESULT, {"key": self.key, **result})
             # Nothing goes on from here, and a thousand trials' optimisers would fill a disk.
             (self.folder / checkpoint.NAME).unlink(missing_ok=True)
         return result
@@ -132,6 +137,7 @@ class _Trial:
             self.history = checkpoint.load(self.folder, network, optimiser, self.key)
             for ended in self.history:
                 self.report(ended)
+            self._needs["parameters"] = sum(p.numel() for p in network.parameters())
             self._log(f"{'resumed' if self.history else 'started'} at epoch {len(self.history)} on {device}.")
             mean, deviation = data.statistics(image_set.images, image_set.split("train"))
             card = self._card(image_set, mean, deviation)
@@ -145,12 +151,15 @@ class _Trial:
                 augment=augmenter(settings, image_set.images, image_set.split("train"), mean=mean, deviation=deviation),
                 history=self.history,
                 hooks=loop.Hooks(
-                    should_stop=should_stop,
+                    should_stop=lambda: "rung" if self._at_rung() else should_stop(),
                     batch_done=self._batch_done,
                     epoch_done=lambda ended: self._keep_epoch(ended, network, optimiser, card),
                 ),
                 trial=self.number,
             )
+
+    def _at_rung(self) -> bool:
+        return 0 < self.spec.stop_after <= len(self.history)
 
     def _network(self, image_set: ImageSet) -> nn.Module:
         network = self.spec.network
@@ -165,6 +174,9 @@ class _Trial:
 
     def _keep_epoch(self, ended: EpochEnded, network: nn.Module, optimiser: Optimizer, card: ModelCard) -> None:
         """Save first, tell then: what was reported is never lost."""
+        from microtome.training.device import peak_memory
+
+        self._needs |= peak_memory(next(network.parameters()).device)
         if best_epoch(self.history) is ended:
             card = replace(card, epoch=ended.epoch, validation_accuracy=ended.validation_accuracy)
             checkpoint.write_tensors(self.folder / MODEL, network.state_dict(), card.to_metadata())

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from microtome.errors import FileError, InputError
-from microtome.events import BatchProgress, EpochEnded, Event, Note
+from microtome.events import BatchProgress, EpochEnded, Event, Note, decode
 from microtome.slices.imageset import ImageSet
 from microtome.training.card import ModelCard
 from microtome.training.checkpoint import epochs_done
@@ -142,8 +142,27 @@ def test_pruned_ends_with_the_epochs_so_far(textures: Sets, trial: Trials) -> No
     assert result["outcome"] == "pruned"
     assert result["epochs"] == 2 == len(epochs(events))
     assert result["value"] == max(e.validation_accuracy for e in epochs(events))
-    assert run(spec)[0] == result
-    assert Path(spec["folder"], "checkpoint.safetensors").exists()  # it may be taken up again
+    assert result["parameters"] > 0
+    again, events = run(spec)  # taken up again, it goes on from its checkpoint
+    assert (again["outcome"], again["epochs"]) == ("done", 5)
+    assert again["history"][:2] == result["history"]
+    assert [e.epoch for e in epochs(events)] == [0, 1, 2, 3, 4]
+
+
+def test_a_trial_pauses_where_it_is_told_and_goes_on_as_if_it_had_not(textures: Sets, trial: Trials, tmp_path: Path) -> None:
+    spec = trial(textures(), epochs=4)
+    for stop_after, length in ((1, 1), (1, 1), (3, 3)):
+        result, events = run({**spec, "stop_after": stop_after})
+        assert (result["outcome"], result["epochs"], len(epochs(events))) == ("paused", length, length)
+        assert not Path(spec["folder"], "result.json").exists()
+    result, _ = run(spec)
+    assert result["outcome"] == "done"
+    calm, _ = run({**spec, "folder": str(tmp_path / "calm")})
+    assert result["value"] == calm["value"]
+    model = "model.safetensors"
+    assert Path(spec["folder"], model).stat().st_size == (tmp_path / "calm" / model).stat().st_size
+    losses = [[decode(line.encode()).train_loss for line in r["history"]] for r in (result, calm)]
+    assert losses[0] == losses[1]
 
 
 def test_a_loss_that_is_no_number_fails_with_advice(textures: Sets, trial: Trials) -> None:
