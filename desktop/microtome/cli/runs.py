@@ -47,8 +47,14 @@ def run_command(options: argparse.Namespace) -> int:
 
 
 def resume_command(options: argparse.Namespace) -> int:
-    """`microtome resume`: go on with a run."""
-    return _drive(options.run, as_json=options.json)
+    """`microtome resume`: go on with a run; then with what waits in its project's queue, in a process of its own."""
+    from microtome.session.queue import go_on
+    from microtome.store.run import RunFolder
+
+    try:
+        return _drive(options.run, as_json=options.json)
+    finally:
+        go_on(RunFolder(options.run.resolve()))
 
 
 def predict_command(options: argparse.Namespace) -> int:

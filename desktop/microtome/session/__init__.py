@@ -5,7 +5,21 @@ Methods are quick (small JSON files) unless their docstring says that they belon
 """
 
 from microtome.session.change import Change
-from microtome.session.runs import Session, environment, program
+from microtome.session.launch import environment, program
+from microtome.session.limit import TimeLimit
+from microtome.session.queue import Queue, Waiting, go_on
+from microtome.session.runs import Session
 from microtome.session.working import SECTIONS, Axis
 
-__all__ = ["SECTIONS", "Axis", "Change", "Session", "environment", "program"]
+__all__ = [
+    "SECTIONS",
+    "Axis",
+    "Change",
+    "Queue",
+    "Session",
+    "TimeLimit",
+    "Waiting",
+    "environment",
+    "go_on",
+    "program",
+]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 from microtome.errors import MicrotomeError
 from microtome.search.driver import create_run
 from microtome.session.change import Change
+from microtome.session.launch import launch
+from microtome.session.limit import TimeLimit
+from microtome.session.queue import Queue
 from microtome.session.working import WorkingRecipe
 from microtome.store.run import Order, RunFolder, RunLock
 
@@ -21,24 +22,38 @@ class Session(WorkingRecipe):
 
     drivers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)  # run name → its driver, ours to reap
 
-    def start(self, *, search: bool, name: str = "") -> RunFolder:
-        """Write the run folder and start its driver, which outlives this window."""
+    def start(self, *, search: bool, name: str = "", limit: TimeLimit | None = None) -> RunFolder:
+        """Write the run folder and start its driver, which outlives this window and stops at its limit."""
         run = create_run(self.recipe(search=search), self.need_project(), name)
+        if limit:
+            run.order("until", **limit.to_json())
         self.drive(run)
         return run
+
+    def enqueue(self, *, search: bool, name: str = "", limit: TimeLimit | None = None) -> RunFolder:
+        """Write the run folder with the settings of now and put it at the queue's end; it starts if nothing else runs."""
+        run = create_run(self.recipe(search=search), self.need_project(), name)
+        self.queue.add(run, limit)
+        self.advance()
+        return run
+
+    @property
+    def queue(self) -> Queue:
+        """The project's queue."""
+        return Queue(self.need_project().path)
+
+    def advance(self) -> Change:
+        """Start what waits in the queue while there is room."""
+        if self.project is None or self.project.read_only:
+            return Change.NOTHING
+        begun = self.queue.advance()
+        self.drivers.update(begun)
+        return Change.RUNS if begun else Change.NOTHING
 
     def drive(self, run: RunFolder) -> Change:
         """Start a driver that begins the run, or goes on where it stopped; nothing where one runs already."""
         if RunLock(run).holder() is None and not self.driving(run):
-            with open(run.path / "driver.log", "ab") as log:
-                self.drivers[run.name] = subprocess.Popen(
-                    [*program(), "resume", str(run.path), "--json"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=log,
-                    start_new_session=True,
-                    env=environment(),
-                )
+            self.drivers[run.name] = launch(run)
         return Change.RUNS
 
     def driving(self, run: RunFolder) -> bool:
@@ -60,13 +75,3 @@ class Session(WorkingRecipe):
     def runs(self) -> list[RunFolder]:
         """The project's runs, oldest first."""
         return self.project.runs() if self.project is not None else []
-
-
-def program() -> list[str]:
-    """How to start this program once more, from a checkout as from a frozen build."""
-    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "microtome"]
-
-
-def environment() -> dict[str, str]:
-    """The environment of a driver: ours, without what belongs to a window."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("QT_")}
