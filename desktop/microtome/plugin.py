@@ -126,6 +126,7 @@ class PublishedWeights:
     classes: int = 1000
     licence: str = ""
     sha256: str = ""  # of the file, where it is known
+    settings: dict[str, Any] = field(default_factory=dict)  # of the network, that these weights need; others may vary
 
 
 def reader(

@@ -62,6 +62,7 @@ def cnn(
         inputs = units
     layers["output"] = nn.Linear(inputs, classes)
     model = nn.Sequential(layers)
+    model.parts = _parts(model)  # type: ignore[assignment]
     _initialise(model, init)
     return model
 
@@ -71,6 +72,14 @@ def dense_widths(layers: int, first: int) -> list[int]:
     if layers == 1:
         return [first]
     return [max(1, first >> round(2 * i / (layers - 1))) for i in range(layers)]
+
+
+def _parts(model: nn.Module) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The first convolution block as the stem, every further one, and the dense layers as the head."""
+    names = [name for name, layer in model.named_children() if list(layer.parameters())]
+    blocks = [n for n in range(1, len(names) + 1) if f"conv{n}" in names]
+    made = [(str(n - 1) if n > 1 else "stem", tuple(m for m in (f"conv{n}", f"norm{n}") if m in names)) for n in blocks]
+    return (*made, ("head", tuple(name for name in names if name.startswith(("dense", "output")))))
 
 
 def _initialise(model: nn.Module, how: str) -> None:
