@@ -98,6 +98,11 @@ class Queue:
             if known and not run.events.exists() and RunLock(run).holder() is None:
                 shutil.rmtree(run.path, ignore_errors=True)
 
+    def drop(self, name: str) -> None:
+        """Take a run out of the queue and leave its folder alone: it was begun in another way."""
+        with self._changing() as change:
+            change(lambda state: replace(state, waiting=tuple(w for w in state.waiting if w.run != name)))
+
     def advance(self, start: Callable[[RunFolder], subprocess.Popen[bytes]] = launch) -> Started:
         """Start waiting runs while fewer than `at_once` are driven; returns run → its driver's process.
 

@@ -14,6 +14,7 @@ from microtome.ui.actions import perform
 from microtome.ui.cutting import Cutting
 from microtome.ui.importing import Imports
 from microtome.ui.messages import Message
+from microtome.ui.queueing import Queueing
 from microtome.ui.tail import Tails
 from microtome.ui.tasks import Tasks
 
@@ -37,6 +38,7 @@ class Desk(QObject):
         self.tasks = Tasks(self, self.report)
         self.imports = Imports(self)
         self.cutting = Cutting(self)
+        self.queueing = Queueing(self)
         self.messages: list[Message] = []
         self.selection = ""
         self._milestones: dict[str, tuple[bool, bool, bool]] = {}
@@ -49,7 +51,9 @@ class Desk(QObject):
     def announce(self, change: Change) -> None:
         """Tell every page what changed."""
         if change & (Change.PROJECT | Change.RUNS):
+            self.queueing.look()
             self.tails.sync()
+            self.tails.mark_queued(w.run for w in self.queueing.waiting)
         if change & Change.PROJECT:
             opened.forget()
             self._milestones = {}

@@ -12,8 +12,10 @@ from microtome.ui.i18n import tr
 from microtome.ui.icons import icon, pixmap
 from microtome.ui.import_card import ImportRow
 from microtome.ui.numbers import between, percent, span
+from microtome.ui.queue_row import QueueRow
 from microtome.ui.tail import RunTail
 from microtome.ui.theme import GRID
+from microtome.ui.time_budget import LimitButton
 from microtome.ui.views.makes import CutControls
 from microtome.ui.widgets import button, clear, column, holding, label, row, scrolling, set_property
 from microtome.ui.words import kind_word, page_of, run_title, state_tone, state_word
@@ -47,9 +49,20 @@ class JobRow(QWidget):
         self.stop.setToolTip(tr("Start nothing new, finish the epochs under way, then evaluate"))
         self.abort = button(tr("Abort"), lambda: self._order("abort"), kind="small", icon_name="abort")
         self.abort.setToolTip(tr("End at once; all finished epochs are kept"))
-        layout = row(
-            *(picture, self.name, self.badge, self.bar, self.share, self.words, self.pause, self.stop, self.abort), gap=GRID
+        self.limit = LimitButton(desk, tail)
+        parts = (
+            picture,
+            self.name,
+            self.badge,
+            self.bar,
+            self.share,
+            self.words,
+            self.limit,
+            self.pause,
+            self.stop,
+            self.abort,
         )
+        layout = row(*parts, gap=GRID)
         layout.setContentsMargins(2 * GRID, 0, GRID, 0)
         layout.setStretchFactor(self.bar, 2)
         layout.setStretchFactor(self.words, 3)
@@ -73,6 +86,8 @@ class JobRow(QWidget):
         self.pause.setText(tr("Continue") if interrupted else tr("Resume") if paused else tr("Pause"))
         self.pause.setIcon(icon("play" if interrupted or paused else "pause"))
         self.pause.setEnabled(word in ("running", "paused", "pausing", "interrupted"))
+        self.limit.setVisible(not interrupted)
+        self.limit.setEnabled(word in ("running", "paused", "pausing"))
         self.stop.setVisible(not interrupted)
         self.abort.setVisible(not interrupted)
         self.stop.setEnabled(word in ("starting", "running", "pausing", "paused"))
@@ -89,6 +104,8 @@ class JobRow(QWidget):
         elif (trials := state.running_trials()) and state.planned_epochs:
             epoch = min(len(trials[0].epochs) + 1, state.planned_epochs)
             parts.append(tr("epoch {n} of {total}", n=epoch, total=state.planned_epochs))
+        if self.limit.words:
+            parts.append(self.limit.words)
         eta = tail.eta_range()
         if eta is not None:
             parts.append(tr("{time} left", time=between(*eta)))
@@ -131,6 +148,7 @@ class JobsStrip(QFrame):
         self.desk = desk
         self.setProperty("role", "strip")
         self._rows: dict[str, JobRow] = {}
+        self._queued: dict[str, QueueRow] = {}
         self._imports: dict[str, ImportRow] = {}
         self._cut: CutRow | None = None
         self._list = column(gap=0)
@@ -148,49 +166,60 @@ class JobsStrip(QFrame):
         desk.changed.connect(self._changed)
         desk.imports.changed.connect(self._run_changed)
         desk.cutting.changed.connect(self._run_changed)
+        desk.queueing.changed.connect(self._queue_changed)
         self._show_rows()
 
     def rows(self) -> list[JobRow]:
         """The jobs on show."""
         return list(self._rows.values())
 
+    def queued(self) -> list[QueueRow]:
+        """The waiting runs on show, the next one first."""
+        return list(self._queued.values())
+
     def _changed(self, change: Change) -> None:
         if change & (Change.PROJECT | Change.RUNS):
             self._show_rows()
+
+    def _queue_changed(self) -> None:
+        self._run_changed("")
 
     def _run_changed(self, _name: str) -> None:
         if not self._redraw.isActive():
             self._redraw.start()
 
     def _show_rows(self) -> None:
-        shown = [t for t in self.desk.tails.all() if self._wanted(t)]
-        names, imports = [t.run.name for t in reversed(shown)], list(self.desk.imports.all.values())
-        anew = names != list(self._rows) or any(self._rows[t.run.name].tail is not t for t in shown)
+        shown = [t for t in reversed(self.desk.tails.all()) if self._wanted(t)]
+        waiting = [t for w in self.desk.queueing.waiting if (t := self.desk.tails.get(w.run)) is not None and t.queued]
+        imports = [i.entry_id for i in self.desk.imports.all.values()]
         cutting = self.desk.cutting.now is not None
-        if anew or [i.entry_id for i in imports] != list(self._imports) or cutting != (self._cut is not None):
-            clear(self._list)
-            self._cut = CutRow(self.desk) if cutting else None
-            if self._cut is not None:
-                self._list.addWidget(self._cut)
-            self._rows = {}
-            self._imports = {i.entry_id: ImportRow(self.desk, i.entry_id) for i in imports}
-            for importing in self._imports.values():
-                self._list.addWidget(importing)
-            for tail in reversed(shown):
-                self._rows[tail.run.name] = JobRow(self.desk, tail)
-                self._list.addWidget(self._rows[tail.run.name])
-        for importing in self._imports.values():
-            importing.show_now()
-        for made in self._rows.values():
+        there = [*(r.tail for r in self._rows.values()), *(q.tail for q in self._queued.values())]
+        anew = list(map(id, there)) != list(map(id, [*shown, *waiting]))
+        if anew or imports != list(self._imports) or cutting != (self._cut is not None):
+            self._make_rows(shown, waiting, imports, cutting)
+        rows: list[ImportRow | JobRow | QueueRow] = [*self._imports.values(), *self._rows.values(), *self._queued.values()]
+        for made in rows:
             made.show_now()
-        count = len(names) + len(imports) + cutting
+        count = len(shown) + len(waiting) + len(imports) + cutting
         self._area.setVisible(count > 0)
         self._area.setFixedHeight(_ROW * min(3, max(1, count)))
         self._quiet_row.setVisible(count == 0)
         self._quiet.setText(self._quiet_words())
 
+    def _make_rows(self, shown: list[RunTail], waiting: list[RunTail], imports: list[str], cutting: bool) -> None:
+        clear(self._list)
+        self._cut = CutRow(self.desk) if cutting else None
+        self._imports = {entry: ImportRow(self.desk, entry) for entry in imports}
+        self._rows = {tail.run.name: JobRow(self.desk, tail) for tail in shown}
+        self._queued = {tail.run.name: QueueRow(self.desk, tail) for tail in waiting}
+        cut = [self._cut] if self._cut is not None else []
+        for made in (*cut, *self._imports.values(), *self._rows.values(), *self._queued.values()):
+            self._list.addWidget(made)
+
     @staticmethod
     def _wanted(tail: RunTail) -> bool:
+        if tail.queued and not tail.driving:
+            return False
         return tail.caught_up and (tail.active or tail.word == "interrupted" or bool(tail.problem))
 
     def _quiet_words(self) -> str:

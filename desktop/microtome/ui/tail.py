@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -29,6 +30,7 @@ class RunTail:
     state: RunState = field(default_factory=RunState)
     driving: bool = False
     caught_up: bool = False  # the journal has been read to its end at least once
+    queued: bool = False  # it waits for its turn
     eta: Eta = field(default_factory=Eta)
     problem: str = ""
 
@@ -47,7 +49,9 @@ class RunTail:
 
     @property
     def word(self) -> str:
-        """The state word: the journal's, or starting | interrupted where the driver says otherwise."""
+        """The state word: the journal's, or starting | interrupted where the driver says otherwise, queued."""
+        if self.queued and not self.driving:
+            return "queued"
         if self.state.finished:
             return self.state.state
         if not self.driving:
@@ -109,6 +113,14 @@ class Tails(QObject):
             tail.caught_up = False  # a run that had ended may have been taken up again
         self._looked = 0.0
         self._timer.start()
+
+    def mark_queued(self, names: Iterable[str]) -> None:
+        """Say which runs wait in the queue."""
+        waiting = set(names)
+        for name, tail in self._tails.items():
+            if tail.queued != (name in waiting):
+                tail.queued = name in waiting
+                self.changed.emit(name)
 
     @staticmethod
     def _begin(run: RunFolder) -> RunTail:

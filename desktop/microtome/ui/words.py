@@ -6,6 +6,7 @@ from microtome.ui.i18n import tr
 
 _STATES = {
     "waiting": "waiting",
+    "queued": "queued",
     "starting": "starting",
     "running": "running",
     "pausing": "pausing",
