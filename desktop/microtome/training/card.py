@@ -44,6 +44,8 @@ class ModelCard:
     micrographs: dict[str, Any] = field(default_factory=dict)  # how images that were 2-D already were taken: fit, data bar …
     image_set: str = ""  # hash
     training: dict[str, Any] = field(default_factory=dict)
+    transfer: dict[str, Any] = field(default_factory=dict)  # where its first weights came from, what of them was trained
+    input_size: int = 0  # pixels an edge to which the network itself resizes its images; 0: it sees them as they are
     epoch: int = 0  # that the weights come from: 0, 1, …
     validation_accuracy: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)

@@ -20,12 +20,12 @@ from microtome.intervals import class_mean_interval
 from microtome.slices.imageset import ImageSet
 from microtome.store.atomic import write_text
 from microtome.training import metrics
-from microtome.training.build import build_network
 from microtome.training.card import ModelCard
 from microtome.training.checkpoint import read_tensors
 from microtome.training.data import Images
 from microtome.training.device import autocast, choose_device, explained_memory, reproducible
 from microtome.training.metrics import PerClass
+from microtome.training.transfer import build_resizing
 from microtome.training.trial import MODEL
 
 
@@ -43,7 +43,14 @@ class Model:
         """Load a model file, or that of a trial's or a run's folder; FileError where there is none, or a damaged one."""
         file = find_model(Path(path))
         card = ModelCard.read(file)
-        network = build_network(card.network, card.channels, len(card.classes), card.image_size, **card.parameters)
+        network = build_resizing(
+            card.network,
+            channels=card.channels,
+            classes=len(card.classes),
+            edge=card.image_size,
+            size=card.input_size,
+            **card.parameters,
+        )
         try:
             network.load_state_dict(read_tensors(file))
         except RuntimeError as error:

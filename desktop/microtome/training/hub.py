@@ -25,7 +25,11 @@ _HINT = "Give a file of weights, or use “published” with efficientnet_lite0,
 
 
 class FetchStoppedError(Exception):
-    """The transfer was asked to end; what has arrived is kept for another time."""
+    """The transfer was asked to end by `order`; what has arrived is kept for another time."""
+
+    def __init__(self, order: str) -> None:
+        super().__init__(order)
+        self.order = order
 
 
 def parse_source(source: str) -> tuple[str, str]:
@@ -151,8 +155,8 @@ def _transfer(
                 done = 0
             with open(part, "ab" if done else "wb") as file:
                 for chunk in answer.iter_bytes(_CHUNK):
-                    if should_stop():
-                        raise FetchStoppedError
+                    if order := should_stop():
+                        raise FetchStoppedError(order)
                     file.write(chunk)
                     done += len(chunk)
                     if done - told >= length / 200 or done == length:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from microtome.errors import FileError, InputError
@@ -46,11 +47,12 @@ def load_weights(
     network: nn.Module,
     *,
     plugin: Plugin,
+    settings: Mapping[str, Any] = MappingProxyType({}),
     classes: Sequence[str] = (),
     report: Callable[[Event], None] = lambda event: None,
     should_stop: Callable[[], str] = lambda: "",
 ) -> Pretrained:
-    """The weights of a source for a network of `plugin`, which stays as it is (load `state` into it).
+    """The weights of a source for a network of `plugin` with some `settings`; it stays as it is (load `state` into it).
 
     `source`: "published", a file (.safetensors, .pth: names of timm, of torchvision or ours), or hub:OWNER/NAME(/FILE). The
     first convolution is fitted to the network's channels; a head of other classes than `classes` is not taken. Raises
@@ -58,6 +60,8 @@ def load_weights(
     hub.FetchStoppedError.
     """
     path, published = locate(source, plugin, report=report, should_stop=should_stop)
+    if published is not None:
+        _check_settings(published, plugin, settings)
     tensors, card = read_weights(path)
     if card is not None and card.network != plugin.name:
         raise FileError(f"{path} is a network “{card.network}”, not “{plugin.name}”.", f"Choose the network “{card.network}”.")
@@ -159,6 +163,16 @@ def spread_channels(weight: Tensor, channels: int) -> Tensor:
     inputs = weight.shape[1]
     repeated = weight.repeat(1, -(-channels // inputs), 1, 1)[:, :channels]
     return repeated * (inputs / channels)
+
+
+def _check_settings(published: PublishedWeights, plugin: Plugin, given: Mapping[str, Any]) -> None:
+    now = {name: given.get(name, field.default) for name, field in plugin.fields.items()}
+    wrong = {name: value for name, value in published.settings.items() if now.get(name) != value}
+    if wrong:
+        raise InputError(
+            f"The weights “{published.name}” are those of another form of the network “{plugin.name}”.",
+            f"Set {', '.join(f'network.{name} to {value}' for name, value in wrong.items())}, or choose other weights.",
+        )
 
 
 def _first_convolution(found: dict[str, Tensor], wanted: dict[str, Tensor], published: PublishedWeights | None) -> list[str]:
