@@ -91,6 +91,60 @@ class NetworkContract(PluginContract):
         images = self.images(2)
         assert (network(images) == again(images)).all()
 
+    def test_names_its_parts(self) -> None:
+        """Its parts, where it names them, hold every weight once, in the order of the forward pass, and end with the head."""
+        network = self.build().eval()
+        parts = getattr(network, "parts", None)
+        if parts is None:
+            pytest.skip("it names no parts, so it can only be trained as a whole")
+        names = [name for name, _ in parts]
+        assert len(set(names)) == len(names) >= 2
+        assert names[-1] == "head"
+        held = [id(p) for _, modules in parts for m in modules for p in network.get_submodule(m).parameters()]
+        assert sorted(held) == sorted(id(p) for p in network.parameters())
+        assert all(list(network.get_submodule(m).parameters()) for _, modules in parts for m in modules)
+        seen: list[int] = []
+        for place, (_, modules) in enumerate(parts):
+            for module in modules:
+                network.get_submodule(module).register_forward_hook(lambda *_, place=place: seen.append(place))
+        network(self.images(2))
+        assert seen == sorted(seen)
+
+    def test_only_the_ends_know_images_and_classes(self) -> None:
+        """Where it names its parts, more classes change nothing before the head, and colours nothing behind the stem."""
+        plain, wider, coloured = self.build(), self.build(classes=7), self.build(channels=3)
+        if not hasattr(plain, "parts"):
+            pytest.skip("it names no parts, so it can only be trained as a whole")
+        for other, part in ((wider, plain.parts[-1]), (coloured, plain.parts[0])):
+            mine, theirs = ({k: v.shape for k, v in n.state_dict().items()} for n in (plain, other))
+            assert mine.keys() == theirs.keys()
+            changed = [key for key in mine if mine[key] != theirs[key]]
+            assert changed
+            assert all(key.startswith(tuple(f"{module}." for module in part[1])) for key in changed)
+
+    def test_other_sizes_need_no_other_weights(self) -> None:
+        """Declared for any size, it has the same weights for all, and takes another size than it was built for."""
+        if not self.plugin.extra["any_size"]:
+            pytest.skip("it is for images of one size")
+        smallest = self.plugin.extra["minimum_size"]
+        network, larger = self.build(), self.build(size=2 * smallest + 1)
+        assert [(k, v.shape) for k, v in network.state_dict().items()] == [(k, v.shape) for k, v in larger.state_dict().items()]
+        for size in (smallest, 2 * smallest + 1):
+            assert network.eval()(self.images(2, size=size)).shape == (2, 3)
+
+    def test_published_weights_say_what_they_need(self) -> None:
+        """Every set of them has a source and a legal setting of the network; the network gives as many classes as they have."""
+        sets = self.plugin.extra["published"]
+        assert len({published.source for published in sets}) == len(sets)
+        for published in sets:
+            assert published.source.startswith(("wheel:", "hub:"))
+            assert published.name
+            assert published.licence
+            assert all(value > 0 for value in published.deviation)
+            assert all(self.plugin.fields[key].check(value) == value for key, value in published.settings.items())
+        if sets:  # the first are the default: they fit the network as it comes
+            assert all(self.plugin.fields[key].default == value for key, value in sets[0].settings.items())
+
     def test_refuses_images_that_are_too_small(self) -> None:
         """Below its declared smallest size it is refused with a sentence."""
         from microtome.training.build import build_network
