@@ -15,8 +15,9 @@ from microtome.paths import log_dir, resources
 from microtome.ui import i18n, theme
 from microtome.ui.commands import Command, page_commands, quit_window
 from microtome.ui.i18n import tr
+from microtome.ui.notices import wanted as notices_wanted
 from microtome.ui.palette import Palette
-from microtome.ui.preferences import ask_memory_limit
+from microtome.ui.preferences import ask_at_once, ask_memory_limit, switch_notices
 from microtome.ui.projects import ask_new, ask_open, open_project, open_sample
 from microtome.ui.toasts import MessageList
 
@@ -67,6 +68,8 @@ def _view(window: MainWindow) -> list[Command]:
             checked=partial(shown, "properties"),
         ),
         Command("memory", "view", tr("Memory limit…"), lambda: ask_memory_limit(window)),
+        Command("notices", "view", tr("Desktop notice when a run ends"), switch_notices, checked=notices_wanted),
+        Command("at-once", "view", tr("Queue: runs at once…"), lambda: ask_at_once(window), needs_project=True),
         *[
             Command(f"theme-{m}", "theme", words, partial(set_theme, window, m), checked=partial(_is_theme, m))
             for m, words in zip(theme.MODES, (tr("Like the system"), tr("Light"), tr("Dark")), strict=True)

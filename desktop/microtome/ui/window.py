@@ -15,6 +15,7 @@ from microtome.ui.icons import icon
 from microtome.ui.jobs_strip import JobsStrip
 from microtome.ui.layout import LayoutKeeper, keep_geometry
 from microtome.ui.menus import fill_menus, set_theme, window_commands
+from microtome.ui.notices import Notices
 from microtome.ui.pagetabs import PageTabs
 from microtome.ui.properties import PropertiesPanel
 from microtome.ui.theme import GRID
@@ -33,6 +34,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setMinimumSize(960, 600)
         self.drops = DropZone(desk, self)
+        self.notices = Notices(self)
         self.build()
         desk.changed.connect(self._changed)
         self.layout_keeper.restore()
