@@ -77,7 +77,8 @@ class Ledger:
             data = read_json(folder / "result.json")
         except MicrotomeError:
             data = {}
-        if data.get("key") != key or not (folder / "model.safetensors").is_file():
+        # What went on with another learning rate than its settings say is no twin of theirs.
+        if data.get("key") != key or data.get("rates") or not (folder / "model.safetensors").is_file():
             del self._folders[key]
             return None
         return Finished(folder, data["value"], data["best_epoch"], epochs_of(data))

@@ -33,8 +33,11 @@ def explain(error: OSError, path: Path, doing: str) -> FileError:
 
 
 @contextmanager
-def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary sibling of `path` for writing; on success it takes the place of `path`, on failure it is removed."""
+def replacing(path: Path, mode: str = "wb", *, durable: bool = True) -> Iterator[IO[Any]]:
+    """Open a temporary sibling of `path` for writing; on success it takes the place of `path`, on failure it is removed.
+
+    What is not `durable` is not waited for: the machine's end may lose it, never a process's.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
@@ -47,7 +50,8 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:

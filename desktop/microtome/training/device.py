@@ -29,7 +29,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def autocast(device: torch.device, precision: str = "auto") -> torch.autocast:
-    """The arithmetic of a precision: float32 throughout, bfloat16 where it is safe, or auto: the latter on a GPU that has it."""
+    """The arithmetic of a precision: float32, bfloat16 where that is safe, or auto: bfloat16 on a GPU that has it."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=_brief(device, precision))
 
 

@@ -26,6 +26,10 @@ class Drawn:
     targets: Tensor
     weights: Tensor | None = None
 
+    def part(self, some: slice) -> Drawn:
+        """Some of its images."""
+        return Drawn(self.images[some], self.targets[some], None if self.weights is None else self.weights[some])
+
 
 class ImportanceSampler:
     """Augments batches, and where the settings ask for candidates, draws among them by their score under the network.

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - its customary name
 
 from microtome.errors import MicrotomeError
 from microtome.events import EpochEnded
 from microtome.training.augment import Augmenter, main_labels
-from microtome.training.data import Images, balanced_batches, batches, class_weights
-from microtome.training.device import autocast
-from microtome.training.importance import ImportanceSampler, loss_of
+from microtome.training.changes import lower
+from microtome.training.criterion import CrossEntropy
+from microtome.training.data import Images, balanced_batches, batches
+from microtome.training.device import autocast, memory_format
+from microtome.training.importance import Drawn, ImportanceSampler
+from microtome.training.measure import Counter, measure
 from microtome.training.metrics import Measured
 from microtome.training.optimiser import learning_rate, set_learning_rate
 from microtome.training.spec import ImportanceSpec, TrainingSpec
+from microtome.training.state import Part, State
 
 _LOOK = 16  # batches between two looks at the loss: on a GPU every look waits for it
+PRUNE = "prune"
+"""The order that ends a training with the epochs so far; after any other it goes on another time."""
 
 
 class DivergedError(MicrotomeError):
-    """The loss is no longer a number."""
+    """The loss is no longer a number in `epoch`, trained with `rate`; `offer` is the rate to try from its beginning."""
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, rate: float) -> None:
+        self.epoch, self.offer = epoch, lower(rate)
+        back = f"go on from the end of epoch {epoch}" if epoch else "begin again"
         super().__init__(
-            f"The loss is not a number any more in epoch {epoch + 1}.", "Lower the learning rate, or choose a smaller network."
+            f"The loss is not a number any more in epoch {epoch + 1}.",
+            f"Lower the learning rate: {back} with {self.offer:g} instead of {rate:g}; or choose a smaller network.",
         )
 
 
@@ -49,13 +57,31 @@ class Hooks:
     should_stop() is asked before every batch: "" goes on, anything else ends the training there. batch_done(epoch, done,
     total) follows every batch, epoch_done(ended) every measured epoch. epoch_begins(epoch) comes once the network is in
     training mode, before the epoch's first batch, also of one that is gone on with: what is frozen then is frozen in it.
+    part_is_due() is asked before every batch, and keep_part(part) gets the unfinished epoch where it is, and where the
+    training ends in mid-epoch to go on another time. first_batch(epoch, images, targets) sees what the network sees.
     """
 
     should_stop: Callable[[], str]
     batch_done: Callable[[int, int, int], None]
     epoch_done: Callable[[EpochEnded], None]
     epoch_begins: Callable[[int], None] = lambda epoch: None
-    epoch_begins: Callable[[int], None] = lambda epoch: None
+    part_is_due: Callable[[], bool] = lambda: False
+    keep_part: Callable[[Part], None] = lambda part: None
+    first_batch: Callable[[int, Tensor, Tensor], None] = lambda epoch, images, targets: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What is trained, on what, and how."""
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    training: Images
+    settings: TrainingSpec
+    classes: int
+    hooks: Hooks
+    state: State
+    criterion: CrossEntropy
 
 
 def train(
@@ -71,20 +97,33 @@ def train(
     hooks: Hooks,
     importance: ImportanceSpec = ImportanceSpec(),
     trial: int = 0,
+    state: State | None = None,
 ) -> None:
     """Train from epoch len(history) to the end of the settings; every measured epoch is appended to `history`.
 
-    Raises StoppedError where hooks.should_stop said so, DivergedError where the loss is no longer a number; both leave
-    network and optimiser in mid-epoch, for the caller to forget.
+    `state` is what the training remembers beside: where it stands in its epoch, the average of its weights (which is then
+    what is measured). Raises StoppedError where hooks.should_stop said so, DivergedError where the loss is no longer a
+    number; both leave network and optimiser in mid-epoch, for the caller to forget.
     """
-    sampler = ImportanceSampler(importance, augment, network, lambda images: _logits(network, images))
+    state = State() if state is None else state
+    work = _Work(
+        network=network,
+        optimiser=optimiser,
+        training=training,
+        settings=settings,
+        classes=len(classes),
+        hooks=hooks,
+        state=state,
+        criterion=CrossEntropy(settings, training.labels, len(classes)),
+    )
+    sampler = ImportanceSampler(importance, augment, network, lambda images: _answer(work, images))
     for epoch in range(len(history), settings.epochs):
         if _patience_is_over(history, settings.patience):
             return
+        learned, rate, learning = _learn(work, sampler, epoch)
         begun = time.monotonic()
-        learned, rate = _learn(network, optimiser, training, settings, epoch, len(classes), sampler, hooks)
-        seconds = time.monotonic() - begun
-        measured = measure(network, validation, classes=len(classes))
+        shown = network if state.average is None else state.average.network
+        measured = measure(shown, validation, classes=len(classes), precision=settings.precision)
         ended = EpochEnded(
             trial=trial,
             epoch=epoch,
@@ -95,100 +134,105 @@ def train(
             per_class=measured.per_class(classes),
             confusion=measured.rows(),
             learning_rate=rate,
-            images_per_second=len(training) / max(seconds, 1e-9),
-            seconds=time.monotonic() - begun,
+            images_per_second=len(training) / max(learning, 1e-9),
+            seconds=learning + time.monotonic() - begun,
         )
         history.append(ended)
         hooks.epoch_done(ended)
 
 
-def _learn(
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    training: Images,
-    settings: TrainingSpec,
-    epoch: int,
-    classes: int,
-    sampler: ImportanceSampler,
-    hooks: Hooks,
-) -> tuple[Measured, float]:
-    """One epoch; returns what the network made of the images while it learned, and the last learning rate.
+def _learn(work: _Work, sampler: ImportanceSampler, epoch: int) -> tuple[Measured, float, float]:
+    """One epoch, or the rest of it: what the network made of the images while it learned, the last rate, the seconds.
 
     Where images are mixed, the one that has the larger share in a mixture counts as its label.
     """
-    network.train()
+    state, hooks, training = work.state, work.hooks, work.training
+    settings = state.changes.settings(work.settings, epoch)
+    begun = time.monotonic()
+    work.network.train()
     hooks.epoch_begins(epoch)
     generator = seed_epoch(settings.seed, epoch)
-    if settings.balance == "sampling":
-        parts = balanced_batches(training.labels, classes, settings.batch_size, generator)
-    else:
-        parts = batches(len(training), settings.batch_size, generator)
-    weights = class_weights(training.labels, classes) if settings.balance == "weights" else None
-    count = Counter(classes, training.labels.device)
-    rate = settings.learning_rate
-    for number, positions in enumerate(parts):
-        if order := hooks.should_stop():
-            raise StoppedError(order)
-        images, labels = training.batch(positions)
-        drawn = sampler(images, labels, generator, classes, epoch=epoch)
-        rate = learning_rate(settings, epoch * len(parts) + number, settings.epochs * len(parts))
-        set_learning_rate(optimiser, rate)
-        logits = _logits(network, drawn.images)
-        loss = loss_of(logits, drawn, weight=weights, label_smoothing=settings.label_smoothing)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        count.add(logits.detach(), main_labels(drawn.targets), loss.detach() * len(labels))
-        if (number % _LOOK == 0 or number == len(parts) - 1) and not count.finite():
-            raise DivergedError(epoch)
+    parts = _in_batches(training.labels, settings, work.classes, generator)
+    count, rate, first = Counter(work.classes, training.labels.device), settings.learning_rate, 0
+    if state.part is not None:
+        first, begun = state.part.done, begun - state.part.seconds
+        state.part.give_back(count, generator)
+        state.part = None
+    for number in range(first, len(parts)):
+        if (order := hooks.should_stop()) or hooks.part_is_due():
+            if order != PRUNE and number > first:
+                _check(count.finite(), epoch, settings)
+                hooks.keep_part(Part.take(epoch, number, time.monotonic() - begun, count, generator))
+            if order:
+                raise StoppedError(order)
+        images, labels = training.batch(parts[number])
+        drawn = sampler(images, labels, generator, work.classes, epoch=epoch)
+        if number == 0:
+            hooks.first_batch(epoch, drawn.images, drawn.targets)
+        step = epoch * len(parts) + number
+        rate = learning_rate(settings, step, settings.epochs * len(parts))
+        set_learning_rate(work.optimiser, rate)
+        logits, loss = _update(work, drawn)
+        if state.average is not None:
+            state.average.update(step)
+        count.add(logits, main_labels(drawn.targets), loss * len(labels))
+        if number % _LOOK == 0:
+            _check(count.finite(), epoch, settings)
         hooks.batch_done(epoch, number + 1, len(parts))
-    return count.measured(), rate
+    # The last step may have spoilt the weights after the last loss was taken.
+    _check(count.finite() and _finite(work.network), epoch, settings)
+    return count.measured(), rate, time.monotonic() - begun
 
 
-def _logits(network: nn.Module, images: Tensor) -> Tensor:
-    """Logits (b, k) in float32, computed in the device's precision."""
-    with autocast(images.device):
-        logits: Tensor = network(images.contiguous(memory_format=torch.channels_last))
+def _update(work: _Work, drawn: Drawn) -> tuple[Tensor, Tensor]:
+    """One step of the optimiser; returns logits (n, k) and the mean loss, of which no gradient is wanted any more.
+
+    Where memory holds only some images at once, their gradients add up to the batch's.
+    """
+    work.optimiser.zero_grad(set_to_none=True)
+    parts = _that_fit(work, drawn.images)
+    if len(parts) == 1:
+        logits = _forward(work, drawn.images)
+        loss = work.criterion.mean(logits, drawn)
+        loss.backward()  # type: ignore[no-untyped-call]
+    else:
+        total, answers, losses = work.criterion.total(drawn), [], []
+        for some in parts:
+            answer = _forward(work, drawn.images[some])
+            share = work.criterion.share(answer, drawn.part(some), total)
+            share.backward()  # type: ignore[no-untyped-call]
+            answers.append(answer.detach())
+            losses.append(share.detach())
+        logits, loss = torch.cat(answers), torch.stack(losses).sum()
+    work.optimiser.step()
+    return logits.detach(), loss.detach()
+
+
+def _answer(work: _Work, images: Tensor) -> Tensor:
+    """Logits (n, k) of images that are only asked about."""
+    return torch.cat([_forward(work, images[some]) for some in _that_fit(work, images)])
+
+
+def _forward(work: _Work, images: Tensor) -> Tensor:
+    """Logits (n, k) in float32, computed in the precision of the settings."""
+    precision = work.settings.precision
+    with autocast(images.device, precision):
+        logits: Tensor = work.network(images.contiguous(memory_format=memory_format(images.device, precision)))
     return logits.float()
 
 
-def measure(network: nn.Module, images: Images, *, classes: int, batch_size: int = 256) -> Measured:
-    """The loss and the confusion counts of a network on some images, as they are."""
-    network.eval()
-    count = Counter(classes, images.labels.device)
-    with torch.inference_mode():
-        for positions in torch.arange(len(images)).tensor_split(max(1, -(-len(images) // batch_size))):
-            batch, labels = images.batch(positions)
-            logits = _logits(network, batch)
-            count.add(logits, labels, F.cross_entropy(logits, labels, reduction="sum"))
-    return count.measured()
+def _that_fit(work: _Work, images: Tensor) -> tuple[slice, ...]:
+    """A batch in even parts of at most as many images as memory holds at once: one part where it holds all."""
+    at_once, count = work.state.changes.at_once or len(images), len(images)
+    parts = max(1, -(-count // at_once))
+    ends = [count * part // parts for part in range(parts + 1)]
+    return tuple(slice(begin, end) for begin, end in pairwise(ends))
 
 
-class Counter:
-    """Adds up losses and confusion counts on the device, without waiting for it."""
-
-    def __init__(self, classes: int, device: torch.device) -> None:
-        self._classes = classes
-        self._loss = torch.zeros((), dtype=torch.float64, device=device)
-        self._pairs = torch.zeros(classes * classes, dtype=torch.int64, device=device)
-
-    def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
-        """Count a batch: logits (b, k), labels (b,) and the sum of its losses."""
-        self._loss += loss
-        pairs = labels * self._classes + logits.argmax(dim=1)
-        self._pairs += torch.bincount(pairs, minlength=self._classes**2)
-
-    def finite(self) -> bool:
-        """False once a loss was not a number; waits for the device."""
-        return math.isfinite(self._loss.item())
-
-    def measured(self) -> Measured:
-        """The mean loss and the counts so far."""
-        counts: np.ndarray[tuple[int, int], np.dtype[np.int64]] = self._pairs.cpu().numpy()
-        loss = self._loss.item() / max(1, int(counts.sum()))
-        return Measured(
-            loss=loss if math.isfinite(loss) else None, confusion=counts.reshape(self._classes, self._classes).copy()
-        )
+def _in_batches(labels: Tensor, settings: TrainingSpec, classes: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    if settings.balance == "sampling":
+        return balanced_batches(labels, classes, settings.batch_size, generator)
+    return batches(len(labels), settings.batch_size, generator)
 
 
 def seed_epoch(seed: int, epoch: int) -> torch.Generator:
@@ -199,6 +243,16 @@ def seed_epoch(seed: int, epoch: int) -> torch.Generator:
     own, layers = np.random.SeedSequence([seed, epoch]).generate_state(2, np.uint64)
     torch.manual_seed(int(layers) >> 1)
     return torch.Generator().manual_seed(int(own) >> 1)
+
+
+def _finite(network: nn.Module) -> bool:
+    norms = torch.stack([parameter.detach().abs().max() for parameter in network.parameters()])
+    return bool(torch.isfinite(norms).all())
+
+
+def _check(sound: bool, epoch: int, settings: TrainingSpec) -> None:
+    if not sound:
+        raise DivergedError(epoch, settings.learning_rate)
 
 
 def _patience_is_over(history: list[EpochEnded], patience: int) -> bool:

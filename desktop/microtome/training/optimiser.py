@@ -47,6 +47,9 @@ def learning_rate(settings: TrainingSpec, step: int, steps: int) -> float:
     match settings.schedule:
         case "cosine":
             return highest * _fall(step / steps)
+        case "step":
+            epoch = step * settings.epochs // steps
+            return highest * settings.step_factor ** (epoch // settings.step_epochs)
         case "one-cycle":
             place = (step + 0.5) / steps
             if place < _WARM_UP:

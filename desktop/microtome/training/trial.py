@@ -4,6 +4,9 @@ params.json              the specification
 history.csv              one row an epoch
 model.safetensors        the weights of the best epoch, with the model's card
 checkpoint.safetensors   all that is needed to go on after the last epoch, until there is nothing to go on to
+part.safetensors         the same in mid-epoch: kept now and then, and where a training is stopped
+changes.json             what the training had to change while it ran, if anything: learning rate, images at once
+seen.npz                 some images of a batch as the network sees them
 result.json              how it ended, done or failed; a trial that has one is not trained again
 log.txt                  what happened, with times
 """
@@ -25,21 +28,29 @@ from microtome.events import BatchProgress, EpochEnded, Event, Note, decode, enc
 from microtome.slices.imageset import ImageSet
 from microtome.store.atomic import FORMAT, explain, read_json, write_json, write_text
 from microtome.training import checkpoint
-from microtome.training.build import build_network
 from microtome.training.card import ModelCard
+from microtome.training.changes import Changes
 from microtome.training.checkpoint import RESULT
 from microtome.training.metrics import best_epoch
+from microtome.training.seen import SeenWriter
 from microtome.training.spec import TrialSpec
 from microtome.volumes.units import VOXEL
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
     from torch.optim import Optimizer
+
+    from microtome.training.average import Average
+    from microtome.training.data import Images
+    from microtome.training.state import Part
 
 Report = Callable[[Event], None]
 MODEL = "model.safetensors"
 _STOPPED = {"prune": "pruned", "rung": "paused"}  # what a training was told → how it ended
 _REPORT_EVERY = 0.5  # seconds between two reports of progress within an epoch
+_PART_EVERY = 60.0  # seconds between two checkpoints in mid-epoch: so much is lost at most where a process is killed
+_PART_COST = 0.02  # share of the time that may be spent on them
 
 
 def run_trial(spec: dict[str, Any], report: Report, should_stop: Callable[[], str], *, trial: int = 0) -> dict[str, Any]:
@@ -84,13 +95,17 @@ class _Trial:
         self.key = spec.key()
         self.history: list[EpochEnded] = []
         self._reported = 0.0
+        self._part_at = 0.0  # when the next checkpoint in mid-epoch is due
+        self._told = 0  # epochs
+        self._normalises = False  # whether the network's layers look at whole batches
+        self.changes = Changes()
         self._needs: dict[str, int | None] = {"parameters": None, "memory": None, "memory_total": None}
 
     def run(self, should_stop: Callable[[], str]) -> dict[str, Any]:
         """Train to an end of any kind and say how it ended."""
         from microtome.training import loop
 
-        outcome, message = "done", ""
+        outcome, message, offer = "done", "", None
         try:
             self._keep_parameters()
             self._train(should_stop)
@@ -98,6 +113,7 @@ class _Trial:
             outcome = _STOPPED.get(stop.order, "cancelled")
         except loop.DivergedError as error:
             outcome, message = "failed", str(error)
+            offer = {"epoch": len(self.history), "learning_rate": error.offer}
             self.report(Note(text=error.message, level="error", hint=error.hint))
         best = best_epoch(self.history)
         result = {
@@ -107,64 +123,136 @@ class _Trial:
             "epochs": len(self.history),
             "seconds": sum(e.seconds for e in self.history),
             "message": message,
+            "offer": offer,
+            "rates": [list(rate) for rate in self.changes.rates],
             **self._needs,
             "history": [encode(e).decode() for e in self.history],
         }
         self._log(f"{outcome} after {len(self.history)} epochs. {message}".rstrip())
         if outcome in ("done", "failed"):
             write_json(self.folder / RESULT, {"key": self.key, **result})
-            # Nothing goes on from here, and a thousand trials' optimisers would fill a disk.
-            (self.folder / checkpoint.NAME).unlink(missing_ok=True)
+            # Nothing goes on from there, and a thousand trials' optimisers would fill a disk.
+            (self.folder / checkpoint.PART).unlink(missing_ok=True)
+            if outcome == "done":
+                (self.folder / checkpoint.NAME).unlink(missing_ok=True)
         return result
 
     def _train(self, should_stop: Callable[[], str]) -> None:
-        import torch
-
-        from microtome.training import data, loop
-        from microtome.training.augment import augmenter
-        from microtome.training.device import choose_device, explained_memory, reproducible
-        from microtome.training.optimiser import make_optimiser
+        from microtome.training import data
+        from microtome.training.device import choose_device, explained_memory, ran_out_of_memory, reproducible
 
         image_set = ImageSet.open(Path(self.spec.image_set))
         if self.spec.image_set_hash not in ("", image_set.hash):
             raise FileError(f"{self.spec.image_set} is not the image set of this trial.", "Cut the slices again.")
-        device, settings = choose_device(self.spec.device), self.spec.training
-        with reproducible(device, self.spec.threads), explained_memory(f"batches of {settings.batch_size} images"):
-            torch.manual_seed(settings.seed)
-            network = self._network(image_set).to(device)
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            optimiser = make_optimiser(network, settings)
-            self.history = checkpoint.load(self.folder, network, optimiser, self.key)
-            for ended in self.history:
-                self.report(ended)
-            self._needs["parameters"] = sum(p.numel() for p in network.parameters())
-            self._log(f"{'resumed' if self.history else 'started'} at epoch {len(self.history)} on {device}.")
+        self.changes = Changes.load(self.folder)
+        device, size = choose_device(self.spec.device), self.spec.training.batch_size
+        with reproducible(device, self.spec.threads), explained_memory(f"batches of {size} images"):
             mean, deviation = data.statistics(image_set.images, image_set.split("train"))
-            card = self._card(image_set, mean, deviation)
-            loop.train(
-                network,
-                optimiser,
-                data.load(image_set, "train", mean=mean, deviation=deviation, device=device),
-                data.load(image_set, "validation", mean=mean, deviation=deviation, device=device),
-                settings,
-                classes=image_set.classes,
-                augment=augmenter(settings, image_set.images, image_set.split("train"), mean=mean, deviation=deviation),
-                history=self.history,
-                hooks=loop.Hooks(
-                    should_stop=lambda: "rung" if self._at_rung() else should_stop(),
-                    batch_done=self._batch_done,
-                    epoch_done=lambda ended: self._keep_epoch(ended, network, optimiser, card),
-                ),
-                trial=self.number,
+            training, validation = (
+                data.load(image_set, name, mean=mean, deviation=deviation, device=device) for name in ("train", "validation")
             )
+            card = self._card(image_set, mean, deviation)
+            while True:
+                try:
+                    self._attempt(image_set, training, validation, card, device, should_stop)
+                    return
+                except RuntimeError as error:
+                    if not ran_out_of_memory(error) or not self._halve():
+                        raise
+                # Only here, behind the exception, is what it held on to free again.
+
+    def _attempt(
+        self,
+        image_set: ImageSet,
+        training: Images,
+        validation: Images,
+        card: ModelCard,
+        device: torch.device,
+        should_stop: Callable[[], str],
+    ) -> None:
+        """Train from the latest checkpoint to an end, with as many images at once as is known to fit."""
+        import torch
+
+        from microtome.training import loop
+        from microtome.training.augment import augmenter
+        from microtome.training.average import Average
+        from microtome.training.device import memory_format
+        from microtome.training.optimiser import make_optimiser
+        from microtome.training.prepare import prepare
+        from microtome.training.state import State
+
+        settings = self.spec.training
+        torch.manual_seed(settings.seed)
+        tell = self.report if self._needs["parameters"] is None else lambda event: None  # once
+        network, stages = prepare(self.spec, image_set, resumed=self._resumes(), report=tell, should_stop=should_stop)
+        network.to(device)
+        network.to(memory_format=memory_format(device, settings.precision))  # type: ignore[call-overload]
+        optimiser = make_optimiser(network, settings, stages.factors())
+        average = Average(network, settings.ema) if settings.ema > 0 else None
+        state = State(average=average, changes=self.changes)
+        self.history = checkpoint.load(self.folder, network, optimiser, self.key, average=average)
+        state.part = checkpoint.load_part(self.folder, network, optimiser, self.key, epoch=len(self.history), average=average)
+        self._begins(network, state.part, device)
+        loop.train(
+            network,
+            optimiser,
+            training,
+            validation,
+            settings,
+            classes=image_set.classes,
+            augment=augmenter(settings, image_set.images, image_set.split("train"), mean=card.mean, deviation=card.deviation),
+            history=self.history,
+            hooks=loop.Hooks(
+                should_stop=lambda: "rung" if self._at_rung() else should_stop(),
+                batch_done=self._batch_done,
+                epoch_begins=stages.begin,
+                epoch_done=lambda ended: self._keep_epoch(ended, network, optimiser, average, card),
+                part_is_due=lambda: time.monotonic() >= self._part_at,
+                keep_part=lambda part: self._keep_part(part, network, optimiser, average),
+                first_batch=SeenWriter(self.folder, image_set.classes),
+            ),
+            importance=self.spec.importance,
+            trial=self.number,
+            state=state,
+        )
+
+    def _begins(self, network: nn.Module, part: Part | None, device: torch.device) -> None:
+        from torch.nn.modules.batchnorm import _BatchNorm
+
+        for ended in self.history[self._told :]:
+            self.report(ended)
+        self._told = len(self.history)
+        self._part_at = time.monotonic() + _PART_EVERY
+        self._normalises = any(isinstance(layer, _BatchNorm) for layer in network.modules())
+        self._needs["parameters"] = sum(p.numel() for p in network.parameters())
+        word = "resumed" if self.history or part else "started"
+        where = f", behind batch {part.done}," if part else ""
+        self._log(f"{word} at epoch {len(self.history)}{where} on {device}.")
+
+    def _halve(self) -> bool:
+        """Go on with half as many images at once, which add up to the same batches; False where they cannot be fewer."""
+        now = self.changes.at_once or self.spec.training.batch_size
+        if now <= 2:  # batch normalisation cannot digest a single one
+            return False
+        self.changes = replace(self.changes, at_once=-(-now // 2))
+        self.changes.save(self.folder)
+        caveat = "Batch normalisation then looks at fewer images at once: the result is not quite that of whole batches."
+        self.report(
+            Note(
+                text=f"The memory holds no {now} images at once: the training goes on with {self.changes.at_once}, "
+                "whose gradients are added up to the same batches.",
+                level="warning",
+                hint=caveat if self._normalises else "",
+            )
+        )
+        self._log(f"out of memory with {now} images at once; goes on with {self.changes.at_once}.")
+        return True
 
     def _at_rung(self) -> bool:
         return 0 < self.spec.stop_after <= len(self.history)
 
-    def _network(self, image_set: ImageSet) -> nn.Module:
-        network = self.spec.network
-        edge = int(image_set.images.shape[-1])
-        return build_network(network.name, classes=len(image_set.classes), image_size=edge, **network.parameters)
+    def _resumes(self) -> bool:
+        return any((self.folder / name).exists() for name in (checkpoint.NAME, checkpoint.PART))
 
     def _batch_done(self, epoch: int, done: int, total: int) -> None:
         now = time.monotonic()
@@ -172,17 +260,28 @@ class _Trial:
             self._reported = now
             self.report(BatchProgress(trial=self.number, epoch=epoch, done=done, total=total))
 
-    def _keep_epoch(self, ended: EpochEnded, network: nn.Module, optimiser: Optimizer, card: ModelCard) -> None:
+    def _keep_part(self, part: Part, network: nn.Module, optimiser: Optimizer, average: Average | None) -> None:
+        begun = time.monotonic()
+        checkpoint.save_part(self.folder, network, optimiser, part, self.key, average=average)
+        ended = time.monotonic()
+        self._part_at = ended + max(_PART_EVERY, (ended - begun) / _PART_COST)
+
+    def _keep_epoch(
+        self, ended: EpochEnded, network: nn.Module, optimiser: Optimizer, average: Average | None, card: ModelCard
+    ) -> None:
         """Save first, tell then: what was reported is never lost."""
         from microtome.training.device import peak_memory
 
         self._needs |= peak_memory(next(network.parameters()).device)
         if best_epoch(self.history) is ended:
             card = replace(card, epoch=ended.epoch, validation_accuracy=ended.validation_accuracy)
-            checkpoint.write_tensors(self.folder / MODEL, network.state_dict(), card.to_metadata())
-        checkpoint.save(self.folder, network, optimiser, self.history, self.key)
+            shown = network if average is None else average.network
+            checkpoint.write_tensors(self.folder / MODEL, shown.state_dict(), card.to_metadata())
+        checkpoint.save(self.folder, network, optimiser, self.history, self.key, average=average)
+        self._part_at = time.monotonic() + _PART_EVERY
         write_history(self.folder / "history.csv", self.history)
         self._log(f"epoch {ended.epoch}: loss {ended.train_loss:.4f}, validation accuracy {ended.validation_accuracy:.4f}")
+        self._told = len(self.history)
         self.report(ended)
 
     def _card(self, image_set: ImageSet, mean: float, deviation: float) -> ModelCard:
@@ -206,6 +305,8 @@ class _Trial:
             micrographs=image_set.micrographs,
             image_set=image_set.hash,
             training=asdict(self.spec.training),
+            transfer=asdict(self.spec.transfer),
+            input_size=self.spec.transfer.image_size,
             versions={"microtome": __version__, "torch": importlib.metadata.version("torch")},
         )
 

@@ -265,6 +265,7 @@ def test_a_killed_save_leaves_nothing(textures: Sets, trial: Trials) -> None:
         "model.safetensors",
         "params.json",
         "result.json",
+        "seen.npz",
     ]
 
 
