@@ -15,7 +15,7 @@ Parameters and names cross processes, plugin objects never do.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -198,13 +198,15 @@ def augmentation(name: str, *, label: str = "", mixes: bool = False, greys: bool
     return _mark("augmentation", name, label, mixes=mixes, greys=greys)
 
 
-def search(name: str, *, label: str = "", family: str = "") -> Callable[[F], F]:
+def search(name: str, *, label: str = "", family: str = "", objectives: int = 1) -> Callable[[F], F]:
     """`function(space: Space, budget: int, seed: int, **fields) -> engine` with `ask()` and `tell(parameters, value)`.
 
-    `ask() -> dict of parameters | None` (None: the engine has nothing more to propose, as a finished grid);
-    `tell(parameters, value)` accepts any order, also points that were never asked for. Values are maximised.
+    `ask() -> dict of parameters | None` (None: the engine has nothing more to propose, as a finished grid); a point leaves out
+    the axes whose `when` does not hold in it (`Space.active`). `tell(parameters, value)` accepts any order, also points that
+    were never asked for; None: the trial failed. Values are maximised. `objectives`: how many values of a trial the engine
+    can weigh against each other; one that can take 2 is told a float or a pair.
     """
-    return _mark("search", name, label, family=family)
+    return _mark("search", name, label, family=family, objectives=objectives)
 
 
 class LazyArray(Protocol):
@@ -322,3 +324,24 @@ class Space:
 
     def __len__(self) -> int:
         return len(self.parameters)
+
+    def active(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The point of some values: those of all axes that exist there, in order, without those whose `when` does not hold."""
+        axes = {axis.name: axis for axis in self.parameters}
+
+        def exists(axis: Parameter) -> bool:
+            if axis.when is None:
+                return True
+            parent, wanted = axis.when
+            return parent in values and exists(axes[parent]) and values[parent] in wanted
+
+        return {axis.name: values[axis.name] for axis in self.parameters if axis.name in values and exists(axis)}
+
+    def positions(self, point: Mapping[str, Any]) -> list[float]:
+        """Where a point lies along every axis, each 0 … 1; in the middle of axes that do not exist there."""
+        return [axis.position(point[axis.name]) if axis.name in point else 0.5 for axis in self.parameters]
+
+    def at(self, fractions: Sequence[float]) -> dict[str, Any]:
+        """The point at 0 … 1 along every axis, without the axes that do not exist there."""
+        values = {axis.name: axis.at(float(u)) for axis, u in zip(self.parameters, fractions, strict=True)}
+        return self.active(values)

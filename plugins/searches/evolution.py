@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import random
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from microtome.plugin import Field, Space, search
 
-__version__ = "1"
+__version__ = "2"
 
 
 def _scalar(value: Any) -> float:
     return float(np.asarray(value).reshape(-1)[0])
+
+
+@contextmanager
+def _own_numbers(seed: int) -> Iterator[None]:
+    """Let nevergrad's use of the program's shared random numbers (some of its optimisers, and its import) disturb nobody."""
+    before, others = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+        np.random.set_state(others)
 
 
 def _mend() -> None:
@@ -40,11 +56,13 @@ class _Nevergrad:
     """One nevergrad optimiser over the unit cube of the space's axes; choices are its own unordered kind."""
 
     def __init__(self, space: Space, budget: int, seed: int, workers: int, optimizer: str | tuple[str, dict[str, Any]]) -> None:
-        import nevergrad as ng
+        with _own_numbers(seed):
+            import nevergrad as ng
 
         _mend()
+        self._seed, self._moves = seed, 0
         self._space = space
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _own_numbers(seed):
             warnings.simplefilter("ignore")
             axes = {axis.name: self._axis(axis) for axis in space}
             parametrization = ng.p.Dict(**axes)
@@ -69,16 +87,17 @@ class _Nevergrad:
         return ng.p.Scalar(init=0.5, lower=0.0, upper=1.0)
 
     def _decode(self, raw: dict[str, Any]) -> dict[str, Any]:
-        return {a.name: a.choices[int(raw[a.name])] if a.kind == "choice" else a.at(float(raw[a.name])) for a in self._space}
+        return self._space.active(
+            {a.name: a.choices[int(raw[a.name])] if a.kind == "choice" else a.at(float(raw[a.name])) for a in self._space}
+        )
 
     def _encode(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        return {
-            a.name: a.choices.index(parameters[a.name]) if a.kind == "choice" else a.position(parameters[a.name])
-            for a in self._space
-        }
+        places = zip(self._space, self._space.positions(parameters), strict=True)
+        return {a.name: int(place * len(a.choices)) if a.kind == "choice" else place for a, place in places}
 
     def ask(self) -> dict[str, Any]:
-        with warnings.catch_warnings():
+        self._moves += 1
+        with warnings.catch_warnings(), _own_numbers(self._seed + self._moves):
             warnings.simplefilter("ignore")
             candidate = self._optimizer.ask()
         parameters = self._decode(candidate.value)
@@ -98,7 +117,8 @@ class _Nevergrad:
     def _tell(self, parameters: dict[str, Any], loss: float) -> None:
         from nevergrad.common.errors import TellNotAskedNotSupportedError
 
-        with warnings.catch_warnings():
+        self._moves += 1
+        with warnings.catch_warnings(), _own_numbers(self._seed + self._moves):
             warnings.simplefilter("ignore")
             for i, (asked, candidate) in enumerate(self._asked):
                 if asked == parameters:
@@ -163,3 +183,11 @@ def genetic(space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 
 def ngopt(space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 256, help="Trials at the same time")) -> object:
     """nevergrad's own choice of optimiser by space and budget."""
     return _Nevergrad(space, budget, seed, workers, "NGOpt")
+
+
+@search("portfolio", label="Portfolio", family="evolution")
+def portfolio(
+    space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 256, help="Trials at the same time")
+) -> object:
+    """Several evolutionary engines side by side, none of which has to be the right one."""
+    return _Nevergrad(space, budget, seed, workers, "Portfolio")

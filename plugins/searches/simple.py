@@ -10,7 +10,7 @@ import numpy as np
 
 from microtome.plugin import Parameter, Space, search
 
-__version__ = "1"
+__version__ = "2"
 _REDRAWS = 50  # tries for a point that was not proposed yet
 
 
@@ -18,21 +18,27 @@ class _Grid:
     """Walks over all combinations of a few levels an axis, far from where it has just been."""
 
     def __init__(self, space: Space, budget: int) -> None:
+        self._space = space
         self._axes = [(axis.name, levels) for axis, levels in zip(space, _levels(space, budget), strict=True)]
         self._total = math.prod(len(levels) for _, levels in self._axes)
         self._stride = _stride(self._total)
         self._next = 0
+        self._seen: set[tuple[Any, ...]] = set()
 
     def ask(self) -> dict[str, Any] | None:
-        if self._next >= self._total:
-            return None
-        index = self._next * self._stride % self._total
-        self._next += 1
-        point = {}
-        for name, levels in self._axes:
-            index, digit = divmod(index, len(levels))
-            point[name] = levels[digit]
-        return point
+        while self._next < self._total:
+            index = self._next * self._stride % self._total
+            self._next += 1
+            values = {}
+            for name, levels in self._axes:
+                index, digit = divmod(index, len(levels))
+                values[name] = levels[digit]
+            point: dict[str, Any] = self._space.active(values)
+            # Combinations that differ only in an axis that does not exist there are one.
+            if tuple(point.items()) not in self._seen:
+                self._seen.add(tuple(point.items()))
+                return point
+        return None
 
     def tell(self, parameters: dict[str, Any], value: float | None) -> None:
         """Nothing is learnt."""
@@ -80,11 +86,11 @@ class _Random:
 
     def ask(self) -> dict[str, Any]:
         for _ in range(_REDRAWS):
-            values = tuple(axis.at(u) for axis, u in zip(self._space, self._draw(), strict=True))
-            if values not in self._seen:
+            point: dict[str, Any] = self._space.at(self._draw())
+            if tuple(point.items()) not in self._seen:
                 break
-        self._seen.add(values)
-        return {axis.name: value for axis, value in zip(self._space, values, strict=True)}
+        self._seen.add(tuple(point.items()))
+        return point
 
     def tell(self, parameters: dict[str, Any], value: float | None) -> None:
         """Nothing is learnt."""
