@@ -71,7 +71,7 @@ class SeenWriter:
 def read_seen(folder: Path) -> Seen | None:
     """What the network of a trial's folder saw last; None where nothing readable is there."""
     try:
-        with np.load(folder / NAME, allow_pickle=False) as data:
+        with open(folder / NAME, "rb") as file, np.load(file, allow_pickle=False) as data:
             names = tuple(str(name) for name in data["classes"])
             return Seen(data["images"], data["labels"], data["shares"], names, int(data["epoch"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

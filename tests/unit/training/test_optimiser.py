@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -38,8 +40,45 @@ def test_one_cycle_rises_to_the_rate_and_falls_below_its_start() -> None:
     assert found[-1] < found[0] / 10
 
 
+def torchs(make: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler], steps: int) -> list[float]:
+    """The rates of one of torch's own schedulers, beginning at 0.1."""
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = make(optimiser)
+    found = []
+    for _ in range(steps):
+        found.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        scheduler.step()
+    return found
+
+
+def test_cosine_is_torchs() -> None:
+    expected = torchs(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 200), 200)
+    assert rates("cosine", 200) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_steps_are_torchs() -> None:
+    """By epochs of 7 batches, falling to 30 % after every third."""
+    settings = TrainingSpec(schedule="step", learning_rate=0.1, epochs=10, step_epochs=3, step_factor=0.3)
+    found = [learning_rate(settings, step, 70) for step in range(70)]
+    by_epoch = torchs(lambda o: torch.optim.lr_scheduler.StepLR(o, 3, gamma=0.3), 10)
+    assert found == pytest.approx([rate for rate in by_epoch for _ in range(7)], rel=1e-12)
+
+
+def test_one_cycle_is_torchs_but_for_half_a_step() -> None:
+    """Torch counts its steps from the first to the last; ours are the middles of as many equal parts."""
+    steps = 2000
+    expected = torchs(
+        lambda o: torch.optim.lr_scheduler.OneCycleLR(
+            o, 0.1, total_steps=steps + 1, pct_start=0.3, div_factor=25, final_div_factor=400, cycle_momentum=False
+        ),
+        steps,
+    )
+    assert rates("one-cycle", steps) == pytest.approx(expected, abs=0.1 * 3 / steps)
+
+
 def test_a_single_step_has_a_rate() -> None:
-    for schedule in ("constant", "cosine", "one-cycle"):
+    for schedule in ("constant", "cosine", "step", "one-cycle"):
         assert rates(schedule, 1)[0] > 0
 
 
