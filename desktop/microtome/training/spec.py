@@ -13,6 +13,7 @@ from microtome.fields import fill, option, section
 from microtome.registry import registry
 
 AUGMENTATIONS = "augmentations"  # the one setting of a training that is a list
+PUBLISHED = "published"  # weights of a network's authors, whichever they are
 _ADDED = (AUGMENTATIONS, "step_epochs", "step_factor", "ema", "precision")  # after the first trials had their keys
 
 
@@ -95,6 +96,12 @@ class TransferSpec:
     image_size: int = option(
         0, 0, 1024, unit="px", label="Input size", help="Slices are enlarged or reduced to so many pixels an edge; 0: as cut"
     )
+
+    @property
+    def file(self) -> str:
+        """The file that the first weights are in; "" where they come from elsewhere, or are random."""
+        elsewhere = self.weights in ("", PUBLISHED) or self.weights.startswith(("hub:", "wheel:"))
+        return "" if elsewhere else self.weights
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,12 +19,12 @@ from microtome.store.atomic import explain
 from microtome.training import hub
 from microtome.training.card import KEY, ModelCard, read_metadata
 from microtome.training.rename import renamed
+from microtome.training.spec import PUBLISHED
 from microtome.training.transfer import head_names
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-PUBLISHED = "published"
 _WHEEL = "wheel:"
 _IMAGENET = (0.229, 0.224, 0.225)  # deviation of ImageNet's red, green and blue, values 0 … 1
 _WRAPPED = ("state_dict_ema", "model_ema", "state_dict", "model")  # where trainers put the weights in their files
