@@ -188,6 +188,11 @@ def _micrographs(table: dict[str, Any], base: Path | None) -> Micrographs:
     return replace(found, labels=_path(base, found.labels)) if found.labels else found
 
 
+def _transfer(table: dict[str, Any], base: Path | None) -> TransferSpec:
+    found = section(TransferSpec, table, "transfer")
+    return replace(found, weights=_path(base, found.weights)) if found.file else found
+
+
 def _class(item: Any, number: int, base: Path | None, micrographs: Micrographs) -> ClassSource:
     table = _table(item, "class")
     _known(table, ("name", "volumes", "images", "simulate"), f"class {number}")
@@ -229,7 +234,7 @@ def parse(data: Mapping[str, Any], base: Path | None = None) -> Recipe:
         micrographs=micrographs,
         network=NetworkChoice(name=choice, parameters=network_parameters(choice, network)),
         training=training_settings(_table(data.get("training", {}), "training")),
-        transfer=section(TransferSpec, _table(data.get("transfer", {}), "transfer"), "transfer"),
+        transfer=_transfer(_table(data.get("transfer", {}), "transfer"), base),
         importance=section(ImportanceSpec, _table(data.get("importance", {}), "importance"), "importance"),
         search=_search(_table(data["search"], "search")) if "search" in data else None,
     )
