@@ -120,6 +120,7 @@ class TrialPaused(Event, tag="trial-paused", frozen=True, kw_only=True):
     epochs: int  # trained so far
     value: float | None = None  # the objective so far
     told: float | None = None  # what the engine was told; None: nothing
+    costs: dict[str, float] = {}  # as of TrialEnded
 
 
 class SpaceChanged(Event, tag="space", frozen=True, kw_only=True):
@@ -166,6 +167,10 @@ class Evaluated(Event, tag="evaluated", frozen=True, kw_only=True):
     per_class: PerClass
     confusion: tuple[tuple[int, ...], ...]
     baseline: dict[str, float] = {}  # name → accuracy of the same slices' baselines
+    baseline_intervals: dict[str, tuple[float, float]] = {}  # name → 95 %
+    baseline_gains: dict[str, tuple[float, float, float]] = {}  # name → network − baseline, paired, with its 95 % interval
+    baseline_details: dict[str, str] = {}  # name → how it was set, in words
+    baseline_images: int = 0  # images that they were measured on; 0: all
     independence: str = ""  # how the sets were separated, in words
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from microtome.events import Evaluated
 from microtome.results.fold import RunState
 from microtome.results.words import interval, number, per_class_counts, percent
 from microtome.search.recipe import Recipe
@@ -148,8 +149,17 @@ def _evaluation(state: RunState) -> str:
     )
     if found.baseline:
         name, accuracy = max(found.baseline.items(), key=lambda item: item[1])
-        text += f"; hand-made features ({name}) reached {percent(accuracy)} on the same slices"
+        text += f"; the best baseline ({_set(found, name)}) reached {percent(accuracy)} on the same slices"
+        if name in found.baseline_gains:
+            gain, low, high = found.baseline_gains[name]
+            text += f" (paired difference {100 * gain:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
     return text + ". The interval covers the choice of slices, not that of the specimen or of the training seed."
+
+
+def _set(found: Evaluated, name: str) -> str:
+    """A baseline with how it was set."""
+    details = found.baseline_details.get(name, "")
+    return f"{name}, {details}" if details else name
 
 
 def _software(recipe: Recipe, info: dict[str, Any]) -> str:

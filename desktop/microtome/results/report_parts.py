@@ -14,7 +14,7 @@ from microtome.results.fold import RunState, TrialState
 from microtome.results.methods import methods, settings_words, source_words
 from microtome.results.svg import DASHES, Series, chart, legend
 from microtome.results.tables import cell, ranked, short, varied
-from microtome.results.words import chance, duration, interval, number, percent
+from microtome.results.words import chance, duration, interval, number, percent, ranked_baselines, standing_words
 from microtome.search.recipe import Recipe
 from microtome.slices.shortcut import CUES
 from microtome.slices.trust import VERDICTS
@@ -133,8 +133,9 @@ def _verdict(found: Evaluated) -> Html:
         tag("div", "Accuracy on the evaluation set", cls="muted"),
         tag("div", percent(found.accuracy), cls="big"),
         tag("div", f"95 % interval {interval(*found.interval)}, n = {n}", cls="muted"),
-        *(tag("div", f"{percent(value)} {name}", cls="muted") for name, value in found.baseline.items()),
+        *_baselines(found),
         tag("div", f"{percent(chance(len(found.per_class)))} guessing", cls="muted"),
+        *([tag("div", words)] if (words := standing_words(found)) else []),
     )
     rows = []
     for i, (name, (correct, total)) in enumerate(found.per_class.items()):
@@ -146,6 +147,16 @@ def _verdict(found: Evaluated) -> Html:
         rows.append([name, bar, percent(value), f"{correct} / {total}", interval(low, high)])
     right = tag("div", table(["Class", "", "Accuracy", "Correct", "95 % interval"], rows, numeric=(2, 3, 4)))
     return tag("div", left, right, cls="card verdict")
+
+
+def _baselines(found: Evaluated) -> list[Html]:
+    few = f", n = {found.baseline_images}" if found.baseline_images else ""
+    rows = []
+    for name, value, between in ranked_baselines(found):
+        spread = f" ({interval(*between)}{few})" if between else ""
+        how = f"; {found.baseline_details[name]}" if name in found.baseline_details else ""
+        rows.append(tag("div", f"{percent(value)}{spread} {name}{how}", cls="muted"))
+    return rows
 
 
 def _slices(report: RunReport) -> Html:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from microtome.events import EpochEnded, ImageSetReady
+from microtome.events import EpochEnded, Evaluated, ImageSetReady
 
 _LEAST = 5  # epochs: fewer tell no trend
 _RISE = 0.05  # of the lowest validation loss, before a rise counts
@@ -40,6 +40,51 @@ def trend(epochs: Sequence[EpochEnded]) -> Trend:
     if validation_then > 0.97 * pairs[0][2] and min(t for _, t, _ in pairs) > 0.97 * pairs[0][1]:
         return Trend("not-learning", number + 1)
     return Trend("settled" if len(since) >= _LEAST else "learning", number + 1)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a network stands beside the baselines. `names`: those that it does not beat, or, where it beats all, all."""
+
+    word: Literal["unknown", "beats", "level", "behind"]
+    names: tuple[str, ...] = ()
+
+
+def standing(found: Evaluated) -> Standing:
+    """Compare by the 95 % intervals of the paired differences on the same images.
+
+    beats: every one lies above 0. behind: one lies below 0 (`names`: those). level: neither. unknown: nothing was compared, as
+    in runs of older versions.
+    """
+    gains = found.baseline_gains
+    if not gains:
+        return Standing("unknown")
+    if better := tuple(name for name, (_, _, high) in gains.items() if high < 0):
+        return Standing("behind", better)
+    if open_yet := tuple(name for name, (_, low, _) in gains.items() if low <= 0):
+        return Standing("level", open_yet)
+    return Standing("beats", tuple(gains))
+
+
+def standing_words(found: Evaluated) -> str:
+    """`standing` as a sentence; empty where nothing was compared."""
+    there = standing(found)
+    names = " and ".join(there.names)
+    match there.word:
+        case "beats":
+            return f"The network does better than {names} on the same images; chance alone would hardly make the difference."
+        case "level":
+            return f"It is not shown that the network does better than {names}. A network must win against all baselines."
+        case "behind":
+            return f"{names} did better than the network on the same images. A network must win against all baselines."
+        case _:
+            return ""
+
+
+def ranked_baselines(found: Evaluated) -> list[tuple[str, float, tuple[float, float] | None]]:
+    """(name, accuracy, interval) of the baselines, the best first; no interval in runs of older versions."""
+    ranked = sorted(found.baseline.items(), key=lambda item: -item[1])
+    return [(name, accuracy, found.baseline_intervals.get(name)) for name, accuracy in ranked]
 
 
 def chance(classes: int) -> float:

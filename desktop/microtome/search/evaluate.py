@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from microtome.errors import MicrotomeError
 from microtome.events import Evaluated, Event, Phase
 from microtome.jobs.runner import Cancelled, Done, Ended, Failed, Report, Runner, Task
@@ -14,6 +16,7 @@ from microtome.training.spec import TrialSpec
 
 _TASK = 0  # the id of its task; trials begin at 1
 _ATTEMPTS = 3
+_METHODS = 3  # the network and two baselines
 _POLL = 0.1
 
 
@@ -24,19 +27,31 @@ class TrialBugError(RuntimeError):
 def evaluate_in_worker(
     report: Callable[[Any], None], should_stop: Callable[[], str], *, spec: dict[str, Any]
 ) -> dict[str, Any]:
-    """A worker's task: `run_evaluation` of a trial {folder, image_set, …}, with the baselines of the same slices."""
+    """A worker's task: `run_evaluation` of a trial {folder, image_set, …}, beside the baselines of the same slices."""
     # Both take seconds to import what they need; a driver never needs it.
     from microtome.slices.imageset import ImageSet
-    from microtome.training.baseline import baseline
+    from microtome.training.baseline import BaselineStoppedError, baselines
+    from microtome.training.baseline_compare import beside
     from microtome.training.evaluate import run_evaluation
 
-    report(Phase(name="evaluating", done=0, total=2, unit="methods"))
+    done = 0
+
+    def next_method(name: str = "") -> None:
+        nonlocal done
+        report(Phase(name="evaluating", done=done, total=_METHODS, unit="methods"))
+        done += 1
+
+    next_method()
     result = run_evaluation(spec, report, should_stop)
-    report(Phase(name="evaluating", done=1, total=2, unit="methods"))
     images = ImageSet.open(Path(spec["image_set"]))
-    result["baseline"] = baseline(images)
+    try:
+        told = baselines(images, should_stop, next_method)
+    except BaselineStoppedError:
+        return {"outcome": "cancelled"}
+    predicted = np.array(result.pop("predicted"), dtype=np.int64)
+    result |= beside(told, images.split("evaluation"), predicted, images.labels, images.classes)
     result["independence"] = images.independence
-    report(Phase(name="evaluating", done=2, total=2, unit="methods"))
+    report(Phase(name="evaluating", done=_METHODS, total=_METHODS, unit="methods"))
     return result
 
 
@@ -50,6 +65,10 @@ def evaluated(trial: int, result: dict[str, Any]) -> Evaluated:
         per_class={name: (correct, total) for name, (correct, total) in result["per_class"].items()},
         confusion=tuple(tuple(row) for row in result["confusion"]),
         baseline=result["baseline"],
+        baseline_intervals={name: (low, high) for name, (low, high) in result["baseline_intervals"].items()},
+        baseline_gains={name: (gain, low, high) for name, (gain, low, high) in result["baseline_gains"].items()},
+        baseline_details=result["baseline_details"],
+        baseline_images=result["baseline_images"],
         independence=result["independence"],
     )
 

@@ -185,7 +185,8 @@ def evaluate(
 def run_evaluation(spec: dict[str, Any], report: Callable[[Event], None], should_stop: Callable[[], str]) -> dict[str, Any]:
     """`evaluate` as a task of a worker: spec {folder, image_set, split?, device?, threads?}.
 
-    Returns {accuracy, interval, per_class: {class: [correct, total]}, confusion}, plain JSON.
+    Returns {accuracy, interval, per_class: {class: [correct, total]}, confusion, predicted: the class's number of each image},
+    plain JSON.
     """
     device = spec.get("device", "auto")
     with reproducible(choose_device(device), int(spec.get("threads", 0))):
@@ -195,4 +196,5 @@ def run_evaluation(spec: dict[str, Any], report: Callable[[Event], None], should
         "interval": list(found.interval),
         "per_class": {name: list(counts) for name, counts in found.per_class.items()},
         "confusion": found.confusion.tolist(),
+        "predicted": found.predicted.tolist(),
     }

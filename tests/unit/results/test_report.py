@@ -98,7 +98,9 @@ def test_the_figures_are_those_of_the_journal(project: Project, tmp_path: Path) 
     assert "n = 150" in words
     assert "45 / 50" in words
     assert "78.6–95.7 %" in words  # Wilson, 45 of 50
-    assert "70.0 % histogram + spectrum, LDA" in words
+    assert "70.0 % (62.0–77.0 %) HOG + SVM; RBF kernel, C = 3, learnt from 900 images" in words
+    assert "does better than HOG + SVM and radial spectrum + logistic regression on the same images" in words
+    assert "paired difference +10.0 points, 95 % interval +2.0 to +18.0" in words
     assert "The sets share no voxel." in words
     assert "Look out & <b>" in words
     assert "torch 2.13.0" in words

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
-from journals import epoch
+from journals import epoch, evaluated
 
 from microtome.events import EpochEnded, ImageSetReady
-from microtome.results.words import interval, number, per_class_counts, percent, trend
+from microtome.results.words import interval, number, per_class_counts, percent, standing, standing_words, trend
 
 
 def _run(train: list[float | None], validation: list[float | None]) -> list[EpochEnded]:
@@ -55,3 +56,22 @@ def test_shares() -> None:
     assert percent(0.876) == "87.6 %"
     assert percent(None) == "–"
     assert interval(0.5, 1.0) == "50.0–100.0 %"
+
+
+@pytest.mark.parametrize(
+    ("gains", "word", "names", "said"),
+    [
+        ({"a": (0.2, 0.1, 0.3), "b": (0.1, 0.01, 0.2)}, "beats", ("a", "b"), "does better than a and b"),
+        ({"a": (0.2, 0.1, 0.3), "b": (0.1, -0.01, 0.2)}, "level", ("b",), "not shown that the network does better than b"),
+        ({"a": (0.2, 0.1, 0.3), "b": (-0.1, -0.2, -0.01)}, "behind", ("b",), "b did better than the network"),
+        ({"a": (0.0, -0.1, 0.1), "b": (-0.1, -0.2, -0.01)}, "behind", ("b",), "must win against all"),
+        ({}, "unknown", (), ""),
+    ],
+)
+def test_a_network_is_good_only_where_it_beats_every_baseline(
+    gains: dict[str, tuple[float, float, float]], word: str, names: tuple[str, ...], said: str
+) -> None:
+    found = msgspec.structs.replace(evaluated(1), baseline_gains=gains)
+    assert (standing(found).word, standing(found).names) == (word, names)
+    assert said in standing_words(found)
+    assert bool(standing_words(found)) == bool(gains)

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -201,11 +202,33 @@ def test_the_verdict_tells_accuracy_interval_n_classes_baseline_and_independence
     assert verdict.isHidden()
     verdict.show_result(evaluated(1))
     words = " ".join(made.text() for made in verdict.findChildren(QLabel))
-    for part in ("90.0 %", "84.0 % – 94.0 %, n = 150", "45 / 50", "78.6 % – 95.7 %", "70.0 % histogram", "share no voxel"):
+    for part in ("90.0 %", "84.0 % – 94.0 %, n = 150", "45 / 50", "78.6 % – 95.7 %", "share no voxel"):
         assert part in words
+    assert "80.0 % (73.0 % – 86.0 %) radial spectrum + logistic regression · 70.0 % (62.0 % – 77.0 %) HOG + SVM" in words
+    assert "Better than HOG + SVM and radial spectrum + logistic regression" in words
     assert len(verdict.findChildren(IntervalBar)) == 3
     verdict.show_result(None)
     assert verdict.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("gains", "said"),
+    [
+        ({"HOG + SVM": (0.01, -0.02, 0.04)}, "Not shown to be better than HOG + SVM"),
+        ({"HOG + SVM": (-0.1, -0.2, -0.01)}, "HOG + SVM did better on the same images"),
+        ({}, ""),
+    ],
+)
+def test_the_verdict_calls_no_network_good_that_a_baseline_matches(
+    qtbot: QtBot, gains: dict[str, tuple[float, float, float]], said: str
+) -> None:
+    verdict = Verdict()
+    qtbot.addWidget(verdict)
+    verdict.show_result(msgspec.structs.replace(evaluated(1), baseline_gains=gains, baseline_images=90))
+    words = " ".join(made.text() for made in verdict.findChildren(QLabel))
+    assert said in words
+    assert "On 90 of the same images: 80.0 %" in words
+    assert "Better than" not in words
 
 
 def test_views_are_saved_as_png_svg_and_numbers(qtbot: QtBot, desk: Desk, trial: TrialState, tmp_path: Path) -> None:

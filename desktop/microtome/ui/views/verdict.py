@@ -8,10 +8,10 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QWidget
 
 from microtome.events import Evaluated
 from microtome.intervals import wilson
-from microtome.results.words import chance, percent
+from microtome.results.words import chance, percent, ranked_baselines, standing
 from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID, current
-from microtome.ui.widgets import clear, column, holding, label, row
+from microtome.ui.widgets import clear, column, holding, label, note, row
 
 _ROW = 22
 
@@ -87,7 +87,11 @@ class Verdict(QFrame):
         whole = row(left, 2 * GRID, self._classes(found), gap=GRID)
         whole.setStretch(2, 1)
         self._body.addLayout(whole)
-        self._body.addWidget(label(_baselines(found), "muted", wrap=True, selectable=True))
+        baselines = label(_baselines(found), "muted", wrap=True, selectable=True)
+        baselines.setToolTip("\n".join(f"{tr(name)}: {words}" for name, words in found.baseline_details.items()))
+        self._body.addWidget(baselines)
+        if (standing_note := _standing(found)) is not None:
+            self._body.addWidget(standing_note)
         if found.independence and not self._brief:
             self._body.addWidget(label(found.independence, "muted", wrap=True, selectable=True))
 
@@ -120,8 +124,30 @@ class Verdict(QFrame):
 
 def _baselines(found: Evaluated) -> str:
     """What simpler methods reach on the same images, in one line."""
-    ranked = sorted(found.baseline.items(), key=lambda item: -item[1])
-    parts = [f"{percent(accuracy)} {tr(name)}" for name, accuracy in ranked]
+    parts = []
+    for name, accuracy, between in ranked_baselines(found):
+        spread = f" ({percent(between[0])} – {percent(between[1])})" if between else ""
+        parts.append(f"{percent(accuracy)}{spread} {tr(name)}")
     if not parts:
         parts.append(f"{percent(chance(len(found.per_class)))} {tr('guessing')}")
+    if found.baseline_images:
+        return tr("On {n} of the same images: {list}", n=found.baseline_images, list=" · ".join(parts))
     return tr("On the same images: {list}", list=" · ".join(parts))
+
+
+def _standing(found: Evaluated) -> QWidget | None:
+    """Whether the network is better than what needs no network."""
+    there = standing(found)
+    names = tr(" and ").join(tr(name) for name in there.names)
+    match there.word:
+        case "beats":
+            words = tr("Better than {names} on the same images, by more than chance.", names=names)
+            return label(words, wrap=True, selectable=True)
+        case "level":
+            words = tr("Not shown to be better than {names}: a network must win against all baselines.", names=names)
+            return note(words, "warn")
+        case "behind":
+            words = tr("{names} did better on the same images: a network must win against all baselines.", names=names)
+            return note(words, "warn")
+        case _:
+            return None
