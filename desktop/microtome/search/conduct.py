@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from microtome.errors import MicrotomeError
-from microtome.events import EpochEnded, Event, TrialEnded, TrialStarted, WorkerEnded
+from microtome.events import EpochEnded, Event, TrialEnded, TrialPaused, TrialStarted, WorkerEnded
 from microtome.jobs.runner import (
     Cancelled,
     Crashed,
@@ -17,24 +17,26 @@ from microtome.jobs.runner import (
     Failed,
     Lost,
     Outcome,
+    Paused,
     Pruned,
     Report,
     Runner,
     Task,
     WorkerDied,
 )
+from microtome.search.devices import Devices
 from microtome.search.imagesets import ImageSets
-from microtome.search.ledger import Finished, Ledger, epochs_of
-from microtome.search.loop import Again, Answer, Entry, Follow, Later
+from microtome.search.ledger import Finished, Ledger, costs_of, epochs_of
+from microtome.search.loop import Again, Answer, Entry, Follow, Later, Rest
 from microtome.search.recipe import Recipe
-from microtome.search.records import Records, measure
-from microtome.search.stop import StoppingRule
+from microtome.search.records import STOPPED, Record, Records, both, measure
+from microtome.search.schedule import Scheduler, Verdict, follow
 from microtome.slices.cutting import CuttingStoppedError
 from microtome.store.run import RunFolder
 from microtome.training.checkpoint import epochs_done
 from microtome.training.spec import TrialSpec
 
-_ATTEMPTS = 3  # times that a trial is begun before its worker's death counts as its own fault
+_ATTEMPTS = 3  # workers in a row that may die in the same epoch of a trial, before that counts as its own fault
 
 
 @dataclass
@@ -47,12 +49,24 @@ class Conductor:
     records: Records
     image_sets: ImageSets
     ledger: Ledger | None  # None: nothing is reused
-    rule: StoppingRule
+    scheduler: Scheduler
     runner: Runner
     device: str  # for the record: cpu | cuda
+    devices: Devices
     threads: int  # of each worker
+    epochs: int  # of a full trial
     bug: str = ""  # the traceback of the latest trial that failed by a bug
     _specs: dict[int, TrialSpec] = field(default_factory=dict)  # of the running trials
+    _begun: dict[int, int] = field(default_factory=dict)  # running trial → epochs that it had when it was started
+    _keys: dict[str, int] = field(default_factory=dict)  # key → the first trial of it that has not come to its end
+
+    def __post_init__(self) -> None:
+        for event in self.records.timeline:
+            follow(self.scheduler, event, measure(event, self.objective) if isinstance(event, EpochEnded) else None)
+        for record in sorted(self.records.trials.values(), key=lambda r: r.number):
+            self.devices.learn(record.costs)
+            if record.key and not record.reused_from and (not record.ended or record.outcome in STOPPED):
+                self._keys.setdefault(record.key, record.number)
 
     @property
     def objective(self) -> str:
@@ -71,13 +85,15 @@ class Conductor:
             transfer=recipe.transfer,
             importance=recipe.importance,
             folder=str(self.run.trial(entry.number)),
+            device=self.devices.choose(spec.device for spec in self._specs.values()),
             threads=self.threads,
+            stop_after=entry.until,
         )
 
     # --- what the loop asks
 
-    def prepare(self, entry: Entry) -> Task | Answer | Follow:
-        """A task, or the answer of the ledger, or the running twin; a point that cannot be cut or built has failed."""
+    def prepare(self, entry: Entry) -> Task | Answer | Rest | Follow:
+        """A task, or the answer of the ledger, or the twin that runs; a point that cannot be cut or built has failed."""
         try:
             spec = self.spec(entry)
         except CuttingStoppedError:
@@ -92,13 +108,16 @@ class Conductor:
             finished = self.ledger.find(key)
             if finished is not None and finished.folder != self.run.trial(entry.number):
                 return self._reuse(entry, key, finished)
-            leader = next((n for n, s in self._specs.items() if s.key() == key), None)
-            if leader is not None:
-                self._started(entry, key=key, worker=0)
-                return Follow(leader)
+            leader = self._keys.setdefault(key, entry.number)
+            if leader != entry.number:
+                return self._twin(entry, key, self.records.trials[leader])
         self._specs[entry.number] = spec
         arguments = {"spec": spec.to_json(), "trial": entry.number}
         return Task(id=entry.number, function="microtome.training.trial:run_trial", arguments=arguments)
+
+    def room(self, running: int) -> bool:
+        """See Devices."""
+        return self.devices.room(running)
 
     def started(self, entry: Entry, worker: int) -> None:
         """Note it."""
@@ -110,35 +129,41 @@ class Conductor:
         if not isinstance(event, EpochEnded):
             self.emit(event)
             return
-        event = msgspec.structs.replace(event, trial=report.task)
-        self._epoch(report.task, event)
-        value = measure(event, self.objective)
-        if value is not None and self.rule.behind(report.task, event.epoch, value):
+        if self._epoch(report.task, event) == "stop":
             self.runner.cancel(report.task, "prune")
 
-    def ended(self, entry: Entry, outcome: Outcome, worker: int) -> Answer | Again | Later:
+    def ended(self, entry: Entry, outcome: Outcome, worker: int) -> Answer | Rest | Again | Later:
         """Note the end, unless the trial is to go on."""
         spec = self._specs.pop(entry.number)
         match outcome:
-            case Done(result=result) | Pruned(result=result):
-                word = "done" if isinstance(outcome, Done) else "pruned"
+            case Done(result=result):
                 for epoch in epochs_of(result):
-                    self._epoch(entry.number, msgspec.structs.replace(epoch, trial=entry.number))
-                if word == "done" and self.ledger is not None:
+                    self._epoch(entry.number, epoch)
+                if self.ledger is not None:
                     self.ledger.add(spec.key(), self.run.trial(entry.number))
-                return self._valued(entry.number, word, result)
+                return self._valued(entry.number, result)
+            case Pruned(result=result) | Paused(result=result):
+                for epoch in epochs_of(result):
+                    self._epoch(entry.number, epoch)
+                return self._rests(entry.number, costs_of(result))
+            case Cancelled() if entry.speculative:
+                self._note(TrialPaused(trial=entry.number, epochs=epochs_done(self.run.trial(entry.number))))
+                return Rest(None)
             case Cancelled():
                 return Later()
             case Failed(message=message, trace=trace):
                 self.bug = trace or self.bug
                 return self._ended(entry.number, "failed", message=message)
             case Crashed() | Lost():
-                log = outcome.log if isinstance(outcome, Crashed) else ""
-                self.emit(WorkerEnded(worker=worker, reason=outcome.message, log=log))
-                if entry.attempt < _ATTEMPTS:
-                    return Again()
-                word = "crashed" if isinstance(outcome, Crashed) else "lost"
-                return self._ended(entry.number, word, message=f"{outcome.message} Tried {_ATTEMPTS} times.")
+                return self._died(entry, outcome, worker)
+
+    def closed(self, entry: Entry) -> None:
+        """A trial that waits in vain has ended where it stands."""
+        record = self.records.trials[entry.number]
+        if not record.ended:
+            word = "dropped" if entry.speculative else "pruned"
+            costs = {**record.costs, "stopped": 1.0}
+            self._ended(entry.number, word, value=self._best(record), seconds=costs.get("seconds", 0.0), costs=costs)
 
     def worker_died(self, message: WorkerDied) -> None:
         """Note it; another takes its place."""
@@ -146,42 +171,99 @@ class Conductor:
 
     # --- events
 
+    def _note(self, event: Event) -> Verdict:
+        self.emit(event)
+        return follow(self.scheduler, event, measure(event, self.objective) if isinstance(event, EpochEnded) else None)
+
     def _started(self, entry: Entry, *, key: str, worker: int) -> None:
-        self.emit(
+        self._begun[entry.number] = epochs_done(self.run.trial(entry.number))
+        spec = self._specs.get(entry.number)
+        self._note(
             TrialStarted(
                 trial=entry.number,
                 parameters=entry.parameters,
                 key=key,
                 worker=worker,
-                device=self.device,
-                start_epoch=epochs_done(self.run.trial(entry.number)),
+                device=self.device if spec is None or spec.device == "auto" else spec.device,
+                start_epoch=self._begun[entry.number],
                 attempt=entry.attempt,
+                speculative=entry.speculative,
+                until=entry.until,
             )
         )
 
-    def _epoch(self, number: int, event: EpochEnded) -> None:
+    def _epoch(self, number: int, event: EpochEnded) -> Verdict:
+        event = msgspec.structs.replace(event, trial=number)
         record = self.records.trials.get(number)
         known = record.epochs.get(event.epoch) if record is not None else None
         if known is None or known != event:
-            self.emit(event)
+            return self._note(event)
+        return follow(self.scheduler, event, measure(event, self.objective))
 
     def _reuse(self, entry: Entry, key: str, finished: Finished) -> Answer:
         """Answer a twin at once, with the curves and the files of the trial that was trained."""
         self._started(entry, key=key, worker=0)
         finished.copy_to(self.run.trial(entry.number))
         for epoch in finished.history:
-            self._epoch(entry.number, msgspec.structs.replace(epoch, trial=entry.number))
+            self._epoch(entry.number, epoch)
         best = next((e for e in finished.history if e.epoch == finished.best_epoch), None)
         value = finished.value if best is None else measure(best, self.objective)
-        return self._ended(entry.number, "reused", value=value, best_epoch=finished.best_epoch, reused_from=finished.name)
+        rest: dict[str, Any] = {"best_epoch": finished.best_epoch, "reused_from": finished.name, "costs": finished.costs}
+        return self._ended(entry.number, "reused", value=value, **rest)
 
-    def _valued(self, number: int, word: str, result: dict[str, Any]) -> Answer:
+    def _twin(self, entry: Entry, key: str, leader: Record) -> Answer | Follow:
+        """The same is trained by another trial: wait for its end, or, where that one waits itself, take what it has."""
+        self._started(entry, key=key, worker=0)
+        if not leader.resting and leader.outcome not in STOPPED:
+            return Follow(leader.number)
+        name = f"{self.run.name}/{self.run.trial(leader.number).name}"
+        costs = {**leader.costs, "stopped": 1.0}
+        return self._ended(entry.number, "pruned", value=self._best(leader), reused_from=name, costs=costs)
+
+    def _valued(self, number: int, result: dict[str, Any]) -> Answer:
         best = next((e for e in epochs_of(result) if e.epoch == result["best_epoch"]), None)
         value = result["value"] if best is None else measure(best, self.objective)
+        costs, seconds, message = costs_of(result), result["seconds"], result["message"]
         return self._ended(
-            number, word, value=value, best_epoch=result["best_epoch"], seconds=result["seconds"], message=result["message"]
+            number, "done", value=value, best_epoch=result["best_epoch"], seconds=seconds, message=message, costs=costs
         )
 
+    def _rests(self, number: int, costs: dict[str, float]) -> Rest:
+        """A trial has stopped with its checkpoint: it waits, or it has fallen behind."""
+        self.devices.learn(costs)
+        told = self.scheduler.worth(number)
+        costs = {**costs, "stopped": 1.0}
+        value = self._best(self.records.trials[number])
+        if number in self.scheduler.stopped:
+            seconds = costs.get("seconds", 0.0)
+            ended = TrialEnded(trial=number, outcome="pruned", value=value, told=told, seconds=seconds, costs=costs)
+            self._note(ended)
+        else:
+            epochs = len(self.records.trials[number].epochs)
+            self._note(TrialPaused(trial=number, epochs=epochs, value=value, told=told, costs=costs))
+        return Rest(both(told, costs, self._second, full=self.epochs))
+
+    def _died(self, entry: Entry, outcome: Crashed | Lost, worker: int) -> Answer | Again:
+        log = outcome.log if isinstance(outcome, Crashed) else ""
+        self.emit(WorkerEnded(worker=worker, reason=outcome.message, log=log))
+        moved = epochs_done(self.run.trial(entry.number)) > self._begun[entry.number]
+        if moved or entry.deaths + 1 < _ATTEMPTS:
+            return Again(moved)
+        word = "crashed" if isinstance(outcome, Crashed) else "lost"
+        return self._ended(entry.number, word, message=f"{outcome.message} Tried {_ATTEMPTS} times.")
+
     def _ended(self, number: int, outcome: str, *, value: float | None = None, **rest: Any) -> Answer:
-        self.emit(TrialEnded(trial=number, outcome=outcome, value=value, **rest))
-        return Answer(value)
+        self._keys = {key: trial for key, trial in self._keys.items() if trial != number or outcome in STOPPED}
+        event = TrialEnded(trial=number, outcome=outcome, value=value, **rest)
+        self.devices.learn(event.costs)
+        self._note(event)
+        return Answer(both(value, event.costs, self._second, full=self.epochs))
+
+    @property
+    def _second(self) -> str:
+        return self.recipe.search.second if self.recipe.search is not None else "none"
+
+    def _best(self, record: Record) -> float | None:
+        """The best value of a trial's epochs so far."""
+        values = (measure(e, self.objective) for e in record.epochs.values())
+        return max((v for v in values if v is not None), default=None)

@@ -22,15 +22,16 @@ from microtome.events import (
 from microtome.jobs.local import LocalRunner
 from microtome.jobs.runner import threads_each
 from microtome.search.conduct import Conductor
+from microtome.search.devices import Devices, gpus
 from microtome.search.engine import Engine, OneTrial, make_engine, replay
 from microtome.search.evaluate import TrialBugError, evaluate_trial
 from microtome.search.imagesets import ImageSets
 from microtome.search.ledger import Ledger
 from microtome.search.loop import Entry, Loop
 from microtome.search.recipe import Recipe
-from microtome.search.records import Records, measure
+from microtome.search.records import STOPPED, Record, Records
 from microtome.search.steer import Helm
-from microtome.search.stop import make_rule
+from microtome.search.stop import make_scheduler
 from microtome.slices.cutting import CuttingStoppedError
 from microtome.store.atomic import write_text
 from microtome.store.journal import JournalWriter
@@ -163,39 +164,52 @@ class Drive:
         if search is None:
             return OneTrial()
         # As the recipe says it, whatever was ordered since: the same engine must come out on every replay.
-        return make_engine(search.algorithm, search.space, budget=search.budget, seed=search.seed, workers=search.workers)
+        return make_engine(
+            search.algorithm,
+            search.space,
+            budget=search.budget,
+            seed=search.seed,
+            workers=search.workers,
+            objectives=1 if search.second == "none" else 2,
+        )
 
     def _conductor(self, runner: LocalRunner) -> Conductor:
         search = self._recipe.search
-        rule = make_rule(search.early_stopping if search is not None else None, max_epochs=self._longest())
-        conductor = Conductor(
+        device = _device()
+        return Conductor(
             run=self._run,
             recipe=self._recipe,
             emit=self._emit,
             records=self._records,
             image_sets=self._image_sets,
             ledger=Ledger(self._run.path.parent) if search is not None and search.reuse else None,
-            rule=rule,
+            scheduler=make_scheduler(search.early_stopping if search is not None else None, max_epochs=self._longest()),
             runner=runner,
-            device=_device(),
+            device=device,
+            devices=Devices(gpus() if device == "cuda" else 0),
             threads=threads_each(self._workers),
+            epochs=self._longest(),
         )
-        for record in self._records.trials.values():
-            for epoch in record.epochs.values():
-                value = measure(epoch, conductor.objective)
-                if value is not None:
-                    rule.behind(record.number, epoch.epoch, value)
-        return conductor
 
     def _loop(self, engine: Engine, runner: LocalRunner, conductor: Conductor) -> Loop:
-        replay(engine, self._records.history)
-        loop = Loop(engine, runner, conductor, budget=self._budget)
+        search = self._recipe.search
+        replay(engine, self._records.told(search.second if search is not None else "none", full=conductor.epochs))
+        loop = Loop(
+            engine,
+            runner,
+            conductor,
+            budget=self._budget,
+            scheduler=conductor.scheduler,
+            speculate=search is not None and search.speculate,
+        )
         loop.asked = len(self._records.trials)
         # A training that failed is tried again, since its user asks for it; a search has other trials.
         single = self._recipe.search is None
-        for record in self._records.trials.values():
-            if not record.ended or (single and record.outcome in ("failed", "crashed", "lost")):
-                loop.queue.append(Entry(number=record.number, parameters=record.parameters))
+        loop.restore(
+            (_entry(record), record.resting or record.outcome in STOPPED)
+            for record in self._records.trials.values()
+            if record.goes_on or (single and record.outcome in ("failed", "crashed", "lost"))
+        )
         return loop
 
     def _trials(self, loop: Loop, runner: LocalRunner) -> str:
@@ -217,6 +231,7 @@ class Drive:
                 return "stopped"
             loop.collect(_POLL)
             self._table_sometimes()
+        loop.close()
         return "done"
 
     def _wind_down(self, loop: Loop, mode: str) -> bool:
@@ -226,6 +241,7 @@ class Drive:
         if mode == "pause":
             self._say("pausing" if loop.running else "paused")
             return False
+        loop.interrupt(early=True)
         self._say("stopping")
         return not loop.running
 
@@ -278,6 +294,16 @@ class Drive:
         if self._recipe.search is None:
             return first or "The training has not come to a result."
         return f"None of the {len(trials)} trials came to a result. {first}".strip()
+
+
+def _entry(record: Record) -> Entry:
+    return Entry(
+        number=record.number,
+        parameters=record.parameters,
+        attempt=record.attempts if record.resting or record.ended else record.attempts + 1,
+        until=record.until,
+        speculative=record.speculative and not record.ended,
+    )
 
 
 def _device() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class Finished:
     value: float | None  # its best validation accuracy
     best_epoch: int | None
     history: tuple[EpochEnded, ...]
+    costs: dict[str, float] = field(default_factory=dict)  # as of TrialEnded
 
     @property
     def name(self) -> str:
@@ -81,7 +82,13 @@ class Ledger:
         if data.get("key") != key or data.get("rates") or not (folder / "model.safetensors").is_file():
             del self._folders[key]
             return None
-        return Finished(folder, data["value"], data["best_epoch"], epochs_of(data))
+        return Finished(folder, data["value"], data["best_epoch"], epochs_of(data), costs_of(data))
+
+
+def costs_of(result: dict[str, Any]) -> dict[str, float]:
+    """What a trial's result says it cost: seconds, parameters of the network, epochs, bytes of a GPU's memory."""
+    names = ("seconds", "parameters", "epochs", "memory", "memory_total")
+    return {name: float(result[name]) for name in names if result.get(name) is not None}
 
 
 def epochs_of(result: dict[str, Any]) -> tuple[EpochEnded, ...]:

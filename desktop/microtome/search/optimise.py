@@ -18,6 +18,7 @@ from microtome.jobs.runner import (
     Failed,
     Lost,
     Outcome,
+    Paused,
     Pruned,
     Report,
     Runner,
@@ -28,12 +29,15 @@ from microtome.jobs.runner import (
 )
 from microtome.plugin import Space
 from microtome.search.engine import make_engine
-from microtome.search.loop import Again, Answer, Entry, Follow, Later, Loop
+from microtome.search.loop import Again, Answer, Entry, Follow, Later, Loop, Rest
+from microtome.search.schedule import Scheduler
 from microtome.search.space import space_from_table
-from microtome.search.stop import StoppingRule, make_rule
+from microtome.search.stop import make_scheduler
 
 Objective = Callable[..., float]
 _ATTEMPTS = 3
+_WORDS = {"go on": "", "stop": "prune", "pause": "pause"}
+_ENDS = {"prune": "pruned", "pause": "paused"}  # what an objective was told → how it ended
 
 
 @dataclass
@@ -46,6 +50,7 @@ class Trial:
     outcome: str = "running"  # done | pruned | failed | crashed | lost
     value: float | None = None  # what was returned, to be maximised
     message: str = ""  # why it failed
+    start: int = 0  # epochs that it had when it was stopped last
 
 
 @dataclass(frozen=True)
@@ -62,26 +67,36 @@ class SearchResult:
 
 
 class Reporter:
-    """What an objective gets as `report`: report(epoch, value) → True when the trial should stop now."""
+    """What an objective gets as `report`: report(epoch, value) → True when the trial should stop now.
 
-    def __init__(self, channel: Any) -> None:
-        self.start = 0  # the first epoch to train
-        self.stopped = False
+    `trial` is the trial's number, `start` its first epoch to train: 0, or where it goes on from a checkpoint that the
+    objective itself has kept when it was stopped there.
+    """
+
+    def __init__(self, channel: Any, *, trial: int = 0, start: int = 0) -> None:
+        self.trial = trial
+        self.start = start
+        self.stopped = ""  # how it was told to end
         self._channel = channel
 
     def __call__(self, epoch: int, value: float) -> bool:
         """Report the value after an epoch (0, 1, …)."""
-        if self._channel.ask((int(epoch), float(value))):
-            self.stopped = True
-        return self.stopped
+        self.stopped = self.stopped or self._channel.ask((int(epoch), float(value)))
+        return bool(self.stopped)
 
 
 def call_objective(
-    report: Any, should_stop: Callable[[], str], *, objective: str | Objective, parameters: dict[str, Any]
+    report: Any,
+    should_stop: Callable[[], str],
+    *,
+    objective: str | Objective,
+    parameters: dict[str, Any],
+    trial: int = 0,
+    start: int = 0,
 ) -> dict[str, Any]:
-    """One trial, in whatever process; returns its value and how it ended."""
+    """One trial, or the next part of it, in whatever process; returns its value and how it ended."""
     function = resolve(objective) if isinstance(objective, str) else objective
-    reporter = Reporter(report)
+    reporter = Reporter(report, trial=trial, start=start)
     value = function(dict(parameters), reporter)
     try:
         number = float(value)
@@ -89,32 +104,38 @@ def call_objective(
         return {"outcome": "failed", "message": f"The objective returned {value!r}, which is not a number."}
     if not math.isfinite(number):
         return {"outcome": "failed", "message": f"The objective returned {number}."}
-    return {"outcome": "pruned" if reporter.stopped else "done", "value": number}
+    return {"outcome": _ENDS.get(reporter.stopped, "done"), "value": number}
 
 
 class _Owner:
     """Keeps the trials of one search."""
 
-    def __init__(self, objective: str | Objective, rule: StoppingRule) -> None:
+    def __init__(self, objective: str | Objective, scheduler: Scheduler) -> None:
         self._objective = objective
-        self._rule = rule
+        self._scheduler = scheduler
         self.trials: dict[int, Trial] = {}
 
     def judge(self, report: Report) -> str:
         """Answer an epoch's report."""
         epoch, value = report.event
         self.trials[report.task].values[epoch] = value
-        return "prune" if self._rule.behind(report.task, epoch, value) else ""
+        return _WORDS[self._scheduler.observe(report.task, epoch, value)]
 
-    def prepare(self, entry: Entry) -> Task | Answer | Follow:
+    def prepare(self, entry: Entry) -> Task | Answer | Rest | Follow:
         """Every point is a call."""
-        self.trials[entry.number] = Trial(entry.number, entry.parameters)
-        arguments = {"objective": self._objective, "parameters": entry.parameters}
+        trial = self.trials.setdefault(entry.number, Trial(entry.number, entry.parameters))
+        trial.outcome = "running"
+        arguments = {"objective": self._objective, "parameters": entry.parameters, "trial": entry.number, "start": trial.start}
         function = "microtome.search.optimise:call_objective"
         return Task(id=entry.number, function=function, arguments=arguments)
 
+    def room(self, running: int) -> bool:
+        """An objective's memory is its own business."""
+        return True
+
     def started(self, entry: Entry, worker: int) -> None:
-        """Nothing to note."""
+        """The scheduler must know how far it may go."""
+        self._scheduler.started(entry.number, entry.until)
 
     def reported(self, report: Report) -> None:
         """The judge has seen it already."""
@@ -122,22 +143,30 @@ class _Owner:
     def worker_died(self, message: WorkerDied) -> None:
         """Another takes its place."""
 
-    def ended(self, entry: Entry, outcome: Outcome, worker: int) -> Answer | Again | Later:
+    def closed(self, entry: Entry) -> None:
+        """It waited in vain."""
+        self.trials[entry.number].outcome = "pruned"
+
+    def ended(self, entry: Entry, outcome: Outcome, worker: int) -> Answer | Rest | Again | Later:
         """Note the value, or why there is none."""
         trial = self.trials[entry.number]
         match outcome:
             case Done(result=result):
                 trial.outcome, trial.value = "done", result["value"]
-            case Pruned(result=result):
+            case Pruned(result=result) | Paused(result=result):
                 trial.outcome, trial.value = "pruned", result["value"]
+                trial.start = max(trial.values, default=-1) + 1
+                self._scheduler.rests(entry.number)
+                return Rest(self._scheduler.worth(entry.number))
             case Failed(message=message):
-                trial.outcome, trial.message = "failed", message
+                trial.outcome, trial.value, trial.message = "failed", None, message
             case Crashed() | Lost():
-                if entry.attempt < _ATTEMPTS:
+                if entry.deaths + 1 < _ATTEMPTS:
                     return Again()
-                trial.outcome, trial.message = type(outcome).__name__.lower(), outcome.message
+                trial.outcome, trial.value, trial.message = type(outcome).__name__.lower(), None, outcome.message
             case _:
                 trial.outcome = "cancelled"
+        self._scheduler.ended(entry.number, trial.value)
         return Answer(trial.value)
 
 
@@ -156,8 +185,13 @@ def search(
 
     A callable runs in this process, one call at a time; "module:function" runs in `workers` processes (one a core where that
     is not said). report(epoch, value) after each epoch (0, 1, …) returns True when the trial should stop now. A call that
-    raises is a failed trial, never the end of the search. `algorithm` and `early_stopping` (None, "asha", "median"): "auto"
-    for the defaults. Raises a MicrotomeError for a space, a name or a number that makes no sense.
+    raises is a failed trial, never the end of the search.
+
+    With "asha" a stopped trial may be called again, to go on: report.start is then the first epoch to train, after those that
+    it had reported when it was told to stop, and report.trial the number by which the objective finds the checkpoint that it
+    kept. An epoch that is reported again changes nothing. A trial that is better than every finished one always comes to its
+    end. `algorithm`, and `early_stopping` (None, "asha", "asha-stop", "median", "curve"): "auto" for the defaults. Raises a
+    MicrotomeError for a space, a name or a number that makes no sense.
     """
     axes = space if isinstance(space, Space) else space_from_table(space)
     if not len(axes):
@@ -167,7 +201,8 @@ def search(
     if isinstance(objective, str):
         resolve(objective)  # a wrong name is said here, not by every trial
     slots = min(budget, workers or cores()) if isinstance(objective, str) else 1
-    owner = _Owner(objective, make_rule(early_stopping, max_epochs=max_epochs))
+    scheduler = make_scheduler(early_stopping, max_epochs=max_epochs)
+    owner = _Owner(objective, scheduler)
     engine = make_engine(algorithm, axes, budget=budget, seed=seed, workers=slots)
     with tempfile.TemporaryDirectory(prefix="microtome-", ignore_cleanup_errors=True) as logs:
         runner: Runner
@@ -176,10 +211,11 @@ def search(
         else:
             runner = InlineRunner(owner.judge)
         try:
-            loop = Loop(engine, runner, owner, budget=budget)
+            loop = Loop(engine, runner, owner, budget=budget, scheduler=scheduler)
             while not loop.finished:
                 loop.fill()
                 loop.collect(1.0)
+            loop.close()
         finally:
             runner.close()
     return SearchResult([owner.trials[n] for n in sorted(owner.trials)])

@@ -47,7 +47,10 @@ class SearchSpec:
     budget: int = option(20, 1, 1_000_000, unit="trials")
     workers: int = option(2, 1, 256, unit="processes", help="Trials that run at the same time")
     early_stopping: str = option(
-        "none", choices=("none", "auto", "asha", "median"), advanced=True, help="Stop trials that fall behind"
+        "none",
+        choices=("none", "auto", "asha", "asha-stop", "median", "curve"),
+        advanced=True,
+        help="Trials that fall behind wait (asha) or stop (the others), so that the better ones are trained longer",
     )
     objective: str = option(
         "mean", choices=("mean", "worst", "loss"), advanced=True, help="Mean class accuracy, worst class, or loss (validation)"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from microtome.events import (
     EpochEnded,
@@ -17,12 +17,25 @@ from microtome.events import (
     RunStarted,
     StateChanged,
     TrialEnded,
+    TrialPaused,
     TrialStarted,
 )
+from microtome.search.engine import Value
 
 COUNTED = ("done", "reused")
 """Outcomes whose value may win."""
-_ENDED = ("done", "reused", "pruned", "failed", "crashed", "lost")
+_ENDED = ("done", "reused", "pruned", "dropped", "failed", "crashed", "lost")
+STOPPED = ("pruned", "dropped")
+"""Outcomes of a trial that has kept its checkpoint and could go on."""
+
+
+class Step(NamedTuple):
+    """What an engine was asked ("ask") or told ("tell"), with the costs that were known then."""
+
+    what: str
+    parameters: dict[str, Any]
+    value: float | None
+    costs: dict[str, float]
 
 
 @dataclass
@@ -39,6 +52,10 @@ class Record:
     seconds: float = 0.0
     message: str = ""
     reused_from: str = ""
+    resting: bool = False  # paused with its checkpoint
+    until: int = 0  # epochs after which it was to wait, when it was begun last
+    speculative: bool = False
+    costs: dict[str, float] = field(default_factory=dict)
     epochs: dict[int, EpochEnded] = field(default_factory=dict)
 
     @property
@@ -46,13 +63,19 @@ class Record:
         """True where the trial need not be taken up again; a cancelled one may be."""
         return self.outcome in _ENDED
 
+    @property
+    def goes_on(self) -> bool:
+        """True where there is, or may be, something left to train."""
+        return not self.ended or (self.outcome in STOPPED and not self.reused_from)
+
 
 @dataclass
 class Records:
     """All trials of a run, what the engine was asked and told in its order, and how the run ended last."""
 
     trials: dict[int, Record] = field(default_factory=dict)
-    history: list[tuple[str, dict[str, Any], float | None]] = field(default_factory=list)
+    history: list[Step] = field(default_factory=list)
+    timeline: list[Event] = field(default_factory=list)  # of the trials: what a scheduler has to know
     started: bool = False
     budget: int | None = None  # where an order changed it
     workers: int | None = None
@@ -85,6 +108,8 @@ class Records:
                 self._trial_started(event)
             case EpochEnded():
                 self._trial(event.trial).epochs[event.epoch] = event
+            case TrialPaused():
+                self._trial_paused(event)
             case TrialEnded():
                 self._trial_ended(event)
             case StateChanged():
@@ -94,6 +119,8 @@ class Records:
                 self.evaluated = event
             case RunEnded():
                 self.end = event
+        if isinstance(event, TrialStarted | EpochEnded | TrialPaused | TrialEnded):
+            self.timeline.append(event)
         self._latest = event.time if event.time >= self._begun else self._latest
 
     def _trial(self, number: int) -> Record:
@@ -102,21 +129,44 @@ class Records:
     def _trial_started(self, event: TrialStarted) -> None:
         record = self._trial(event.trial)
         if record.attempts == 0:
-            self.history.append(("ask", event.parameters, None))
+            self.history.append(Step("ask", event.parameters, None, {}))
         record.parameters, record.key = event.parameters, event.key
-        record.attempts, record.outcome = record.attempts + 1, ""
+        record.until, record.speculative = event.until, event.speculative
+        record.attempts, record.outcome, record.resting = record.attempts + 1, "", False
+
+    def _trial_paused(self, event: TrialPaused) -> None:
+        record = self._trial(event.trial)
+        record.resting, record.value, record.costs = True, event.value, event.costs
+        if event.told is not None:
+            self.history.append(Step("tell", record.parameters, event.told, event.costs))
 
     def _trial_ended(self, event: TrialEnded) -> None:
         record = self._trial(event.trial)
         record.outcome, record.value, record.best_epoch = event.outcome, event.value, event.best_epoch
         record.seconds, record.message, record.reused_from = event.seconds, event.message, event.reused_from
-        if record.ended:
-            self.history.append(("tell", record.parameters, event.value))
+        record.resting, record.costs = False, event.costs
+        told = event.value if event.told is None else event.told
+        if record.ended and (told is not None or event.outcome not in STOPPED):
+            self.history.append(Step("tell", record.parameters, told, event.costs))
 
     def best(self) -> Record | None:
         """The trial of the highest value, the earliest of equals."""
         counted = [r for r in self.trials.values() if r.outcome in COUNTED and r.value is not None]
         return max(counted, key=lambda r: (r.value, -r.number), default=None)
+
+    def told(self, second: str, *, full: int) -> Iterator[tuple[str, dict[str, Any], Value]]:
+        """What the engine was asked and told, in its order, where the search has the second objective of this name."""
+        for step in self.history:
+            yield step.what, step.parameters, both(step.value, step.costs, second, full=full)
+
+    def front(self, cost: str = "seconds") -> list[Record]:
+        """The finished trials that no other beats in value and in a cost ("seconds" | "parameters") at once, by their cost."""
+        valued = [r for r in self.trials.values() if r.outcome in COUNTED and r.value is not None and cost in r.costs]
+        found: list[Record] = []
+        for record in sorted(valued, key=lambda r: (r.costs[cost], -(r.value or 0.0), r.number)):
+            if not found or (record.value or 0.0) > (found[-1].value or 0.0):
+                found.append(record)
+        return found
 
     def table(self) -> str:
         """The trials as CSV: number, outcome, value, effort, parameters; derived, for spreadsheets."""
@@ -140,3 +190,20 @@ def measure(epoch: EpochEnded, objective: str) -> float | None:
             return None if epoch.validation_loss is None else -epoch.validation_loss
         case _:
             return epoch.validation_accuracy if math.isfinite(epoch.validation_accuracy) else None
+
+
+def both(value: float | None, costs: Mapping[str, float], second: str, *, full: int) -> Value:
+    """What an engine is told: the value, and minus the cost where there is a second objective ("seconds" | "parameters").
+
+    The seconds of a trial that has stopped early are those that all of its `full` epochs would have taken. A trial of which
+    the cost is not known has failed for such a search.
+    """
+    if value is None or second == "none":
+        return value
+    cost = costs.get(second)
+    if cost is None:
+        return None
+    epochs = costs.get("epochs", 0.0)
+    if second == "seconds" and costs.get("stopped") and epochs > 0:
+        cost *= full / epochs
+    return (value, -cost)
