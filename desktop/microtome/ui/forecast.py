@@ -34,25 +34,6 @@ def memory_bytes(session: Session) -> int:
     return a_class * len(session.classes()) * int(session.value("slices.pixels")) ** 2 * 4
 
 
-def forecast_facts(session: Session, speed: tuple[float, str]) -> list[tuple[str, str]]:
-    """Name and value pairs for a training."""
-    epochs, images = int(session.value("training.epochs")), images_an_epoch(session)
-    pairs = [
-        (tr("Classes"), ", ".join(session.classes())),
-        (tr("Work"), tr("{n} epochs × {k} images", n=epochs, k=with_commas(images))),
-        (tr("Memory"), tr("about {size} for the images", size=size_of(memory_bytes(session)))),
-    ]
-    if speed[0] > 0:
-        time = span(epochs * epoch_seconds(session, speed[0]))
-        words = tr(
-            "about {time}, at {n} images/s as in the last run; another network may differ", time=time, n=f"{speed[0]:.0f}"
-        )
-        pairs.append((tr("Time"), words))
-    else:
-        pairs.append((tr("Time"), tr("known after the first epoch on this computer")))
-    return pairs
-
-
 def search_facts(session: Session, speed: tuple[float, str]) -> list[tuple[str, str]]:
     """Name and value pairs for a search."""
     trials, epochs = int(session.value("search.budget")), int(session.value("training.epochs"))

@@ -31,6 +31,7 @@ class LimitField(QWidget):
         self.limit = TimeLimit()
         self.line = UnitEdit()
         self.line.setPlaceholderText(tr("08:00 or 3 h"))
+        self.line.setMinimumWidth(104)
         self.line.setAccessibleName(tr("Time budget"))
         self.line.setToolTip(_help())
         self.line.settled.connect(self._read)

@@ -43,8 +43,8 @@ def chooser(window: MainWindow, tmp_path: Path) -> AugmentChooser:
     window.desk.announce(Change.ALL)
     window.desk.open_page("train")
     page = window.findChild(TrainingSetupPage)
-    assert isinstance(page, TrainingSetupPage)
-    return page.augmentations
+    assert isinstance(page, TrainingSetupPage) and page.face is not None
+    return page.face.augmentations
 
 
 def request(chooser: AugmentChooser, *names: str, seed: int = 0) -> PreviewRequest:
@@ -92,12 +92,12 @@ def test_one_is_added_set_and_removed(chooser: AugmentChooser, qtbot: QtBot) -> 
 
 def test_a_wrong_setting_keeps_the_training_from_starting(chooser: AugmentChooser, window: MainWindow) -> None:
     page = window.findChild(TrainingSetupPage)
-    assert isinstance(page, TrainingSetupPage)
+    assert isinstance(page, TrainingSetupPage) and page.face is not None
     chooser.choose(("blur",))
     chooser.forms["blur"].rows["blur.sigma"].editor.edited.emit(-1.0)
-    assert not page.start_button.isEnabled()
+    assert not page.face.start_button.isEnabled()
     chooser.forms["blur"].rows["blur.sigma"].editor.edited.emit(2.0)
-    assert page.start_button.isEnabled()
+    assert page.face.start_button.isEnabled()
 
 
 def test_their_order_is_changed_and_settings_go_along(chooser: AugmentChooser) -> None:

@@ -16,7 +16,8 @@ from microtome.session import Session
 from microtome.store.project import Project
 from microtome.store.run import RunFolder
 from microtome.ui import i18n, theme
-from microtome.ui.forecast import epoch_seconds, forecast_facts, last_speed, search_facts
+from microtome.ui.forecast import epoch_seconds, last_speed, search_facts
+from microtome.ui.form import Form
 from microtome.ui.menus import set_language, set_theme
 from microtome.ui.pages.evaluation import EvaluationPage, cell_images
 from microtome.ui.pages.optimise import OptimisePage, engines
@@ -241,13 +242,13 @@ def test_setup_pages_say_what_is_missing(window: MainWindow, tmp_path: Path) -> 
 
 def test_start_waits_for_every_field_to_be_right(window: MainWindow, project: Project) -> None:
     page = window.tabs.open("train")
-    assert isinstance(page, TrainingSetupPage)
-    assert page.start_button.isEnabled()
-    row = page._forms[1].rows["epochs"]
+    assert isinstance(page, TrainingSetupPage) and page.face is not None
+    assert page.face.start_button.isEnabled()
+    row = next(f for f in page.face.parts if isinstance(f, Form) and f.section == "training").rows["epochs"]
     row.show_problem("Epochs must be a number.")
-    assert not page.start_button.isEnabled()
+    assert not page.face.start_button.isEnabled()
     row.show_problem("")
-    assert page.start_button.isEnabled()
+    assert page.face.start_button.isEnabled()
 
 
 def test_a_setting_is_added_to_the_search_and_taken_off(window: MainWindow, project: Project) -> None:
@@ -284,11 +285,7 @@ def test_the_forecast_counts_images_epochs_and_rounds(window: MainWindow, projec
     for name, value in {"slices.train": 100, "slices.validation": 30, "training.epochs": 10, "search.budget": 5}.items():
         session.set_value(name, value)
     assert epoch_seconds(session, 100.0) == pytest.approx((200 + 20) / 100)
-    facts = dict(forecast_facts(session, (100.0, "run")))
-    assert "10 epochs × 200 images" in facts["Work"]
-    assert "22 s" in facts["Time"]
     assert "1 min" in dict(search_facts(session, (100.0, "run")))["Time"], "five trials on two workers are three rounds"
-    assert "after the first epoch" in dict(forecast_facts(session, (0.0, "")))["Time"]
 
 
 def test_the_last_run_tells_the_speed(open_run: Callable[..., RunPage], window: MainWindow) -> None:

@@ -1,22 +1,27 @@
-"""The training page: which network, how it learns, what it will take, and the button that starts it."""
+"""The training page: which network, how it learns, what it will take, and the buttons that start it or let it wait."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from microtome.registry import registry
 from microtome.session import Change
 from microtome.ui.desk import Desk
-from microtome.ui.forecast import forecast_facts, last_speed
 from microtome.ui.form import Form
 from microtome.ui.i18n import tr
 from microtome.ui.pages.base import Page
 from microtome.ui.theme import GRID
+from microtome.ui.time_budget import LimitField
+from microtome.ui.training_forecast import fit_words, forecast, forecast_facts
 from microtome.ui.views.augment_chooser import AugmentChooser
+from microtome.ui.views.importance_card import ImportanceCard
+from microtome.ui.views.network_chooser import NetworkChooser
+from microtome.ui.views.network_panel import NetworkPanel
+from microtome.ui.views.seen_field import SeenField
+from microtome.ui.views.transfer_card import TransferCard
 from microtome.ui.widgets import (
-    Choice,
     EmptyState,
     button,
     card,
@@ -31,9 +36,116 @@ from microtome.ui.widgets import (
     scrolling,
 )
 
+Part = Form | AugmentChooser | TransferCard | ImportanceCard
+
+
+class SetupFace(QWidget):
+    """The settings in cards, the forecast and the orders below: what the page shows once there is something to train on."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        self.network = NetworkChooser(desk.session.network_name())
+        self.network.activated.connect(lambda _: self._choose_network())
+        self._about = label("", "muted", wrap=True)
+        self._facts = column(gap=GRID)
+        self.augmentations, self.transfer, self.importance = AugmentChooser(desk), TransferCard(desk), ImportanceCard(desk)
+        self.panel, self.seen, self.limit = NetworkPanel(desk), SeenField(desk), LimitField()
+        network, training = Form(desk, "network"), Form(desk, "training")
+        self.parts: tuple[Part, ...] = (network, training, self.transfer, self.importance, self.augmentations)
+        self.start_button = button(tr("Start training"), self.start, kind="primary", icon_name="play")
+        self.queue_button = button(tr("Add to queue"), self.enqueue, icon_name="add")
+        self.queue_button.setToolTip(tr("It begins with the settings of now, as soon as nothing else of the project runs"))
+        self._lay_out(network, training)
+        for part in self.parts:
+            part.changed.connect(self._show_facts)
+        self.panel.counted.connect(self._counted)
+        self.limit.changed.connect(self._show_facts)
+
+    def _lay_out(self, network: Form, training: Form) -> None:
+        left = card(row(self.network, None), self._about, network, heading=tr("Network"))
+        sees = card(self.seen, heading=tr("What it sees at once"))
+        right = card(training, heading=tr("Training"))
+        columns = row(holding(column(left, None)), holding(column(right, sees, None, gap=GRID)), gap=GRID)
+        columns.setStretch(0, 1)
+        columns.setStretch(1, 1)
+        hint = label(tr("Tick “optimise” on a setting to let a search choose it."), "muted", wrap=True)
+        augmented = card(self.augmentations, heading=tr("Augmentations"))
+        upper = column(hint, columns, self.panel, self.transfer, self.importance, augmented, None, margin=0, gap=GRID)
+        upper.setContentsMargins(GRID, 2 * GRID, GRID, GRID)
+        whole = column(scrolling(holding(upper)), holding(column(card(self._foot()), margin=GRID)), gap=0)
+        whole.setStretch(0, 1)
+        self.setLayout(whole)
+
+    def _foot(self) -> QWidget:
+        search = button(tr("On to the search"), lambda: self.desk.open_page("optimise"), icon_name="optimise")
+        orders = column(self.start_button, self.queue_button, search, self.limit, None, gap=GRID)
+        told = column(holding(self._facts), None)
+        body = row(holding(told), holding(orders), gap=2 * GRID)
+        body.setStretch(0, 1)
+        return holding(body)
+
+    def refresh(self, change: Change) -> None:
+        """Show what the session holds."""
+        for part in self.parts:
+            part.refresh(change)
+        self.seen.refresh(change)
+        name = self.desk.session.network_name()
+        self.network.choose(name)
+        self._about.setText(tr(registry().get("network", name).summary))
+        self.panel.refresh()
+        self._show_facts()
+
+    def _choose_network(self) -> None:
+        name = self.network.value()
+        if name != self.desk.session.network_name():
+            self.desk.perform(lambda: self.desk.session.set_network(name))
+
+    def _counted(self) -> None:
+        self.seen.show_facts(self.panel.facts)
+        self.transfer.show_facts(self.panel.facts)
+        self._show_facts()
+
+    def _show_facts(self) -> None:
+        session, panel = self.desk.session, self.panel
+        if session.project is None:
+            return
+        clear(self._facts)
+        found = forecast(session, panel.speed, panel.facts, self.limit.limit)
+        self._facts.addWidget(facts(forecast_facts(session, found, exact=panel.facts is not None)))
+        if words := fit_words(found):
+            self._facts.addWidget(note(words))
+        if panel.problem:
+            self._facts.addWidget(note(panel.problem, "bad"))
+        if ticked := session.axes():
+            words = tr(
+                "{n} settings are ticked “optimise”; a training uses the values shown, a search varies them.", n=len(ticked)
+            )
+            self._facts.addWidget(note(words, "info"))
+        wrong = [sentence for part in self.parts for sentence in part.problems().values()]
+        wrong += [text for text in (self.limit.problem.text(), panel.problem) if text]
+        for made in (self.start_button, self.queue_button):
+            made.setEnabled(not wrong)
+        self.start_button.setToolTip("\n".join(wrong))
+
+    def start(self) -> None:
+        """Start the training and show its page."""
+        limit = self.limit.limit
+        run = self.desk.perform(lambda: self.desk.session.start(search=False, name="train", limit=limit))
+        if run is not None:
+            self.desk.open_page(f"run:{run.name}")
+            self.desk.select(f"run:{run.name}")
+
+    def enqueue(self) -> None:
+        """Let the training wait for its turn; the page stays, for the next one."""
+        limit = self.limit.limit
+        run = self.desk.perform(lambda: self.desk.session.enqueue(search=False, name="train", limit=limit))
+        if run is not None:
+            self.desk.announce(Change.RUNS)
+
 
 class TrainingSetupPage(Page):
-    """Network and training settings in two columns, the forecast and Start below."""
+    """Network and training settings, or what is missing before there can be a training."""
 
     prefix: ClassVar[str] = "train"
     icon: ClassVar[str] = "train"
@@ -42,11 +154,8 @@ class TrainingSetupPage(Page):
         super().__init__(desk, argument)
         self._stack = QStackedWidget()
         self.setLayout(column(self._stack))
-        self._forms: list[Form | AugmentChooser] = []
-        self.network: Choice | None = None
-        self._about = label("", "muted", wrap=True)
-        self._facts = column(gap=GRID)
-        self.start_button = button(tr("Start training"), self.start, kind="primary", icon_name="play")
+        self.face: SetupFace | None = None
+        self._kept: dict[str, Any] = {}
 
     def title(self) -> str:
         """The tab's words."""
@@ -56,21 +165,16 @@ class TrainingSetupPage(Page):
         """Show what the session holds."""
         session = self.desk.session
         ready = session.project is not None and len(session.classes()) >= 2
-        if (change & (Change.PROJECT | Change.VOLUMES) and ready != bool(self._forms)) or self._stack.count() == 0:
+        if (change & (Change.PROJECT | Change.VOLUMES) and ready != (self.face is not None)) or self._stack.count() == 0:
             self._choose_face(ready)
-        if not self._forms:
-            return
-        for form in self._forms:
-            form.refresh(change)
-        if self.network is not None:
-            self.network.choose(session.network_name())
-            self._about.setText(tr(registry().get("network", session.network_name()).summary))
-        self._show_facts()
+        if self.face is not None:
+            self.face.refresh(change)
 
     def _choose_face(self, ready: bool) -> None:
         empty_stack(self._stack)
-        self._forms = []
-        self._stack.addWidget(self._face() if ready else self._empty())
+        self.face = SetupFace(self.desk) if ready else None
+        self._stack.addWidget(self.face or self._empty())
+        self._unfold()
 
     def _empty(self) -> QWidget:
         session = self.desk.session
@@ -81,64 +185,25 @@ class TrainingSetupPage(Page):
         text = tr("Nothing to train on yet")
         return EmptyState("train", text, hint, ((tr("Go to the volumes"), lambda: self.desk.open_page("volumes")),))
 
-    def _face(self) -> QWidget:
-        names = [(p.name, tr(p.label)) for p in registry().of_kind("network")]
-        self.network = Choice(names, self.desk.session.network_name())
-        self.network.setAccessibleName(tr("Network"))
-        self.network.activated.connect(lambda _: self._choose_network())
-        self._about = label("", "muted", wrap=True)
-        self._facts = column(gap=GRID)
-        self.start_button = button(tr("Start training"), self.start, kind="primary", icon_name="play")
-        network, training = Form(self.desk, "network"), Form(self.desk, "training")
-        self.augmentations = AugmentChooser(self.desk)
-        self._forms = [network, training, self.augmentations]
-        for form in self._forms:
-            form.changed.connect(self._show_facts)
-        left = card(row(self.network, None), self._about, network, heading=tr("Network"))
-        right = card(training, heading=tr("Training"))
-        columns = row(holding(column(left, None)), holding(column(right, None)), gap=GRID)
-        columns.setStretch(0, 1)
-        columns.setStretch(1, 1)
-        hint = label(tr("Tick “optimise” on a setting to let a search choose it."), "muted", wrap=True)
-        augmented = card(self.augmentations, heading=tr("Augmentations"))
-        upper = column(hint, columns, augmented, None, margin=0, gap=GRID)
-        upper.setContentsMargins(GRID, 2 * GRID, GRID, GRID)
-        area = scrolling(holding(upper))
-        foot = card(self._foot())
-        whole = column(area, holding(column(foot, margin=GRID)), gap=0)
-        whole.setStretch(0, 1)
-        return holding(whole)
+    def keep(self) -> dict[str, Any]:
+        """Which cards are unfolded, and the time budget as it was typed."""
+        if self.face is None:
+            return self._kept
+        face = self.face
+        folds = {"layers": face.panel.fold, "transfer": face.transfer.fold, "importance": face.importance.fold}
+        return {"open": [name for name, fold in folds.items() if fold.open], "limit": face.limit.line.text()}
 
-    def _foot(self) -> QWidget:
-        search = button(tr("On to the search"), lambda: self.desk.open_page("optimise"), icon_name="optimise")
-        orders = column(self.start_button, search, None, gap=GRID)
-        body = row(holding(self._facts), holding(orders), gap=2 * GRID)
-        body.setStretch(0, 1)
-        return holding(body)
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Unfold them again."""
+        self._kept = kept
+        self._unfold()
 
-    def _choose_network(self) -> None:
-        assert self.network is not None
-        name = self.network.value()
-        if name != self.desk.session.network_name():
-            self.desk.perform(lambda: self.desk.session.set_network(name))
-
-    def _show_facts(self) -> None:
-        clear(self._facts)
-        session = self.desk.session
-        self._facts.addWidget(facts(forecast_facts(session, last_speed(self.desk))))
-        ticked = session.axes()
-        if ticked:
-            words = tr(
-                "{n} settings are ticked “optimise”; a training uses the values shown, a search varies them.", n=len(ticked)
-            )
-            self._facts.addWidget(note(words, "info"))
-        wrong = [sentence for form in self._forms for sentence in form.problems().values()]
-        self.start_button.setEnabled(not wrong)
-        self.start_button.setToolTip("\n".join(wrong))
-
-    def start(self) -> None:
-        """Start the training and show its page."""
-        run = self.desk.perform(lambda: self.desk.session.start(search=False, name="train"))
-        if run is not None:
-            self.desk.open_page(f"run:{run.name}")
-            self.desk.select(f"run:{run.name}")
+    def _unfold(self) -> None:
+        face, kept = self.face, self._kept
+        if face is None or not kept:
+            return
+        folds = {"layers": face.panel.fold, "transfer": face.transfer.fold, "importance": face.importance.fold}
+        for name in kept.get("open", []):
+            if name in folds:
+                folds[name].unfold()
+        face.limit.show_text(str(kept.get("limit", "")))

@@ -1,0 +1,154 @@
+"""Layer tables for the window: computed in a worker process that knows torch, kept in memory and on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from microtome.errors import MicrotomeError
+from microtome.jobs.local import LocalRunner
+from microtome.jobs.runner import Crashed, Done, Ended, Failed, Lost, Task, WorkerDied
+from microtome.paths import cache_dir, log_dir
+from microtome.registry import registry
+from microtome.session import Session
+from microtome.store.atomic import FORMAT, read_json, write_json
+from microtome.training.layers import LayerTable
+
+_FUNCTION = "microtome.training.layers:layers_in_worker"
+_VERSION = 1  # of what is kept on disk
+_KEPT = 64
+_POLL = 0.2
+_PATIENCE = 120.0  # seconds for one table, the import of torch included
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkAsked:
+    """A network as it would be built."""
+
+    name: str
+    classes: int
+    image_size: int  # pixels an edge that it sees
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What its table hangs on, the plugin's source included."""
+        plugin = registry().get("network", self.name)
+        what = json.dumps([_VERSION, asdict(self), plugin.version, plugin.source_hash], sort_keys=True, default=str)
+        return hashlib.sha256(what.encode()).hexdigest()[:24]
+
+
+def asked_of(session: Session) -> NetworkAsked:
+    """The network of the working recipe, as its slices would reach it."""
+    parameters = {name: session.value(f"network.{name}") for name in session.specs("network")}
+    return NetworkAsked(
+        name=session.network_name(),
+        classes=max(2, len(session.classes())),
+        image_size=int(session.value("transfer.image_size")) or int(session.value("slices.pixels")),
+        parameters=parameters,
+    )
+
+
+class _Child:
+    """One worker process, started with the first question and ended by `close`; asked from background threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runner: LocalRunner | None = None
+        self._number = 0
+
+    def ask(self, spec: dict[str, Any]) -> LayerTable:
+        """The table of a network. Raises MicrotomeError where the network cannot be built, or the worker died."""
+        with self._lock:
+            if self._runner is None:
+                self._runner = LocalRunner(1, logs=log_dir() / "layers", warm=("torch",))
+            self._number += 1
+            self._runner.submit(Task(id=self._number, function=_FUNCTION, arguments={"spec": spec}))
+            waited = 0.0
+            while waited < _PATIENCE:
+                for message in self._runner.poll(_POLL):
+                    match message:
+                        case Ended(outcome=Done(result=result)):
+                            if "error" in result:
+                                raise MicrotomeError(result["error"], result["hint"])
+                            return LayerTable.from_json(result)
+                        case Ended(outcome=Failed(message=words) | Crashed(log=words) | Lost(message=words)):
+                            raise MicrotomeError(words or "The layers could not be counted.")
+                        case WorkerDied(reason=words):
+                            raise MicrotomeError(words)
+                waited += _POLL
+            self._end()
+            raise MicrotomeError("The layers could not be counted in time.", "Choose a smaller network or image.")
+
+    def close(self) -> None:
+        """End the worker, unless it is busy: then its answer is still wanted."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._end()
+            finally:
+                self._lock.release()
+
+    def _end(self) -> None:
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.close()
+
+
+@lru_cache(maxsize=1)
+def _child() -> _Child:
+    return _Child()
+
+
+_kept: OrderedDict[str, LayerTable] = OrderedDict()
+
+
+def known_table(asked: NetworkAsked) -> LayerTable | None:
+    """The table where it was computed before, also by an earlier window; None where it was not."""
+    found = _kept.get(asked.key)
+    if found is not None:
+        return found
+    try:
+        data = read_json(_file(asked))
+        del data[FORMAT]
+        return _keep(asked.key, LayerTable.from_json(data))
+    except (MicrotomeError, KeyError, TypeError):
+        return None  # a cache of another version is none
+
+
+def read_table(asked: NetworkAsked) -> LayerTable:
+    """The table, computed where it is not known (in a background thread only; seconds the first time).
+
+    Raises a MicrotomeError where the network cannot be built so.
+    """
+    found = known_table(asked)
+    if found is not None:
+        return found
+    found = _child().ask(asdict(asked))
+    try:
+        write_json(_file(asked), found.to_json())
+    except MicrotomeError:
+        return _keep(asked.key, found)  # a cache that cannot be written is none
+    return _keep(asked.key, found)
+
+
+def close_worker() -> None:
+    """End the worker process; the next question starts another one."""
+    _child().close()
+
+
+def _file(asked: NetworkAsked) -> Path:
+    return cache_dir() / "layers" / f"{asked.key}.json"
+
+
+def _keep(key: str, table: LayerTable) -> LayerTable:
+    _kept[key] = table
+    _kept.move_to_end(key)
+    while len(_kept) > _KEPT:
+        _kept.popitem(last=False)
+    return table
