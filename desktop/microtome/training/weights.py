@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import pickle
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,8 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
     import torch
 
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch remarks on how the file was pickled
             held: Any = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise explain(error, path, "read") from error
