@@ -129,11 +129,11 @@ def _following(
             hook.remove()
 
 
-class _Sights(TorchDispatchMode):
+class _Sights(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows every operation: what it multiplies, and how far its results see."""
 
     def __init__(self, found: Trace) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._found = found
         self._sights: dict[int, _Sight] = {}
         self._alive: list[Tensor] = []  # an id is a tensor's own only while it lives
@@ -179,7 +179,7 @@ class _Sights(TorchDispatchMode):
 def _multiply_adds(operation: Any, args: Any, output: Tensor) -> int:
     """Of convolutions and matrix products; sums, normalisations and pools are not counted, as is the custom."""
     if operation in (_aten.convolution, _aten.conv2d):
-        return output.numel() * args[1][0].numel()
+        return output.numel() * int(args[1][0].numel())
     if operation in (_aten.mm, _aten.bmm):
         return output.numel() * int(args[0].shape[-1])
     if operation in (_aten.addmm, _aten.baddbmm):
