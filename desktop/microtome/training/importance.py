@@ -137,8 +137,11 @@ def loss_of(logits: Tensor, drawn: Drawn, *, weight: Tensor | None = None, label
     return (losses * drawn.weights).sum() / weight[drawn.targets].sum()
 
 
-def check_resolution(settings: ImportanceSpec, network: str, image_size: int) -> None:
-    """InputError where candidates shall be scored at half size by a network that sees no other size than its own."""
+def check_resolution(settings: ImportanceSpec, network: str, image_size: int, *, resized: int = 0) -> None:
+    """InputError where candidates shall be scored at half size by a network that sees no other size than its own.
+
+    `resized`: the pixels an edge that all images are brought to before the network sees them; 0: none.
+    """
     if settings.candidates < 2 or settings.resolution != "half":
         return
     extra = registry().get("network", network).extra
@@ -147,6 +150,11 @@ def check_resolution(settings: ImportanceSpec, network: str, image_size: int) ->
         raise InputError(
             f"The network “{network}” cannot score candidates at half their size: its dense layers fit one size of image only.",
             'Set importance.resolution = "full", or choose a network with a pooling head.',
+        )
+    if resized:
+        raise InputError(
+            f"Candidates at half size would be enlarged to {resized} pixels again, and save no time.",
+            'Set importance.resolution = "full", or transfer.image_size = 0.',
         )
     if image_size // 2 < smallest:
         raise InputError(

@@ -288,6 +288,16 @@ def test_half_size_is_refused_where_the_network_has_one_size() -> None:
     check_resolution(half, "resnet18", 64)
     with pytest.raises(InputError, match="too small"):
         check_resolution(half, "resnet18", 48)
+    with pytest.raises(InputError, match="enlarged to 224"):
+        check_resolution(half, "resnet18", 64, resized=224)
+
+
+def test_a_trial_says_at_once_that_its_network_has_one_size(
+    textures: Callable[..., ImageSet], trial: Callable[..., dict[str, Any]]
+) -> None:
+    spec = {**trial(textures()), "importance": {"candidates": 3, "resolution": "half"}}
+    with pytest.raises(InputError, match="cannot score candidates at half their size"):
+        run_trial(spec, lambda event: None, lambda: "")
 
 
 # --- in a training -----------------------------------------------------------------------------------------------------
