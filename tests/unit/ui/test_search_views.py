@@ -14,12 +14,13 @@ from pytestqt.qtbot import QtBot
 
 from microtome.events import Event
 from microtome.plugin import Parameter
+from microtome.results.axes import Axis, axes_of
 from microtome.results.fold import RunState, TrialState, fold, fold_all
 from microtome.session import Session
 from microtome.ui.desk import Desk
 from microtome.ui.theme import current
 from microtome.ui.views.colours import bounds, by_value
-from microtome.ui.views.parallel import Axis, ParallelView, axes_of
+from microtome.ui.views.parallel import ParallelView
 from microtome.ui.views.staircase import StaircaseCard
 from microtome.ui.views.timeline import Timeline
 from microtome.ui.views.trial_curves import TrialCurvesCard
@@ -221,8 +222,10 @@ class TestParallel:
         view.resize(600, 240)
         view.show()
         view.show_run(state)
-        line = view._line(state.trials[3])
-        middle = (line.at(1) + line.at(2)) / 2
+        row = [t.number for t in view.trials].index(3)
+        frame = view.frame()
+        y = frame.lines(view._points)[row]
+        middle = QPointF((frame.x[1] + frame.x[2]) / 2, (y[1] + y[2]) / 2)
         with qtbot.waitSignal(view.picked) as caught:
             qtbot.mouseClick(view, Qt.MouseButton.LeftButton, pos=middle.toPoint())
         assert caught.args == [3]

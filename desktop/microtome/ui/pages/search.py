@@ -9,14 +9,15 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QBoxLayout, QSpinBox, QWidget
 
 from microtome.errors import MicrotomeError
-from microtome.plugin import Parameter
 from microtome.results.fold import RunState, TrialState
-from microtome.search.recipe import load
+from microtome.search.recipe import Recipe, load
 from microtome.session import Change, Session
 from microtome.store.run import Order, RunFolder
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.pages.base import Page
+from microtome.ui.search_space import SpaceOrders, newest_space, read_recipe
+from microtome.ui.search_sums import SearchSums
 from microtome.ui.theme import GRID
 from microtome.ui.views.run_header import RunHeader
 from microtome.ui.views.search_board import SearchBoard
@@ -38,12 +39,17 @@ class SearchPage(Page):
         super().__init__(desk, argument)
         self.state = RunState()
         self._drawn = 0.0
+        self._spaces = -1  # how many of the run's spaces are shown
         self.header, self.verdict = RunHeader(desk, argument), Verdict(brief=True)
         self.board = SearchBoard(desk, argument)
         self.board.picked.connect(lambda number: self.board.choose(number, by_user=True))
         self.board.trial.wanted.connect(self._use)
         self.board.trial.follow_wanted.connect(lambda: self.board.choose(_interesting(self.state), by_user=False))
         self.workers, self.budget = QSpinBox(), QSpinBox()
+        self.sums = SearchSums(self.board)
+        self.space = SpaceOrders(desk, self.board, self._send)
+        self.edit_space = button(tr("Edit the space…"), self.space.edit)
+        self.own_trial = button(tr("Add my own trial…"), self.space.own_trial)
         self._steering = self._tools()
         self.look = button(tr("Look at the evaluation"), self._evaluation, icon_name="evaluation")
         self._later = QTimer(self)
@@ -57,7 +63,7 @@ class SearchPage(Page):
         return run_title(self.argument)
 
     def _body(self) -> QBoxLayout:
-        tools = row(self._steering, None, self.look, gap=GRID)
+        tools = row(self._steering, None, self.edit_space, self.own_trial, self.look, gap=GRID)
         body = column(self.header, self.verdict, tools, self.board, margin=2 * GRID, gap=GRID)
         body.setStretch(3, 1)
         return body
@@ -78,14 +84,36 @@ class SearchPage(Page):
         tail = self.desk.tails.get(self.argument)
         if tail is not None:
             # A recipe that cannot be read any more costs the scales of the axes, nothing else.
-            self.desk.tasks.request(self, "space", lambda: _space(tail.run), self.board.set_space, failed=lambda _: None)
+            self.desk.tasks.request(self, "space", lambda: read_recipe(tail.run), self._take, failed=self._unreadable)
+
+    def _take(self, recipe: Recipe) -> None:
+        self.space.take(recipe)
+        self._spaces = -1
+        self._show_space()
+        self._draw()
+
+    def _unreadable(self, _error: MicrotomeError) -> None:
+        self.sums.space = {}
+        self._draw()
+
+    def _show_space(self) -> None:
+        """The scales of all axes that were ever searched."""
+        if self.space.recipe is not None and self._spaces != len(self.state.spaces):
+            self._spaces = len(self.state.spaces)
+            self.sums.space = newest_space(self.space.recipe, self.state)
+            self.board.set_space(self.sums.space)
+
+    def _send(self, command: Order, **arguments: Any) -> None:
+        self.header.order(command, **arguments)
 
     def show_state(self, state: RunState) -> None:
         """Follow the run: words at once, pictures a few times a second."""
         self.state = state
         self.header.show_now()
         tail = self.header.tail
-        self._steering.setVisible(tail is not None and tail.active)
+        active = tail is not None and tail.active
+        self._steering.setVisible(active)
+        self._allow(active)
         for spin, value in ((self.workers, state.workers), (self.budget, state.planned_trials)):
             if not spin.hasFocus() and value and spin.value() != value:
                 spin.blockSignals(True)
@@ -94,6 +122,14 @@ class SearchPage(Page):
         self.verdict.show_result(state.evaluated)
         self.look.setVisible(state.evaluated is not None)
         self._ask()
+
+    def _allow(self, active: bool) -> None:
+        """Orders about the space: only to a driver that takes them; a reopened search is read-only until Continue."""
+        for made, order in ((self.edit_space, "space"), (self.own_trial, "trial")):
+            reason = self.space.reason(active, order)  # type: ignore[arg-type]
+            made.setEnabled(not reason)
+            made.setToolTip(reason)
+        self.board.lessons.allow(self.space.reason(active))
 
     def _ask(self) -> None:
         pause = _QUIET_MS * (1 if len(self.state.trials) < _SLOW_TRIALS else 5)
@@ -108,7 +144,11 @@ class SearchPage(Page):
         if not self.board.user_chose and self.board.chosen != _interesting(self.state):
             self.board.state = self.state
             self.board.choose(_interesting(self.state), by_user=False)
+        self._show_space()
         self.board.show_run(self.state)
+        tail = self.header.tail
+        if tail is not None and tail.caught_up:
+            self.sums.show_run(self.state)
 
     def _steer(self, command: Order, value: int) -> None:
         now = self.state.workers if command == "workers" else self.state.planned_trials
@@ -132,15 +172,25 @@ class SearchPage(Page):
             )
 
     def keep(self) -> dict[str, Any]:
-        """The chosen trial, the axis of the staircase, the filter."""
+        """The chosen trial, the axis of the staircase, the filter, brushes and pins."""
         board = self.board
         chosen = board.chosen if board.user_chose else None
-        return {"chosen": chosen, "over": board.stairs.over.value(), "filter": board.filter.text()}
+        return {
+            "chosen": chosen,
+            "over": board.stairs.over.value(),
+            "filter": board.filter.text(),
+            "brushes": board.parallel.brushes.by_axis,
+            "pinned": board.table.shown.pinned,
+        }
 
     def restore(self, kept: dict[str, Any]) -> None:
         """Take them up."""
         self.board.stairs.over.choose(str(kept.get("over", "trials")))
         self.board.filter.setText(str(kept.get("filter", "")))
+        brushes = kept.get("brushes", {})
+        self.board.parallel.brushes.by_axis = {name: [(a, b) for a, b in parts] for name, parts in brushes.items()}
+        for number in kept.get("pinned", []):
+            self.board.table.shown.pin(int(number))
         if isinstance(kept.get("chosen"), int):
             self.board.choose(kept["chosen"], by_user=True)
 
@@ -164,10 +214,3 @@ def adopt(session: Session, run: RunFolder, trial: TrialState) -> Change:
     # The slices are the project's own business, unless the search varied them.
     values |= {name: value for name, value in trial.parameters.items() if name.startswith("slices.")}
     return session.adopt(values)
-
-
-def _space(run: RunFolder) -> dict[str, Parameter]:
-    search = load(run.recipe).search
-    if search is None:
-        raise MicrotomeError(f"{run.name} is no search.")
-    return {p.name: p for p in search.space}

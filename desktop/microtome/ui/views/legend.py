@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from microtome.ui.theme import GRID, current
@@ -14,6 +14,12 @@ from microtome.ui.theme import GRID, current
 _SAMPLE = 20
 _LINE = 18
 _GAP = 2 * GRID
+_OUTLINES = {
+    "s": ((-3, -3), (3, -3), (3, 3), (-3, 3)),
+    "t": ((-4, -3), (4, -3), (0, 4)),
+    "t1": ((-4, 3), (4, 3), (0, -4)),
+    "d": ((0, -4), (3, 0), (0, 4), (-3, 0)),
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class LegendEntry:
     colour: str
     style: Qt.PenStyle = Qt.PenStyle.SolidLine
     value: str = ""
-    marker: str = ""  # "dot" | "cross" instead of a line
+    marker: str = ""  # "dot" | "cross" | "s" | "t" | "t1" | "d" (as pyqtgraph's symbols) instead of a line
     widest: str = "100.0 %"  # room that is kept for the value, so that nothing jumps as it changes
 
 
@@ -113,5 +119,8 @@ class LegendStrip(QWidget):
         elif entry.marker == "cross":
             for turn in (1, -1):
                 painter.drawLine(centre + QPointF(-3, -3 * turn), centre + QPointF(3, 3 * turn))
+        elif entry.marker in _OUTLINES:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawPolygon(QPolygonF([centre + QPointF(x, y) for x, y in _OUTLINES[entry.marker]]))
         else:
             painter.drawLine(QPointF(left, middle), QPointF(left + _SAMPLE, middle))

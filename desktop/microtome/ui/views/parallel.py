@@ -1,228 +1,223 @@
-"""Parallel coordinates: an axis a parameter, the last one the value; a line a trial, coloured by its value."""
+"""Parallel coordinates: an axis a parameter, the last one the value; a line a trial; brushes that keep what lies in them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from collections.abc import Mapping
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
+import numpy as np
+from PySide6.QtCore import QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from microtome.plugin import Parameter
+from microtome.results.axes import Axis, axes_of, places
 from microtome.results.fold import RunState, TrialState
-from microtome.results.tables import short, varied
-from microtome.results.words import number
 from microtome.ui.i18n import tr
 from microtome.ui.theme import current
-from microtome.ui.views.colours import bounds, by_value
-from microtome.ui.views.plots import axis_font
+from microtome.ui.views.brushes import Brushes
+from microtome.ui.views.colours import bounds
+from microtome.ui.views.parallel_drawing import (
+    Frame,
+    paint_axis,
+    paint_brush,
+    paint_by_value,
+    paint_crowd,
+    paint_lane,
+    path_of,
+)
+from microtome.ui.views.parallel_hand import BrushHand
 
-_TOP, _BOTTOM, _SIDE = 30, 20, 56
-_LINES = 400  # best and newest; more would be one grey block
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis: what it shows, and from where to where."""
-
-    name: str
-    title: str
-    low: float = 0.0
-    high: float = 1.0
-    log: bool = False
-    choices: tuple[Any, ...] = ()
-
-    def place(self, value: Any) -> float | None:
-        """0 (bottom) … 1 (top), or None where the value is not on the axis."""
-        if self.choices:
-            if value not in self.choices:
-                return None
-            return (self.choices.index(value) + 0.5) / len(self.choices)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        low, high, at = (
-            (math.log(v) if v > 0 else -math.inf for v in (self.low, self.high, value))
-            if self.log
-            else (
-                self.low,
-                self.high,
-                value,
-            )
-        )
-        if not math.isfinite(at):
-            return None
-        return 0.5 if high <= low else min(1.0, max(0.0, (at - low) / (high - low)))
-
-    def ends(self) -> tuple[str, str]:
-        """What is written at the bottom and at the top."""
-        return number(self.low), number(self.high)
-
-
-def axes_of(state: RunState, space: Mapping[str, Parameter]) -> list[Axis]:
-    """The axes of a run: the parameters that differ, with the space's ranges and scales, and the value in percent."""
-    trials = list(state.trials.values())
-    made = []
-    for name in varied(trials):
-        values = [t.parameters[name] for t in trials if name in t.parameters]
-        axis = space.get(name)
-        numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-        if axis is not None and axis.kind == "choice":
-            made.append(Axis(name, short(name), choices=axis.choices))
-        elif axis is not None:
-            # Trials of an earlier, wider space stay on the axis.
-            low, high = min([axis.low, *numbers]), max([axis.high, *numbers])
-            made.append(Axis(name, short(name), low, high, axis.log and low > 0))
-        elif len(numbers) == len(values) and numbers:
-            made.append(Axis(name, short(name), min(numbers), max(numbers)))
-        else:
-            made.append(Axis(name, short(name), choices=tuple(dict.fromkeys(values))))
-    known = [100 * t.value for t in trials if t.value is not None]
-    return [*made, Axis("", tr("Value, %"), min(known, default=0.0), max(known, default=100.0))]
+_NEAR = 6.0  # pixels: how close a click must be to a line
 
 
 class ParallelView(QWidget):
-    """Painted once into a picture for each change; the chosen trial is drawn above it. `picked` carries a trial's number."""
+    """The crowd is painted once into a picture; what is kept by the brushes and the chosen trial are drawn above it.
+
+    Drag along an axis to brush, again for a second stretch; drag a stretch or its end to move it, click it to remove it, drag
+    a title to reorder. Keys: left and right choose an axis, space brushes it, up and down move the stretch (with shift:
+    grow), Ctrl + left or right moves the axis, Delete removes the stretch, Escape all. `picked` carries a trial's number,
+    `brushed` the kept numbers (a frozenset), or None where there is no brush.
+    """
 
     picked = Signal(int)
+    brushed = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
         self.state = RunState()
         self.space: Mapping[str, Parameter] = {}
-        self._axes: list[Axis] = []
-        self._drawn: list[TrialState] = []
+        self.brushes = Brushes()
+        self.axes: list[Axis] = []
+        self.trials: list[TrialState] = []
+        self.kept = np.zeros(0, dtype=bool)
+        self._order: list[str] = []  # of the user
+        self._points = np.zeros((0, 0))
+        self._values = np.zeros(0)
         self._chosen: int | None = None
-        self._picture: QPixmap | None = None
+        self.focus_axis = 0
+        self.hand = BrushHand(self)
+        self._crowd: QPixmap | None = None
+        self._bright: QPixmap | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
         self.setAccessibleName(tr("Parallel coordinates"))
 
+    # --- what is shown
+
     def show_run(self, state: RunState) -> None:
-        """Draw the trials that have a value."""
+        """Draw the trials that have ended, in the order of their values; the brushes stay."""
         self.state = state
-        self._axes = axes_of(state, self.space)
-        valued = sorted((t for t in state.trials.values() if t.value is not None), key=lambda t: t.value or 0.0)
-        if len(valued) > _LINES:
-            newest = {t.number for t in sorted(valued, key=lambda t: t.ended)[-_LINES // 2 :]}
-            best = {t.number for t in valued[-_LINES // 2 :]}
-            valued = [t for t in valued if t.number in newest | best]
-        self._drawn = valued
-        self._picture = None
+        axes = axes_of(state, self.space)
+        place = {name: i for i, name in enumerate(self._order)}
+        self.axes = sorted(axes, key=lambda a: place.get(a.name, len(place))) if place else axes
+        shown = [t for t in state.trials.values() if t.value is not None or t.ended > 0]
+        self.trials = sorted(shown, key=lambda t: -1e300 if t.value is None else t.value)
+        self._points = places(self.trials, self.axes)
+        self._values = np.array([np.nan if t.value is None else t.value for t in self.trials], dtype=float)
+        self._crowd = None
+        self.brush_again(say=bool(self.brushes))
+
+    def choose(self, number: int | None) -> None:
+        """Draw a trial strong."""
+        self._chosen = number
         self.update()
 
-    def choose(self, number_: int | None) -> None:
-        """Draw a trial strong."""
-        self._chosen = number_
+    def clear_brushes(self) -> None:
+        """Keep every trial again."""
+        self.brushes.clear()
+        self.brush_again()
+
+    def brush_again(self, *, say: bool = True) -> None:
+        self.kept = self.brushes.mask([a.name for a in self.axes], self._points)
+        self._bright = None
         self.update()
+        if say:
+            self.brushed.emit(self.kept_numbers())
+
+    def kept_numbers(self) -> frozenset[int] | None:
+        """The numbers of the trials that the brushes keep; None where there is no brush."""
+        if not self.brushes:
+            return None
+        return frozenset(self.trials[i].number for i in np.flatnonzero(self.kept))
 
     def sizeHint(self) -> QSize:
         """Room for the names."""
-        return QSize(480, 220)
+        return QSize(480, 260)
 
     def minimumSizeHint(self) -> QSize:
         """Narrow, with the names cut."""
-        return QSize(200, 170)
+        return QSize(200, 190)
 
-    def _x(self, i: int) -> float:
-        room = self.width() - 2 * _SIDE
-        return _SIDE + (room * i / (len(self._axes) - 1) if len(self._axes) > 1 else room / 2)
+    # --- painting
 
-    def _y(self, share: float) -> float:
-        return self.height() - _BOTTOM - share * (self.height() - _TOP - _BOTTOM)
-
-    def _line(self, trial: TrialState) -> QPolygonF:
-        points = []
-        for i, axis in enumerate(self._axes):
-            value = 100 * (trial.value or 0.0) if not axis.name else trial.parameters.get(axis.name)
-            share = axis.place(value)
-            if share is not None:
-                points.append(QPointF(self._x(i), self._y(share)))
-        return QPolygonF(points)
+    def frame(self) -> Frame:
+        """Where axes and places lie now."""
+        return Frame(self.width(), self.height(), len(self.axes))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The picture, then the chosen trial."""
-        ratio = self.devicePixelRatioF()
+        """The crowd, the kept, the axes, the chosen trial."""
         painter = QPainter(self)
-        if len(self._axes) > 1:
-            if self._picture is None or self._picture.size() != self.size() * ratio:
-                self._picture = self._painted(ratio)
-            painter.drawPixmap(0, 0, self._picture)
-            trial = self.state.trials.get(self._chosen) if self._chosen is not None else None
-            if trial is not None:
-                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-                painter.setPen(QPen(QColor(current().text), 2.6))
-                painter.drawPolyline(self._line(trial))
+        if len(self.axes) > 1:
+            frame, ratio = self.frame(), self.devicePixelRatioF()
+            if self._crowd is None or self._crowd.size() != self.size() * ratio:
+                self._crowd, self._bright = self._painted(frame, ratio, kept=False), None
+            if self._bright is None:
+                self._bright = self._painted(frame, ratio, kept=True)
+            painter.drawPixmap(0, 0, self._bright)
+            self._paint_chosen(painter, frame)
+            for i, axis in enumerate(self.axes):
+                for stretch in self.brushes.by_axis.get(axis.name, []):
+                    paint_brush(painter, frame, i, stretch, axis)
         painter.end()
 
-    def _painted(self, ratio: float) -> QPixmap:
-        picture = QPixmap(self.size() * ratio)
-        picture.setDevicePixelRatio(ratio)
-        picture.fill(current().surface)
+    def _painted(self, frame: Frame, ratio: float, *, kept: bool) -> QPixmap:
+        """The crowd alone in grey; or above it what is kept, and the axes."""
+        if kept and self._crowd is not None:
+            picture = self._crowd.copy() if self.brushes else self._blank(ratio)
+        else:
+            picture = self._blank(ratio)
         painter = QPainter(picture)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        low, high = bounds([t.value for t in self._drawn])
-        for trial in self._drawn:  # from the worst to the best, which lies on top
-            painter.setPen(QPen(by_value(current(), trial.value, low, high), 1.4))
-            painter.drawPolyline(self._line(trial))
-        for i, axis in enumerate(self._axes):
-            self._paint_axis(painter, i, axis)
+        lines = frame.lines(self._points)
+        if not kept:
+            paint_crowd(painter, frame.x, lines, QColor(current().line))
+        else:
+            low, high = bounds([t.value for t in self.trials])
+            paint_by_value(painter, frame.x, lines[self.kept], self._values[self.kept], low, high)
+            paint_lane(painter, frame, missing=bool(np.isnan(self._points).any()))
+            for i, axis in enumerate(self.axes):
+                paint_axis(painter, frame, i, axis, self.font(), focused=self.hasFocus() and i == self.focus_axis)
         painter.end()
         return picture
 
-    def _paint_axis(self, painter: QPainter, i: int, axis: Axis) -> None:
-        theme, x = current(), self._x(i)
-        painter.setPen(QPen(QColor(theme.faint), 1.2))
-        painter.drawLine(QPointF(x, self._y(0)), QPointF(x, self._y(1)))
-        room = (self._x(1) - self._x(0)) - 8 if len(self._axes) > 1 else 120.0
-        title = tr(axis.title) + (tr(" (log)") if axis.log else "")
-        painter.setFont(self.font())
-        painter.setPen(QColor(theme.text))
-        cut = painter.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, int(max(40.0, min(room, 2.0 * _SIDE))))
-        painter.drawText(_around(x, 0, 16), Qt.AlignmentFlag.AlignCenter, cut)
-        painter.setFont(axis_font())
-        painter.setPen(QColor(theme.muted))
-        if axis.choices:
-            for choice in axis.choices:
-                share = axis.place(choice) or 0.0
-                words = tr(choice) if isinstance(choice, str) else number(choice)
-                _halo(painter, QRectF(x - 50, self._y(share) - 18, 100, 15), words)
+    def _blank(self, ratio: float) -> QPixmap:
+        picture = QPixmap(self.size() * ratio)
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(current().surface)
+        return picture
+
+    def _paint_chosen(self, painter: QPainter, frame: Frame) -> None:
+        row = next((i for i, t in enumerate(self.trials) if t.number == self._chosen), None)
+        if row is None:
             return
-        low, high = axis.ends()
-        painter.drawText(_around(x, self.height() - _BOTTOM + 2, 16), Qt.AlignmentFlag.AlignCenter, low)
-        painter.drawText(_around(x, 15, 15), Qt.AlignmentFlag.AlignCenter, high)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(current().text), 2.6))
+        painter.drawPath(path_of(frame.x, frame.lines(self._points[row : row + 1])))
+
+    # --- finding
 
     def trial_at(self, point: QPointF) -> int | None:
-        """The number of the trial whose line passes within six pixels of a point."""
-        nearest, found = 6.0, None
-        for trial in self._drawn:
-            line = self._line(trial)
-            points: Sequence[QPointF] = [line.at(i) for i in range(line.size())]
-            for a, b in pairwise(points):
-                if a.x() <= point.x() <= b.x() and b.x() > a.x():
-                    share = (point.x() - a.x()) / (b.x() - a.x())
-                    distance = abs(a.y() + share * (b.y() - a.y()) - point.y())
-                    if distance <= nearest:
-                        nearest, found = distance, trial.number
-        return found
+        """The number of the trial whose line passes within six pixels of a point; a kept one first."""
+        frame = self.frame()
+        right = int(np.searchsorted(frame.x, point.x()))
+        if not len(self.trials) or not 0 < right < len(self.axes):
+            return None
+        lines = frame.lines(self._points)
+        share = (point.x() - frame.x[right - 1]) / max(1e-9, frame.x[right] - frame.x[right - 1])
+        distance = np.abs(lines[:, right - 1] * (1 - share) + lines[:, right] * share - point.y())
+        distance = np.where(self.kept, distance, np.inf)
+        # Of equally near lines the better one lies on top.
+        nearest = len(distance) - 1 - int(np.argmin(distance[::-1]))
+        return self.trials[nearest].number if distance[nearest] <= _NEAR else None
+
+    def axis_at(self, x: float, reach: float) -> int | None:
+        """The axis nearest to x, None where it is further than `reach` pixels."""
+        frame = self.frame()
+        if not len(self.axes):
+            return None
+        nearest = int(np.argmin(np.abs(frame.x - x)))
+        return nearest if abs(frame.x[nearest] - x) <= reach else None
+
+    def move_axis(self, axis: int, target: int) -> None:
+        """Put an axis at another place in the row."""
+        names = [a.name for a in self.axes]
+        names.insert(target, names.pop(axis))
+        self._order, self.focus_axis = names, target
+        self.show_run(self.state)
+
+    # --- the hand
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Pick the nearest line."""
-        found = self.trial_at(event.position())
-        if found is not None:
-            self.picked.emit(found)
+        """Take hold of a brush, an axis or its title; elsewhere pick the nearest line."""
+        if event.button() == Qt.MouseButton.LeftButton and self.axes and not self.hand.press(event.position()):
+            found = self.trial_at(event.position())
+            if found is not None:
+                self.picked.emit(found)
 
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Brush while the mouse is down; else show what could be taken hold of."""
+        if self.axes:
+            self.hand.move(event.position(), event.globalPosition().toPoint())
 
-def _around(x: float, top: float, height: float) -> QRectF:
-    return QRectF(x - _SIDE, top, 2 * _SIDE, height)
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go."""
+        self.hand.release(event.position())
 
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Clear the axis."""
+        self.hand.clear(event.position())
 
-def _halo(painter: QPainter, place: QRectF, words: str) -> None:
-    """Words that can be read above lines."""
-    room = painter.fontMetrics().horizontalAdvance(words) + 6
-    back = QColor(current().surface)
-    back.setAlpha(215)
-    painter.fillRect(QRectF(place.center().x() - room / 2, place.top(), room, place.height()), back)
-    painter.drawText(place, Qt.AlignmentFlag.AlignCenter, words)
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Choose, brush and move axes (see the class)."""
+        if not self.axes or not self.hand.key(event):
+            super().keyPressEvent(event)

@@ -153,6 +153,13 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         elif inside is not None:
             self.picked.emit(inside.x(), inside.y())
 
+    def nearest(self, x: float, y: float, points: Sequence[tuple[float, float, int]], reach: float = 0.03) -> int | None:
+        """The number of the point (x, y, number) nearest to a place, within a share of the visible width and height."""
+        (left, right), (low, high) = self.getPlotItem().vb.viewRange()
+        width, height = max(right - left, 1e-12), max(high - low, 1e-12)
+        near = [(((px - x) / width) ** 2 + ((py - y) / height) ** 2, n) for px, py, n in points]
+        return min(near)[1] if near and min(near)[0] < reach**2 else None
+
     def show_cursor(self, x: float | None) -> None:
         """A thin line at x, where the legend's numbers are read."""
         self._cursor.setVisible(x is not None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtWidgets import QFrame, QProgressBar, QSizePolicy
 
 from microtome.results.fold import RunState, TrialState
@@ -47,7 +49,7 @@ class RunHeader(QFrame):
         """The run, while its project is open."""
         return self.desk.tails.get(self.name)
 
-    def order(self, command: Order, **arguments: int) -> None:
+    def order(self, command: Order, **arguments: Any) -> None:
         """Send an order to the run."""
         tail = self.tail
         if tail is not None:

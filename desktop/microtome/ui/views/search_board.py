@@ -3,32 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QLineEdit, QWidget
 
 from microtome.plugin import Parameter
 from microtome.results.fold import RunState
 from microtome.results.tables import trial_rows
+from microtome.results.worker_use import worker_use
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID
+from microtome.ui.views.lessons import LessonsCard
 from microtome.ui.views.parallel import ParallelView
+from microtome.ui.views.pareto_card import ParetoCard
+from microtome.ui.views.ranking_card import RankingCard
 from microtome.ui.views.redraw import Redraw
+from microtome.ui.views.replay_card import ReplayCard
 from microtome.ui.views.saving import Savers
+from microtome.ui.views.slice_plot import SlicePlotCard
 from microtome.ui.views.staircase import StaircaseCard
-from microtome.ui.views.timeline import Timeline
+from microtome.ui.views.timeline import Timeline, use_words
 from microtome.ui.views.trial_card import TrialCard
 from microtome.ui.views.trial_curves import TrialCurvesCard
 from microtome.ui.views.trial_table import TrialTable
-from microtome.ui.widgets import card, label, row
+from microtome.ui.widgets import button, card, label, row, tool
 
 _COLUMNS = 6
 _WIDE = 1150  # pixels, from which three cards fit beside each other
-#: Line, first column and number of columns of: staircase, curves, table, trial, parameters, timeline.
-_NARROW_PLACES = ((0, 0, 3), (0, 3, 3), (1, 0, 3), (1, 3, 3), (2, 0, 6), (3, 0, 6))
-_WIDE_PLACES = ((0, 0, 2), (0, 2, 2), (1, 0, 3), (0, 4, 2), (1, 3, 3), (2, 0, 6))
+_BRUSH_MS = 40  # between a brush's move and the other views
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Line, first column and number of columns of a card, in a narrow and in a wide window."""
+
+    narrow: tuple[int, int, int]
+    wide: tuple[int, int, int]
+
+
+_PLACES = {
+    "ranking": _Place((0, 0, 6), (0, 0, 6)),
+    "stairs": _Place((1, 0, 3), (1, 0, 2)),
+    "curves": _Place((1, 3, 3), (1, 2, 2)),
+    "table": _Place((2, 0, 3), (2, 0, 2)),
+    "trial": _Place((2, 3, 3), (1, 4, 2)),
+    "parallel": _Place((3, 0, 6), (2, 2, 4)),
+    "lessons": _Place((4, 0, 6), (3, 0, 2)),
+    "slice": _Place((5, 0, 3), (3, 2, 2)),
+    "pareto": _Place((5, 3, 3), (3, 4, 2)),
+    "timeline": _Place((6, 0, 6), (4, 0, 6)),
+    "replay": _Place((7, 0, 6), (5, 0, 6)),
+}
 
 
 class SearchBoard(QWidget):
@@ -42,39 +70,60 @@ class SearchBoard(QWidget):
         self.redraw = Redraw(self)
         self.state = RunState()
         self.chosen: int | None = None
+        self.kept: frozenset[int] | None = None
         self.user_chose = False
         self._seen: dict[str, object] = {}
         self._savers: list[Savers] = []
         self.stairs, self.curves = StaircaseCard(desk, name), TrialCurvesCard(desk, name)
         self.table, self.parallel, self.timeline = TrialTable(), ParallelView(), Timeline()
         self.trial, self.filter = TrialCard(desk, name), QLineEdit()
-        for view in (self.stairs, self.table, self.parallel, self.timeline):
+        self.slice, self.pareto, self.lessons = SlicePlotCard(desk, name), ParetoCard(desk, name), LessonsCard()
+        self.ranking, self.replay = RankingCard(), ReplayCard(desk, name)
+        self.brush_words, self.use_words = label("", "muted"), label("", "muted", wrap=True)
+        for view in (self.stairs, self.table, self.parallel, self.timeline, self.slice, self.pareto, self.ranking):
             view.picked.connect(self.picked)
+        self.lessons.parameter_picked.connect(self.slice.show_parameter)
+        self._restricting = QTimer(self)
+        self._restricting.setSingleShot(True)
+        self._restricting.setInterval(_BRUSH_MS)
+        self._restricting.timeout.connect(self._restrict)
+        self.parallel.brushed.connect(lambda _: self._restricting.isActive() or self._restricting.start())
         self._wide = False
         self._lay_out()
 
     def _lay_out(self) -> None:
-        for made in (self.stairs, self.curves):
+        for made in (self.stairs, self.curves, self.slice, self.pareto):
             made.setMinimumWidth(240)
-            made.setMinimumHeight(210)
+            made.setMinimumHeight(230)
         self._grid = QGridLayout()
         self._grid.setSpacing(GRID)
         self._grid.setContentsMargins(0, 0, 0, 0)
         for place in range(_COLUMNS):
             self._grid.setColumnStretch(place, 1)
-        parallel = self._plain_card(tr("Parameters and value"), self.parallel, "parameters")
-        timeline = self._plain_card(tr("Worker timeline"), self.timeline, "timeline")
-        self._cards = (self.stairs, self.curves, self._table_card(), self.trial, parallel, timeline)
+        self._cards: dict[str, QWidget] = {
+            "ranking": self.ranking,
+            "stairs": self.stairs,
+            "curves": self.curves,
+            "table": self._table_card(),
+            "trial": self.trial,
+            "parallel": self._parallel_card(),
+            "lessons": self.lessons,
+            "slice": self.slice,
+            "pareto": self.pareto,
+            "timeline": self._timeline_card(),
+            "replay": self.replay,
+        }
         self.setLayout(self._grid)
         self._arrange(wide=False)
 
     def _arrange(self, *, wide: bool) -> None:
         self._wide = wide
-        for made, (line, place, columns) in zip(self._cards, _WIDE_PLACES if wide else _NARROW_PLACES, strict=True):
+        for name, made in self._cards.items():
+            line, place, columns = _PLACES[name].wide if wide else _PLACES[name].narrow
             self._grid.removeWidget(made)
             self._grid.addWidget(made, line, place, 1, columns)
-        for line, stretch in enumerate((3, 3, 0 if wide else 2, 0)):
-            self._grid.setRowStretch(line, stretch)
+        for line in range(8):
+            self._grid.setRowStretch(line, 1 if 0 < line < (4 if wide else 6) else 0)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Choose the arrangement that fits."""
@@ -88,24 +137,46 @@ class SearchBoard(QWidget):
         self.filter.setClearButtonEnabled(True)
         self.filter.setMaximumWidth(180)
         self.filter.textChanged.connect(self.table.shown.set_filter)
-        self.table.setMinimumHeight(180)
-        return _tight(card(row(label(tr("Trials"), "heading"), None, self.filter), self.table))
+        self.table.setMinimumHeight(220)
+        pin = button(tr("Pin"), self.table.pin_chosen, kind="small")
+        pin.setToolTip(tr("Keep the selected trial at the top, or let it go (P)"))
+        return _tight(card(row(label(tr("Trials"), "heading"), None, pin, self.filter), self.table))
 
-    def _plain_card(self, title: str, view: QWidget, name: str) -> QFrame:
-        made = _tight(card(label(title, "heading"), view))
+    def _parallel_card(self) -> QFrame:
+        self.unbrush = tool("close", tr("Remove all brushes (Escape)"), self.parallel.clear_brushes)
+        self.unbrush.setEnabled(False)
+        tip = tr("Drag along an axis to brush it, drag a title to reorder; click a brush to remove it.")
+        self.parallel.setToolTip("")
+        self.brush_words.setText(tip)
+        head = row(label(tr("Parameters and value"), "heading"), self.brush_words, None, self.unbrush, gap=GRID)
+        self.brush_words.setMinimumWidth(40)
+        return self._plain_card(head, self.parallel, "parameters")
+
+    def _timeline_card(self) -> QFrame:
+        head = row(label(tr("Worker timeline"), "heading"), None)
+        made = self._plain_card(head, self.timeline, "timeline")
+        inside = made.layout()
+        assert inside is not None
+        inside.addWidget(self.use_words)
+        return made
+
+    def _plain_card(self, head: object, view: QWidget, name: str) -> QFrame:
+        made = _tight(card(head, view))  # type: ignore[arg-type]
         self._savers.append(Savers(self.desk, made, lambda: trial_rows(self.state), f"{self.name}-{name}"))
         return made
 
     def set_space(self, space: Mapping[str, Parameter]) -> None:
         """The ranges and scales of the search's axes."""
-        self.parallel.space = space
-        self._seen.pop("parameters", None)
+        self.parallel.space = self.slice.space = space
+        for name in ("parameters", "slice"):
+            self._seen.pop(name, None)
         self.show_run(self.state)
 
     def show_run(self, state: RunState) -> None:
         """Ask for every view that has something new; one is drawn a beat."""
         self.state = state
-        ended = (len(state.trials), sum(t.ended > 0 for t in state.trials.values()), state.best_trial, state.state)
+        waiting = sum(t.outcome == "paused" for t in state.trials.values())
+        ended = (len(state.trials), len(state.ended_trials()), waiting, state.best_trial, state.state)
         epochs = (*ended, sum(len(t.epochs) for t in state.trials.values()))
         # Most events are progress within an epoch, which only the timeline shows.
         views: list[tuple[str, Callable[[RunState], None], object]] = [
@@ -113,7 +184,10 @@ class SearchBoard(QWidget):
             ("table", self.table.show_run, epochs),
             ("curves", self.curves.show_run, epochs),
             ("parameters", self.parallel.show_run, ended),
-            ("timeline", self.timeline.show_run, state.version),
+            ("slice", self.slice.show_run, ended),
+            ("pareto", self.pareto.show_run, ended),
+            ("ranking", self.ranking.show_run, (len(state.retrained), state.ranked)),
+            ("timeline", self._show_timeline, state.version),
             ("trial", self._show_trial, (epochs, self.chosen)),
         ]
         for name, show, seen in views:
@@ -121,12 +195,36 @@ class SearchBoard(QWidget):
                 self._seen[name] = seen
                 self.redraw.ask(name, lambda show=show: show(self.state))  # type: ignore[misc]
 
+    def _show_timeline(self, state: RunState) -> None:
+        self.timeline.show_run(state)
+        self.use_words.setText(use_words(worker_use(state)))
+
+    def _restrict(self) -> None:
+        """Pass on what the brushes keep, one view a beat."""
+        self.kept = self.parallel.kept_numbers()
+        self.unbrush.setEnabled(self.kept is not None)
+        if self.kept is None:
+            self.brush_words.setText(tr("Drag along an axis to brush it, drag a title to reorder; click a brush to remove it."))
+        else:
+            self.brush_words.setText(tr("{n} of {total} trials", n=len(self.kept), total=len(self.parallel.trials)))
+        for name, view in self._restricted().items():
+            self.redraw.ask(f"restrict {name}", lambda view=view: view(self.kept))  # type: ignore[misc]
+
+    def _restricted(self) -> dict[str, Callable[[frozenset[int] | None], None]]:
+        return {
+            "table": self.table.restrict,
+            "staircase": self.stairs.restrict,
+            "slice": self.slice.restrict,
+            "pareto": self.pareto.restrict,
+            "curves": self.curves.restrict,
+        }
+
     def choose(self, number: int | None, *, by_user: bool) -> None:
         """Select a trial in every view."""
         self.user_chose = by_user
         if number != self.chosen:
             self.chosen = number
-            for view in (self.stairs, self.curves, self.table, self.parallel, self.timeline):
+            for view in (self.stairs, self.curves, self.table, self.parallel, self.timeline, self.slice, self.pareto):
                 view.choose(number)
         self._show_trial(self.state)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Signal
 
-from microtome.results.fold import COUNTED, RunState
-from microtome.results.tables import trial_rows
+from microtome.results.axes import value_scale
+from microtome.results.fold import COUNTED, RunState, TrialState
+from microtome.results.tables import current_value, trial_rows
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import current
@@ -18,7 +19,8 @@ from microtome.ui.views.legend import LegendEntry
 from microtome.ui.views.plots import Plot, PlotCard, axis_font
 from microtome.ui.widgets import Choice
 
-_NEAR = 0.03  # of the plot's width and height: how close a click must be to a dot
+#: What is special about a trial → its symbol.
+_SYMBOLS = {"reused": "s", "promoted": "t1", "paused": "t", "early": "d"}
 
 
 class StaircaseCard(PlotCard):
@@ -37,8 +39,13 @@ class StaircaseCard(PlotCard):
         self.head.addWidget(self.over)
         self._dots = pg.ScatterPlotItem(size=6, pen=None, brush=pg.mkBrush(theme.grey_curve))
         self._others = pg.ScatterPlotItem(size=6, symbol="x", pen=pg.mkPen(theme.faint), brush=None)
+        self._marks = {
+            kind: pg.ScatterPlotItem(size=8, symbol=symbol, pen=pg.mkPen(theme.muted), brush=None)
+            for kind, symbol in _SYMBOLS.items()
+        }
+        self._kept: frozenset[int] | None = None
         self._ring = pg.ScatterPlotItem(size=13, pen=pg.mkPen(theme.text, width=2), brush=None)
-        for item in (self._dots, self._others, self._ring):
+        for item in (self._dots, self._others, *self._marks.values(), self._ring):
             self.plot.addItem(item)
         # Room for the figure above the last step.
         self.plot.getPlotItem().vb.setDefaultPadding(0.1)
@@ -47,13 +54,29 @@ class StaircaseCard(PlotCard):
         self._label.setFont(axis_font())
         self.plot.getPlotItem().addItem(self._label, ignoreBounds=True)
         self.plot.picked.connect(self._clicked)
-        self.show_legend(
-            [
-                LegendEntry(tr("best so far"), theme.accent),
-                LegendEntry(tr("trials"), theme.grey_curve, marker="dot"),
-                LegendEntry(tr("stopped early"), theme.faint, marker="cross"),
-            ]
-        )
+        self._tell({})
+
+    def _tell(self, marked: Mapping[str, Sequence[Any]]) -> None:
+        """The legend: special marks only where there are any."""
+        theme = current()
+        words = {
+            "reused": tr("known before"),
+            "promoted": tr("went on"),
+            "paused": tr("waiting"),
+            "early": tr("begun early"),
+        }
+        entries = [
+            LegendEntry(tr("best so far"), theme.accent),
+            LegendEntry(tr("trials"), theme.grey_curve, marker="dot"),
+            LegendEntry(tr("stopped early"), theme.faint, marker="cross"),
+        ]
+        entries += [LegendEntry(words[kind], theme.muted, marker=_SYMBOLS[kind]) for kind, found in marked.items() if found]
+        self.show_legend(entries)
+
+    def restrict(self, kept: frozenset[int] | None) -> None:
+        """Show the dots of these trials only; None: all. The stairs stay."""
+        self._kept = kept
+        self.show_run(self.state)
 
     def show_run(self, state: RunState) -> None:
         """Draw what has ended so far."""
@@ -63,24 +86,32 @@ class StaircaseCard(PlotCard):
         self.plot.getPlotItem().setLabel("bottom", unit)
         counted: list[tuple[float, float]] = []
         others: list[tuple[float, float]] = []
+        marked: dict[str, list[tuple[float, float]]] = {kind: [] for kind in _SYMBOLS}
         self._points = []
-        for count, trial in enumerate(state.ended_trials(), start=1):
-            value = trial.value
-            if value is None:
-                best = trial.best
-                value = best.validation_accuracy if best is not None else None
-            if value is None:
+        ended = state.ended_trials()
+        waiting = [t for t in state.trials.values() if t.outcome == "paused"]
+        factor, _ = value_scale([*ended, *waiting])
+        for count, trial in enumerate([*ended, *waiting], start=1):
+            value = current_value(trial)
+            if value is None or (self._kept is not None and trial.number not in self._kept):
                 continue
-            x = (trial.ended - state.started) / scale if over_time else float(count)
-            (counted if trial.outcome in COUNTED else others).append((x, 100 * value))
-            self._points.append((x, 100 * value, trial.number))
+            when = trial.ended or (trial.spans[-1][2] if trial.spans else state.updated)
+            x = (when - state.started) / scale if over_time else float(count)
+            (counted if trial.outcome in COUNTED else others).append((x, factor * value))
+            for kind in _kinds(trial):
+                marked[kind].append((x, factor * value))
+            self._points.append((x, factor * value, trial.number))
         self._dots.setData(pos=np.array(counted, dtype=float).reshape(-1, 2))
         self._others.setData(pos=np.array(others, dtype=float).reshape(-1, 2))
+        for kind, places in marked.items():
+            self._marks[kind].setData(pos=np.array(places, dtype=float).reshape(-1, 2))
+        self._tell(marked)
         self._draw_stairs(over_time, scale)
         self.choose(self._chosen)
 
     def _draw_stairs(self, over_time: bool, scale: float) -> None:
-        steps = [(seconds / scale if over_time else float(n), 100 * best) for n, seconds, best in self.state.staircase()]
+        factor, title = value_scale(list(self.state.trials.values()))
+        steps = [(seconds / scale if over_time else float(n), factor * best) for n, seconds, best in self.state.staircase()]
         corners: list[tuple[float, float]] = []
         for x, best in steps:
             if corners:
@@ -92,7 +123,9 @@ class StaircaseCard(PlotCard):
         self._stairs.setData(drawn[:, 0], drawn[:, 1])
         self._label.setVisible(bool(corners))
         if corners:
-            self._label.setPlainText(f"{corners[-1][1]:.1f} %")
+            self._label.setPlainText(f"{corners[-1][1]:.1f} %" if factor == 100 else f"{corners[-1][1]:.4g}")
+            if factor != 100:
+                self.plot.getPlotItem().setLabel("left", tr(title))
             self._label.setPos(*corners[-1])
 
     def choose(self, number: int | None) -> None:
@@ -105,14 +138,23 @@ class StaircaseCard(PlotCard):
         self.plot.show_all()
 
     def _clicked(self, x: float, y: float) -> None:
-        (left, right), (low, high) = self.plot.getPlotItem().vb.viewRange()
-        width, height = max(right - left, 1e-12), max(high - low, 1e-12)
-        near = [(((px - x) / width) ** 2 + ((py - y) / height) ** 2, n) for px, py, n in self._points]
-        if near and min(near)[0] < _NEAR**2:
-            self.picked.emit(min(near)[1])
+        found = self.plot.nearest(x, y, self._points)
+        if found is not None:
+            self.picked.emit(found)
 
     def _table(self) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         return trial_rows(self.state)
+
+
+def _kinds(trial: TrialState) -> list[str]:
+    """What is special about a trial."""
+    signs = {
+        "reused": trial.outcome == "reused",
+        "promoted": trial.promotions > 0,
+        "paused": trial.outcome == "paused",
+        "early": trial.speculative,
+    }
+    return [kind for kind, true in signs.items() if true]
 
 
 def _time_scale(state: RunState) -> tuple[float, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from microtome.results.fold import RunState, TrialState
 from microtome.results.tables import current_value
 from microtome.results.words import percent
+from microtome.results.worker_use import WorkerUse
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import span
 from microtome.ui.theme import current
@@ -78,20 +79,25 @@ class Timeline(QWidget):
             colour = by_value(theme, trial.value, low, high)
             if trial.outcome in ("failed", "crashed", "lost"):
                 colour = QColor(theme.bad_soft)
-            for worker, start, stop in trial.spans:
+            for part, (worker, start, stop) in enumerate(trial.spans):
                 if worker not in workers:  # 0: answered from an earlier run, no worker was needed
                     continue
                 stop = end if stop < start else stop
                 left = _NAMES + (start - state.started) * scale
                 block = QRectF(left, workers.index(worker) * _ROW + 3, max(1.0, (stop - start) * scale - 1), _ROW - 6)
-                self._paint_block(painter, block, trial, colour)
+                self._paint_block(painter, block, trial, colour, part)
         self._paint_axis(painter, len(workers) * _ROW, end - state.started, width)
         painter.end()
 
-    def _paint_block(self, painter: QPainter, block: QRectF, trial: TrialState, colour: QColor) -> None:
+    def _paint_block(self, painter: QPainter, block: QRectF, trial: TrialState, colour: QColor, part: int) -> None:
         theme = current()
         self._blocks.append((block, trial))
         painter.fillRect(block, colour)
+        if trial.speculative:  # hatched; crossed out where it was dropped
+            pattern = Qt.BrushStyle.DiagCrossPattern if trial.outcome == "dropped" else Qt.BrushStyle.BDiagPattern
+            painter.fillRect(block, QBrush(QColor(theme.text if trial.outcome != "dropped" else theme.bad), pattern))
+        if part and trial.promotions:  # it went on from its checkpoint
+            painter.fillRect(QRectF(block.left(), block.top() - 2, min(block.width(), 3.0), block.height() + 4), theme.warn)
         if trial.outcome == "running":
             painter.setPen(QPen(QColor(theme.accent), 1, Qt.PenStyle.DashLine))
             painter.drawRect(block)
@@ -128,7 +134,9 @@ class Timeline(QWidget):
         if trial is None:
             QToolTip.hideText()
             return
-        words = f"{tr('trial {n}', n=trial.number)} · {state_word(trial.outcome)} · {percent(current_value(trial))}"
+        words = " · ".join([tr("trial {n}", n=trial.number), state_word(trial.outcome), percent(current_value(trial))])
+        words += (" · " + tr("begun early")) if trial.speculative else ""
+        words += (" · " + tr("went on from its checkpoint")) if trial.promotions else ""
         QToolTip.showText(event.globalPosition().toPoint(), words, self)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -136,3 +144,20 @@ class Timeline(QWidget):
         trial = self.trial_at(event.position())
         if trial is not None:
             self.picked.emit(trial.number)
+
+
+def use_words(use: WorkerUse) -> str:
+    """How well the workers were used, in a sentence or two."""
+    if not use.workers:
+        return ""
+    parts = [tr("{n} workers were busy {share} % of the time", n=use.workers, share=f"{100 * use.busy:.0f}")]
+    parts.append(tr("longest gap {time}", time=span(use.longest_gap)))
+    if use.promotions:
+        parts.append(tr("{n} promotions", n=use.promotions))
+    if use.reused:
+        parts.append(tr("{n} answers from earlier runs", n=use.reused))
+    if use.begun_early:
+        words = tr("{n} begun early: {kept} kept ({saved} trained ahead), {dropped} dropped ({lost} spent in vain)")
+        saved, lost = span(use.kept_seconds), span(use.dropped_seconds)
+        parts.append(words.format(n=use.begun_early, kept=use.kept, saved=saved, dropped=use.dropped, lost=lost))
+    return " · ".join(parts)

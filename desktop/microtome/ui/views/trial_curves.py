@@ -28,6 +28,7 @@ class TrialCurvesCard(PlotCard):
         theme = current()
         self.state = RunState()
         self._chosen: int | None = None
+        self._kept: frozenset[int] | None = None
         plot = Plot(tr("epoch"), tr("validation accuracy, %"), whole_x=True)
         super().__init__(desk, tr("Curves of the trials"), plot, self._table, f"{name}-curves")
         self._rest = plot.line("rest", theme.grey_curve, width=1.0)
@@ -38,12 +39,13 @@ class TrialCurvesCard(PlotCard):
     def show_run(self, state: RunState) -> None:
         """Draw every trial's epochs."""
         self.state = state
-        theme, best = current(), ranked(state)[:_TOP]
+        theme, kept = current(), self._kept
+        best = [t for t in ranked(state) if kept is None or t.number in kept][:_TOP]
         running = [t for t in state.running_trials() if t.epochs]
         front = {t.number for t in [*best, *running]}
         rest, points = [], 0
         for trial in reversed(state.trials.values()):
-            if trial.number in front or not trial.epochs:
+            if trial.number in front or not trial.epochs or (kept is not None and trial.number not in kept):
                 continue
             points += len(trial.epochs)
             if points > _POINTS:
@@ -62,6 +64,11 @@ class TrialCurvesCard(PlotCard):
             entries.append(LegendEntry(tr("running"), theme.warn, Qt.PenStyle.DotLine))
         self.show_legend([*entries, LegendEntry(tr("others"), theme.grey_curve)])
         self.choose(self._chosen)
+
+    def restrict(self, kept: frozenset[int] | None) -> None:
+        """Show only these trials; None: all."""
+        self._kept = kept
+        self.show_run(self.state)
 
     def choose(self, number: int | None) -> None:
         """Draw a trial strong."""

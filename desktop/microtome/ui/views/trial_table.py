@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QItemSelection, QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QColor, QFont
+from PySide6.QtGui import QColor, QFont, QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from microtome.results.fold import RunState, TrialState
@@ -49,6 +49,8 @@ class TrialModel(QAbstractTableModel):
         self._sort = (0, Qt.SortOrder.AscendingOrder)
         self._filter: list[str] = []
         self.best: int | None = None
+        self.pinned: list[int] = []  # numbers, in the order in which they were pinned
+        self._kept: frozenset[int] | None = None
 
     def show_run(self, state: RunState) -> None:
         """Take up the run's trials; the selection and the scroll position stay."""
@@ -70,6 +72,17 @@ class TrialModel(QAbstractTableModel):
     def set_filter(self, text: str) -> None:
         """Show only trials of which every word is found in some cell."""
         self._filter = text.lower().split()
+        self._arrange()
+
+    def restrict(self, kept: frozenset[int] | None) -> None:
+        """Show only these trials, and the pinned ones; None: all."""
+        if kept != self._kept:
+            self._kept = kept
+            self._arrange()
+
+    def pin(self, number_: int) -> None:
+        """Keep a trial at the top whatever the order and the filter; or let it go."""
+        self.pinned = [n for n in self.pinned if n != number_] if number_ in self.pinned else [*self.pinned, number_]
         self._arrange()
 
     def _arrange(self) -> None:
@@ -98,13 +111,16 @@ class TrialModel(QAbstractTableModel):
 
     def _arranged(self) -> list[TrialState]:
         column, order = self.columns[self._sort[0]], self._sort[1]
-        found = [t for t in self._all if not self._filter or self._matches(t)]
+        kept, held = self._kept, set(self.pinned)
+        found = [t for t in self._all if t.number not in held and (kept is None or t.number in kept)]
+        found = [t for t in found if not self._filter or self._matches(t)]
         down = order == Qt.SortOrder.DescendingOrder
         keyed = [(cell(t, column.key), t) for t in found]
         # What has no value yet comes last in either direction; mixed types are told apart by their kind.
         known = [(v, t) for v, t in keyed if v is not None]
         known.sort(key=lambda item: (isinstance(item[0], str), item[0], item[1].number), reverse=down)
-        return [t for _, t in known] + [t for v, t in keyed if v is None]
+        pinned = sorted((t for t in self._all if t.number in held), key=lambda t: self.pinned.index(t.number))
+        return [*pinned, *(t for _, t in known), *(t for v, t in keyed if v is None)]
 
     def _matches(self, trial: TrialState) -> bool:
         words = " ".join(cell_words(c, cell(trial, c.key)) for c in self.columns).lower()
@@ -146,7 +162,10 @@ class TrialModel(QAbstractTableModel):
         trial, column = self.trials[index.row()], self.columns[index.column()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return cell_words(column, cell(trial, column.key))
+                words = cell_words(column, cell(trial, column.key))
+                return f"▲ {words}" if column.key == "number" and trial.number in self.pinned else words
+            case Qt.ItemDataRole.BackgroundRole if trial.number in self.pinned:
+                return QColor(current().accent_soft)
             case Qt.ItemDataRole.TextAlignmentRole:
                 return int(_LEFT if column.kind in ("word", "text") else _RIGHT)
             case Qt.ItemDataRole.ForegroundRole:
@@ -211,6 +230,24 @@ class TrialTable(QTableView):
         """The number of the selected trial."""
         rows = self.selectionModel().selectedRows()
         return self.shown.trials[rows[0].row()].number if rows else None
+
+    def restrict(self, kept: frozenset[int] | None) -> None:
+        """Show only these trials, and the pinned ones; None: all."""
+        self.shown.restrict(kept)
+
+    def pin_chosen(self) -> None:
+        """Pin the selected trial to the top, or let it go."""
+        chosen = self.chosen()
+        if chosen is not None:
+            self.shown.pin(chosen)
+            self.selectRow(self.shown.row_of(chosen) or 0)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """P pins."""
+        if event.key() == Qt.Key.Key_P and not event.modifiers():
+            self.pin_chosen()
+        else:
+            super().keyPressEvent(event)
 
     def choose(self, number_: int | None) -> None:
         """Select a trial without saying so; one that is not there yet is selected when it comes."""

@@ -1,0 +1,103 @@
+"""The search page's speed: how long after a mouse move ten thousand trials are brushed, drawn and filtered in every view.
+
+A made-up search (a true journal, its values from a formula) is opened in a real window; a brush is drawn along an axis with
+real mouse events. Measured: from the event to the painted lines, and until every other view shows the same trials. Run it
+offscreen (QT_QPA_PLATFORM=offscreen) or under an X server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QEventLoop, QPoint, Qt, QTimer
+from PySide6.QtTest import QTest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "results"))
+
+
+def until(condition: Any, seconds: float = 120.0) -> None:
+    """Run the event loop until the condition holds; SystemExit where it does not in time."""
+    loop, timer, end = QEventLoop(), QTimer(), time.monotonic() + seconds
+    timer.setInterval(1)
+    timer.timeout.connect(lambda: loop.quit() if condition() or time.monotonic() > end else None)
+    timer.start()
+    loop.exec()
+    if not condition():
+        raise SystemExit("Waited in vain.")
+
+
+def lay(folder: Path, trials: int) -> Any:
+    """A window with a project that holds a made-up search of so many trials; (window, the search's page)."""
+    from made_search import CLASSES, EPOCHS, SPACE, made_search
+
+    from microtome.search.recipe import dumps, parse
+    from microtome.session import Session
+    from microtome.store.run import RunFolder
+    from microtome.ui.app import build_app, build_window
+
+    build_app()
+    window = build_window(Session())
+    window.resize(1920, 1080)
+    window.show()
+    desk = window.desk
+    desk.perform(lambda: desk.session.new_project(folder / "project"))
+    classes = [{"name": name, "simulate": {"kind": "rnd", "seed": i}} for i, name in enumerate(CLASSES)]
+    table = {"class": classes, "training": {"epochs": EPOCHS}, "search": {"algorithm": "random", "space": SPACE}}
+    run = RunFolder.create(
+        desk.session.need_project().runs_dir, name="search", info={"kind": "search"}, recipe_toml=dumps(parse(table))
+    )
+    with run.writer() as journal:
+        for event in made_search(trials, epochs=3):
+            journal.append(event)
+    desk.tails.sync()
+    tail = desk.tails.get(run.name)
+    assert tail is not None
+    until(lambda: tail.caught_up)
+    return window, window.tabs.open(f"search:{run.name}")
+
+
+def main() -> None:
+    """Print the milliseconds of brushing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--moves", type=int, default=40)
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp())
+    os.environ["MICROTOME_HOME"] = str(folder / "home")
+    window, page = lay(folder, given.trials)
+    board = page.board
+    until(lambda: page.sums.analysis.idle and board.redraw.idle and page.sums.space is not None)
+    begun = time.perf_counter()
+    board._seen.clear()
+    board.show_run(page.state)
+    board.redraw.now()
+    print(f"{given.trials} trials: all views drawn anew in {1000 * (time.perf_counter() - begun):.0f} ms")
+    view = board.parallel
+    frame = view.frame()
+    x = round(float(frame.x[0]))
+    drawn, all_views = [], []
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(x, round(frame.y(0.3))))
+    for i in range(given.moves):
+        begun = time.perf_counter()
+        QTest.mouseMove(view, QPoint(x, round(frame.y(0.3 + 0.65 * (i + 1) / given.moves))))
+        view.repaint()
+        drawn.append(1000 * (time.perf_counter() - begun))
+        until(lambda: not board._restricting.isActive() and board.redraw.idle)
+        all_views.append(1000 * (time.perf_counter() - begun))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(x, round(frame.y(0.95))))
+    kept = len(view.kept_numbers() or ())
+    for words, times in (("lines brushed and painted", drawn), ("every other view as well", all_views)):
+        low, middle, high = np.quantile(times, [0.05, 0.5, 0.95])
+        print(f"{words}: median {middle:.0f} ms (5–95 %: {low:.0f}–{high:.0f}); {kept} trials kept at last")
+    window.close()
+
+
+if __name__ == "__main__":
+    main()
