@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from microtome.training.average import Average
-    from microtome.training.state import Part
+    from microtome.training.part import Part
 
 NAME = "checkpoint.safetensors"
 PART = "part.safetensors"
@@ -78,7 +78,7 @@ def load_part(
 
     Raises what load raises.
     """
-    from microtome.training.state import Part
+    from microtome.training.part import Part
 
     path = folder / PART
     if not path.exists():

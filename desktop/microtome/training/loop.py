@@ -22,8 +22,9 @@ from microtome.training.importance import Drawn, ImportanceSampler
 from microtome.training.measure import Counter, measure
 from microtome.training.metrics import Measured
 from microtome.training.optimiser import learning_rate, set_learning_rate
+from microtome.training.part import Part
 from microtome.training.spec import ImportanceSpec, TrainingSpec
-from microtome.training.state import Part, State
+from microtome.training.state import State
 
 _LOOK = 16  # batches between two looks at the loss: on a GPU every look waits for it
 PRUNE = "prune"
@@ -70,7 +71,7 @@ class Hooks:
     first_batch: Callable[[int, Tensor, Tensor], None] = lambda epoch, images, targets: None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Work:
     """What is trained, on what, and how."""
 
@@ -106,16 +107,8 @@ def train(
     number; both leave network and optimiser in mid-epoch, for the caller to forget.
     """
     state = State() if state is None else state
-    work = _Work(
-        network=network,
-        optimiser=optimiser,
-        training=training,
-        settings=settings,
-        classes=len(classes),
-        hooks=hooks,
-        state=state,
-        criterion=CrossEntropy(settings, training.labels, len(classes)),
-    )
+    criterion = CrossEntropy(settings, training.labels, len(classes))
+    work = _Work(network, optimiser, training, settings, len(classes), hooks, state, criterion)
     sampler = ImportanceSampler(importance, augment, network, lambda images: _answer(work, images))
     for epoch in range(len(history), settings.epochs):
         if _patience_is_over(history, settings.patience):

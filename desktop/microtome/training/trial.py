@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
     from microtome.training.average import Average
     from microtome.training.data import Images
-    from microtome.training.state import Part
+    from microtome.training.part import Part
+    from microtome.training.state import State
 
 Report = Callable[[Event], None]
 MODEL = "model.safetensors"
@@ -140,10 +141,13 @@ class _Trial:
     def _train(self, should_stop: Callable[[], str]) -> None:
         from microtome.training import data
         from microtome.training.device import choose_device, explained_memory, ran_out_of_memory, reproducible
+        from microtome.training.importance import check_resolution
 
         image_set = ImageSet.open(Path(self.spec.image_set))
         if self.spec.image_set_hash not in ("", image_set.hash):
             raise FileError(f"{self.spec.image_set} is not the image set of this trial.", "Cut the slices again.")
+        edge = int(image_set.images.shape[-1])
+        check_resolution(self.spec.importance, self.spec.network.name, edge, resized=self.spec.transfer.image_size)
         self.changes = Changes.load(self.folder)
         device, size = choose_device(self.spec.device), self.spec.training.batch_size
         with reproducible(device, self.spec.threads), explained_memory(f"batches of {size} images"):
@@ -175,11 +179,9 @@ class _Trial:
 
         from microtome.training import loop
         from microtome.training.augment import augmenter
-        from microtome.training.average import Average
         from microtome.training.device import memory_format
         from microtome.training.optimiser import make_optimiser
         from microtome.training.prepare import prepare
-        from microtome.training.state import State
 
         settings = self.spec.training
         torch.manual_seed(settings.seed)
@@ -188,11 +190,16 @@ class _Trial:
         network.to(device)
         network.to(memory_format=memory_format(device, settings.precision))  # type: ignore[call-overload]
         optimiser = make_optimiser(network, settings, stages.factors())
-        average = Average(network, settings.ema) if settings.ema > 0 else None
-        state = State(average=average, changes=self.changes)
-        self.history = checkpoint.load(self.folder, network, optimiser, self.key, average=average)
-        state.part = checkpoint.load_part(self.folder, network, optimiser, self.key, epoch=len(self.history), average=average)
-        self._begins(network, state.part, device)
+        state = self._begin(network, optimiser, device)
+        hooks = loop.Hooks(
+            should_stop=lambda: "rung" if self._at_rung() else should_stop(),
+            batch_done=self._batch_done,
+            epoch_begins=stages.begin,
+            epoch_done=lambda ended: self._keep_epoch(ended, network, optimiser, state.average, card),
+            part_is_due=lambda: time.monotonic() >= self._part_at,
+            keep_part=lambda part: self._keep_part(part, network, optimiser, state.average),
+            first_batch=SeenWriter(self.folder, image_set.classes),
+        )
         loop.train(
             network,
             optimiser,
@@ -202,23 +209,24 @@ class _Trial:
             classes=image_set.classes,
             augment=augmenter(settings, image_set.images, image_set.split("train"), mean=card.mean, deviation=card.deviation),
             history=self.history,
-            hooks=loop.Hooks(
-                should_stop=lambda: "rung" if self._at_rung() else should_stop(),
-                batch_done=self._batch_done,
-                epoch_begins=stages.begin,
-                epoch_done=lambda ended: self._keep_epoch(ended, network, optimiser, average, card),
-                part_is_due=lambda: time.monotonic() >= self._part_at,
-                keep_part=lambda part: self._keep_part(part, network, optimiser, average),
-                first_batch=SeenWriter(self.folder, image_set.classes),
-            ),
+            hooks=hooks,
             importance=self.spec.importance,
             trial=self.number,
             state=state,
         )
 
-    def _begins(self, network: nn.Module, part: Part | None, device: torch.device) -> None:
+    def _begin(self, network: nn.Module, optimiser: Optimizer, device: torch.device) -> State:
+        """Bring all to the latest checkpoint, if there is one, and tell its epochs."""
         from torch.nn.modules.batchnorm import _BatchNorm
 
+        from microtome.training.average import Average
+        from microtome.training.state import State
+
+        decay = self.spec.training.ema
+        average = Average(network, decay) if decay > 0 else None
+        self.history = checkpoint.load(self.folder, network, optimiser, self.key, average=average)
+        epoch = len(self.history)
+        part = checkpoint.load_part(self.folder, network, optimiser, self.key, epoch=epoch, average=average)
         for ended in self.history[self._told :]:
             self.report(ended)
         self._told = len(self.history)
@@ -227,7 +235,8 @@ class _Trial:
         self._needs["parameters"] = sum(p.numel() for p in network.parameters())
         word = "resumed" if self.history or part else "started"
         where = f", behind batch {part.done}," if part else ""
-        self._log(f"{word} at epoch {len(self.history)}{where} on {device}.")
+        self._log(f"{word} at epoch {epoch}{where} on {device}.")
+        return State(average=average, part=part, changes=self.changes)
 
     def _halve(self) -> bool:
         """Go on with half as many images at once, which add up to the same batches; False where they cannot be fewer."""
