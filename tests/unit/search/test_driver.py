@@ -17,6 +17,7 @@ from small import Watch, make, project, table, workers
 import microtome as mt
 from microtome.errors import InputError, MicrotomeError
 from microtome.events import (
+    BatchProgress,
     EpochEnded,
     Evaluated,
     Event,
@@ -212,14 +213,33 @@ def test_a_worker_that_dies_costs_nothing_but_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_trial_that_kills_its_worker_again_and_again_has_crashed(tmp_path: Path) -> None:
-    run = make(tmp_path, training={"epochs": 200})
+def test_deaths_count_only_where_a_trial_comes_no_further(tmp_path: Path) -> None:
+    run = make(tmp_path, training={"epochs": 12})
     watch = Murder(run)
-    watch.times = 3
+    watch.times = 4
+    assert drive(run, watch).state == "done"
+    assert [e.attempt for e in watch.of(TrialStarted)] == [1, 2, 3, 4, 5]
+    assert epochs(run) == {(1, epoch): 1 for epoch in range(12)}
+
+
+class MurderInTheFirstEpoch(Watch):
+    """Kills the worker whenever it has seen a batch."""
+
+    def act(self, event: Event) -> None:
+        if isinstance(event, BatchProgress) and event.epoch == 0:
+            for worker in workers():
+                worker.kill()
+
+
+@pytest.mark.slow
+def test_a_trial_that_kills_its_worker_again_and_again_has_crashed(tmp_path: Path) -> None:
+    run = make(tmp_path, training={"epochs": 3, "batch_size": 4})
+    watch = MurderInTheFirstEpoch(run)
     end = drive(run, watch)
     assert end.state == "failed"
     assert "Tried 3 times" in end.message
     assert watch.outcomes() == ["crashed"]
+    assert [e.attempt for e in watch.of(TrialStarted)] == [1, 2, 3]
 
 
 def test_points_that_cannot_be_cut_are_failed_trials(tmp_path: Path) -> None:

@@ -47,13 +47,39 @@ def test_the_seed_determines_a_search_in_this_process() -> None:
 
 def test_early_stopping_saves_epochs_and_keeps_the_best() -> None:
     full = mt.search(objectives.peak, SPACE, "random", budget=40, seed=1)
-    for rule in ("auto", "asha", "median"):
+    for rule in ("auto", "asha", "asha-stop", "median", "curve"):
         result = mt.search(objectives.peak, SPACE, "random", budget=40, seed=1, early_stopping=rule, max_epochs=9)
         assert {t.outcome for t in result.trials} == {"done", "pruned"}
         epochs = sum(len(t.values) for t in result.trials)
         assert epochs < 0.75 * 40 * 9
         assert result.best.value == full.best.value
         assert all(len(t.values) == 9 for t in result.trials if t.outcome == "done")
+
+
+def test_a_promoted_trial_is_called_again_from_where_it_was_stopped() -> None:
+    checkpoints: dict[int, list[float]] = {}
+    calls = []
+
+    def objective(parameters: dict[str, Any], report: Any) -> float:
+        kept = checkpoints.setdefault(report.trial, [])
+        assert report.start == len(kept)
+        calls.append((report.trial, report.start))
+        for epoch in range(report.start, 9):
+            kept.append(parameters["x"] * (epoch + 1))
+            if report(epoch, kept[-1]):
+                break
+        return kept[-1]
+
+    result = mt.search(objective, SPACE, "random", budget=30, seed=1, early_stopping="asha", max_epochs=9)
+    assert {start for _, start in calls} == {0, 1, 3}
+    assert len(calls) == len(set(calls))
+    assert {number: dict(enumerate(kept)) for number, kept in checkpoints.items()} == {
+        t.number: t.values for t in result.trials
+    }
+    lengths = [len(t.values) for t in result.trials]
+    assert set(lengths) == {1, 3, 9} and sum(lengths) < 0.4 * 30 * 9
+    assert result.best.parameters["x"] == max(t.parameters["x"] for t in result.trials)
+    assert result.best.outcome == "done"
 
 
 def test_a_failing_objective_is_a_failed_trial_never_the_end(capfd: pytest.CaptureFixture[str]) -> None:
