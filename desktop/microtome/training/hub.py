@@ -21,7 +21,7 @@ _STALL = 20.0  # seconds without a byte after which a transfer counts as broken
 _CHUNK = 1 << 18
 _NAME = r"[\w.-]+"
 _SOURCE = re.compile(rf"hub:({_NAME}/{_NAME})(?:/({_NAME}(?:/{_NAME})*))?")
-_HINT = "Give a file of weights, or use “published” with efficientnet_lite0, whose weights came with Microtome."
+_HINT = "Give a file of weights, or use “published” with efficientnet-lite0, whose weights came with Microtome."
 
 
 class FetchStoppedError(Exception):
@@ -64,6 +64,8 @@ def fetch(
     Tells its progress as Phase "fetching weights" in bytes. Raises FileError at once where the hub cannot be reached or does
     not have it, or where what arrived is not what the hub promised; FetchStoppedError where should_stop() said so.
     """
+    from huggingface_hub.utils import WeakFileLock
+
     repository, file = parse_source(source)
     if (there := cached(source, sha256)) is not None:
         return there
@@ -76,19 +78,27 @@ def fetch(
         part.parent.mkdir(parents=True, exist_ok=True)
         if length and shutil.disk_usage(part.parent).free < length:
             raise FileError(f"The disk has no room for {source} ({length / 1e6:.0f} MB).", f"Free some space for {folder}.")
-        _transfer(source, _url(repository, file, endpoint), part, length, report, should_stop)
-        found = hashlib.sha256(part.read_bytes()).hexdigest()
-        if found != (checksum or sha256 or found):
-            part.unlink()
-            raise FileError(f"{source} arrived damaged: its checksum is not the hub's.", "Try again.")
-        target = folder / found / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.replace(target)
+        with WeakFileLock(part.with_suffix(".lock")):
+            # Another worker may have fetched it while this one waited.
+            if (there := cached(source, sha256)) is not None:
+                return there
+            _transfer(source, _url(repository, file, endpoint), part, length, report, should_stop)
+            return _keep(source, part, folder, file, checksum or sha256)
     except FileError:
         raise
     except OSError as error:
         raise explain(error, folder, "keep weights in") from error
-    return target
+
+
+def _keep(source: str, part: Path, folder: Path, file: str, checksum: str) -> Path:
+    """Move what has arrived to its place, named by its checksum; what is damaged is thrown away."""
+    found = hashlib.sha256(part.read_bytes()).hexdigest()
+    if checksum and found != checksum:
+        part.unlink()
+        raise FileError(f"{source} arrived damaged: its checksum is not the hub's.", "Try again.")
+    target = folder / found / file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return part.replace(target)
 
 
 def run_fetch(spec: dict[str, Any], report: Callable[[Event], None], should_stop: Callable[[], str]) -> dict[str, Any]:

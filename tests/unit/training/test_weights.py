@@ -86,7 +86,7 @@ def test_other_numbers_of_channels(tmp_path: Path, theirs: int, ours: int) -> No
     image = torch.randn(1, 1, 64, 64)  # the same in every channel
     answers = [n(image.expand(-1, c, -1, -1)) for n, c in ((network, theirs), (target, ours))]
     if theirs % ours == 0 or ours % theirs == 0:
-        assert torch.allclose(*answers, atol=1e-4)
+        assert torch.allclose(answers[0], answers[1], atol=1e-4)
     assert torch.equal(spread_channels(torch.ones(2, 3, 1, 1), 4), torch.full((2, 4, 1, 1), 0.75))
 
 
