@@ -193,7 +193,9 @@ def test_many_add_at_once_and_none_is_lost(queue: Queue) -> None:
     assert set(names(queue)) == {r.name for r in runs}
 
 
-@pytest.mark.parametrize("text", ['{"waiting": [3]}', '{"waiting": 3}', '{"starting": {"a": 1}}', '{"at_once": "x"}', "[", "[]"])
+@pytest.mark.parametrize(
+    "text", ['{"waiting": [3]}', '{"waiting": 3}', '{"starting": {"a": 1}}', '{"at_once": "x"}', "[", "[]"]
+)
 def test_a_damaged_file_is_said(queue: Queue, text: str) -> None:
     queue.project.mkdir()
     queue.file.write_text(text)
