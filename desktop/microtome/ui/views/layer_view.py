@@ -12,6 +12,7 @@ from microtome.ui.theme import GRID
 from microtome.ui.widgets import column, label
 
 _ROW = 24
+_WIDEST = 960  # beyond it a row's numbers would lie too far from its name
 _MOST_ROWS = 14  # that are seen at once
 
 
@@ -33,6 +34,7 @@ class LayerView(QWidget):
         self.table = QTableWidget(0, len(heads))
         self.table.setHorizontalHeaderLabels(heads)
         self.table.setAccessibleName(tr("Layers"))
+        self.table.setMaximumWidth(_WIDEST)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setShowGrid(False)

@@ -45,6 +45,7 @@ class WeightsChooser(QWidget):
         self.browse = button(tr("Choose a file…"), self.ask, kind="small", icon_name="open")
         self.words = label("", "muted", wrap=True)
         self.problem = label("", "problem", wrap=True)
+        self.problem.hide()
         self._needs = column()
         self._offered: tuple[PublishedWeights, ...] = ()
         self._pending = ""  # file or hub was chosen, and nothing named yet
