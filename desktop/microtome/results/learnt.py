@@ -22,7 +22,7 @@ LEAST = 20
 """Trials with a value, below which nothing is stated."""
 _MOST = 1000
 _CERTAIN = 0.01  # adjusted p below which a difference is stated
-_DOUBT = 0.2  # adjusted p above which none is, if the effect's upper bound is small as well
+_DOUBT = 0.2  # p above which none is, if the effect's upper bound is small as well
 _SMALL = 0.1  # share of the variance of ranks that may be missed
 _BINS = 4
 _SHUFFLES = 4000
@@ -32,7 +32,8 @@ _NARROW = 0.6  # of the stretch that was tried: a wider one is not worth narrowi
 
 @dataclass(frozen=True)
 class Lesson:
-    """One statement. `value` is the best one to freeze at; `low`, `high` the range to narrow to; `choices` those to keep.
+    """One statement. `value` is the best one to freeze at; `low`, `high` the range to narrow to; `choices`
+    those to keep, `worse` those that are not among them.
 
     `count` of `total` trials failed beyond the threshold (fails-…).
     """
@@ -45,6 +46,7 @@ class Lesson:
     low: float | None = None
     high: float | None = None
     choices: tuple[Any, ...] = ()
+    worse: tuple[Any, ...] = ()
     count: int = 0
     total: int = 0
 
@@ -82,16 +84,14 @@ def learn(
         if should_stop():
             break
         tested = [lesson for k, axis in enumerate(axes) for lesson in family(axis, points[:, k], values, failed, rng)]
-        for lesson, p in zip(tested, holm([t.p for t in tested]), strict=True):
-            if (p > _DOUBT) if family is _no_difference else (p < _CERTAIN):
-                found.append(_with_p(lesson, p))
+        if family is _no_difference:
+            found += tested  # a correction would only make a difference easier to deny
+        else:
+            adjusted = holm([t.p for t in tested])
+            found += [replace(lesson, p=p) for lesson, p in zip(tested, adjusted, strict=True) if p < _CERTAIN]
         report(len(found))
     said = {lesson.name for lesson in found if lesson.kind != "no-difference"}
     return [lesson for lesson in found if lesson.kind != "no-difference" or lesson.name not in said]
-
-
-def _with_p(lesson: Lesson, p: float) -> Lesson:
-    return replace(lesson, p=p)
 
 
 def _groups(axis: Axis, x: Array, y: Array) -> list[Array]:
@@ -227,4 +227,4 @@ def _worse_choices(axis: Axis, x: Array, y: Array, failed: NDArray[np.bool_], rn
         return []
     kept = tuple(c for c in axis.choices if c not in worse)
     surest = max(chance for c, chance in zip(others, p, strict=True) if c in worse)
-    return [Lesson("worse-choices", axis.name, surest, len(y), value=best, choices=kept, count=len(worse))]
+    return [Lesson("worse-choices", axis.name, surest, len(y), value=best, choices=kept, worse=tuple(worse))]

@@ -26,6 +26,9 @@ def nondominated(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     """
     inside = np.zeros(len(points), dtype=bool)
     known = np.flatnonzero(~np.isnan(points).any(axis=1))
+    if points.shape[1] == 2:
+        inside[known] = _staircase(points[known, 0], points[known, 1])
+        return inside
     order = known[np.lexsort(tuple(-points[known, k] for k in reversed(range(points.shape[1]))))]
     front = np.empty((0, points.shape[1]))
     for i in order:
@@ -37,9 +40,22 @@ def nondominated(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return inside
 
 
+def _staircase(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The front of two objectives: best in the second of all with the same first, and above all with a greater first."""
+    if not len(first):
+        return np.zeros(0, dtype=bool)
+    _, group = np.unique(-first, return_inverse=True)  # 0: the greatest
+    best = np.full(int(group.max()) + 1, -np.inf)
+    np.maximum.at(best, group, second)
+    above = np.concatenate([[-np.inf], np.maximum.accumulate(best)[:-1]])
+    made: NDArray[np.bool_] = (second == best[group]) & (second > above[group])
+    return made
+
+
 def pareto_front(state: RunState, costs: Sequence[str]) -> list[TrialState]:
     """The trials that no other beats in value and all of these costs, by falling value."""
-    trials = [t for t in ranked(state) if all(COSTS[c](t) is not None for c in costs)]
-    rows = [[t.value or 0.0, *(-(COSTS[c](t) or 0.0) for c in costs)] for t in trials]
-    mask = nondominated(np.array(rows, dtype=float).reshape(len(trials), 1 + len(costs)))
-    return [t for t, good in zip(trials, mask, strict=True) if good]
+    known = [(t, [COSTS[c](t) for c in costs]) for t in ranked(state)]
+    rows = [(t, [t.value or 0.0, *(-c for c in found if c is not None)]) for t, found in known]
+    rows = [(t, row) for t, row in rows if len(row) == 1 + len(costs)]
+    mask = nondominated(np.array([row for _, row in rows], dtype=float).reshape(len(rows), 1 + len(costs)))
+    return [t for (t, _), good in zip(rows, mask, strict=True) if good]

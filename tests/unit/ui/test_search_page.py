@@ -44,17 +44,25 @@ def events() -> list[Any]:
 
 
 @pytest.fixture
-def board(qtbot: QtBot, qapp: QApplication, events: list[Any]) -> Iterator[SearchBoard]:
+def quiet(qtbot: QtBot, qapp: QApplication, events: list[Any]) -> Iterator[SearchBoard]:
+    """A board that has the search, but has drawn nothing."""
     desk = Desk(Session())
     made = SearchBoard(desk, "search")
     qtbot.addWidget(made)
-    made.resize(1500, 1400)
-    made.show()
-    made.set_space(space())
-    made.show_run(fold_all(events))
-    made.redraw.now()
+    made.state = fold_all(events)
     yield made
     desk.deleteLater()
+
+
+@pytest.fixture
+def board(quiet: SearchBoard) -> SearchBoard:
+    """A board that shows the search."""
+    quiet.resize(1500, 1400)
+    quiet.show()
+    quiet.parallel.space = space()
+    quiet.show_run(quiet.state)
+    quiet.redraw.now()
+    return quiet
 
 
 def space() -> dict[str, Parameter]:
@@ -214,7 +222,8 @@ def test_the_parameter_plot_has_its_own_scale_and_strips_for_choices(board: Sear
     assert strips == {"relu": 0, "gelu": 1, "silu": 2}
 
 
-def test_the_honest_ranking_appears_with_its_events(board: SearchBoard) -> None:
+def test_the_honest_ranking_appears_with_its_events(quiet: SearchBoard) -> None:
+    board = quiet
     assert board.ranking.isHidden()
     *again, ranked = honest([12, 17, 20])
     for event in again:
@@ -284,15 +293,15 @@ class TestSpace:
         return []
 
     @pytest.fixture
-    def orders(self, board: SearchBoard, sent: list[tuple[str, dict[str, Any]]]) -> SpaceOrders:
-        made = SpaceOrders(board.desk, board, lambda command, **rest: sent.append((command, json.loads(json.dumps(rest)))))
+    def orders(self, quiet: SearchBoard, sent: list[tuple[str, dict[str, Any]]]) -> SpaceOrders:
+        made = SpaceOrders(quiet.desk, quiet, lambda command, **rest: sent.append((command, json.loads(json.dumps(rest)))))
         classes = [{"name": name, "simulate": {"kind": "rnd", "seed": 1}} for name in ("a", "b")]
         made.take(parse({"class": classes, "search": {"space": SPACE}}))
         return made
 
-    def test_one_click_narrows_keeps_and_freezes(self, orders: SpaceOrders, board: SearchBoard, sent: list[Any]) -> None:
-        board.lessons.show_lessons(LESSONS)
-        for made in board.lessons.buttons[1:]:
+    def test_one_click_narrows_keeps_and_freezes(self, orders: SpaceOrders, quiet: SearchBoard, sent: list[Any]) -> None:
+        quiet.lessons.show_lessons(LESSONS)
+        for made in quiet.lessons.buttons[1:]:
             made.click()
         tables = [rest["table"] for _, rest in sent]
         assert {command for command, _ in sent} == {"space"}
@@ -304,21 +313,21 @@ class TestSpace:
             space_from_table({n: a for n, a in table.items() if n != "training.momentum" or "training.optimizer" in table})
 
     def test_an_edited_space_is_where_the_next_edit_begins(
-        self, orders: SpaceOrders, board: SearchBoard, sent: list[Any]
+        self, orders: SpaceOrders, quiet: SearchBoard, sent: list[Any]
     ) -> None:
         smaller = {"network.dense": {"low": 0, "high": 4}, "network.width": SPACE["network.width"]}
-        fold(board.state, SpaceChanged(table=smaller, fixed={"network.dropout": 0.5}))
+        fold(quiet.state, SpaceChanged(table=smaller, fixed={"network.dropout": 0.5}))
         orders.narrow("network.dense", 0.7, 2.2)
         assert sent[-1][1]["table"]["network.dense"] == {"low": 0, "high": 3}
         assert sent[-1][1]["fixed"] == {"network.dropout": 0.5}, "what was frozen stays frozen"
         assert orders.recipe is not None
-        assert set(newest_space(orders.recipe, board.state)) == set(SPACE), "earlier trials keep their scales"
+        assert set(newest_space(orders.recipe, quiet.state)) == set(SPACE), "earlier trials keep their scales"
 
-    def test_the_last_free_parameter_is_not_frozen(self, orders: SpaceOrders, board: SearchBoard, sent: list[Any]) -> None:
-        fold(board.state, SpaceChanged(table={"network.dense": {"low": 0, "high": 4}}))
+    def test_the_last_free_parameter_is_not_frozen(self, orders: SpaceOrders, quiet: SearchBoard, sent: list[Any]) -> None:
+        fold(quiet.state, SpaceChanged(table={"network.dense": {"low": 0, "high": 4}}))
         orders.freeze("network.dense", 2)
         assert sent == []
-        assert "must stay free" in board.desk.messages[-1].text
+        assert "must stay free" in quiet.desk.messages[-1].text
 
     def test_it_says_why_it_cannot(self, orders: SpaceOrders, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "press Continue" in orders.reason(active=False)
@@ -327,11 +336,11 @@ class TestSpace:
         monkeypatch.setattr(search_space, "OBEYED", frozenset({"space", "trial"}))
         assert orders.reason(active=True, order="trial") == ""
 
-    def test_the_space_form_reads_every_kind_of_edit(self, qtbot: QtBot, board: SearchBoard) -> None:
-        best = board.state.best
+    def test_the_space_form_reads_every_kind_of_edit(self, qtbot: QtBot, quiet: SearchBoard) -> None:
+        best = quiet.state.best
         assert best is not None
         addable = {"training.label_smoothing": ({"low": 0.0, "high": 0.2, "log": False}, 0.0)}
-        dialog = SpaceDialog(board, dict(SPACE), space(), best.parameters, addable)
+        dialog = SpaceDialog(quiet, dict(SPACE), space(), best.parameters, addable)
         qtbot.addWidget(dialog)
         assert not dialog.accept_button.isEnabled(), "nothing is changed yet"
         by_name = {made.axis.name: made for made in dialog.rows}
@@ -349,8 +358,8 @@ class TestSpace:
         assert "not a value" in dialog.problem.text()
         assert not dialog.accept_button.isEnabled()
 
-    def test_an_own_trial_leaves_out_what_does_not_exist(self, qtbot: QtBot, board: SearchBoard) -> None:
-        dialog = OwnTrialDialog(board, space(), {"training.optimizer": "sgd", "training.momentum": 0.8, "network.width": 32})
+    def test_an_own_trial_leaves_out_what_does_not_exist(self, qtbot: QtBot, quiet: SearchBoard) -> None:
+        dialog = OwnTrialDialog(quiet, space(), {"training.optimizer": "sgd", "training.momentum": 0.8, "network.width": 32})
         qtbot.addWidget(dialog)
         assert dialog.parameters["training.momentum"] == 0.8
         dialog.lines["training.optimizer"]._choice.choose("adam")
@@ -366,8 +375,8 @@ class TestSpace:
 
 
 @pytest.fixture
-def analysis(board: SearchBoard) -> Iterator[Analysis]:
-    made = Analysis(board)
+def analysis(quiet: SearchBoard) -> Iterator[Analysis]:
+    made = Analysis(quiet)
     yield made
     made.close()
 
@@ -403,24 +412,24 @@ def test_a_cancelled_question_never_lands(qtbot: QtBot, analysis: Analysis) -> N
     assert len(landed[0].engines[0].curves) == 1
 
 
-def test_a_replay_is_a_table_and_a_fan(board: SearchBoard) -> None:
+def test_a_replay_is_a_table_and_a_fan(quiet: SearchBoard) -> None:
     fast = EngineReplay("tpe", ((0.5, 0.8, 0.9), (0.6, 0.9, 0.9)), (3, 2))
     slow = EngineReplay("random", ((0.5, 0.6, 0.7), (0.5, 0.5, 0.7)), (None, None))
-    board.replay.show_replay(Replay((fast, slow), 0.9, 0.89, 60, 3, {"grid": "It cannot."}), 100.0)
-    assert [b.words for b in board.replay.bars.bars] == ["2 (2 – 3)", "> 3 (> 3 – > 3)"]
-    _, y = board.replay.plot.lines["tpe"].getData()
+    quiet.replay.show_replay(Replay((fast, slow), 0.9, 0.89, 60, 3, {"grid": "It cannot."}), 100.0)
+    assert [b.words for b in quiet.replay.bars.bars] == ["2 (2 – 3)", "> 3 (> 3 – > 3)"]
+    _, y = quiet.replay.plot.lines["tpe"].getData()
     assert y.tolist() == pytest.approx([55, 85, 90])
-    assert "It cannot." in board.replay.words.text()
-    header, table = board.replay._table()
+    assert "It cannot." in quiet.replay.words.text()
+    header, table = quiet.replay._table()
     assert header == ["trials", "tpe_seed_0", "tpe_seed_1", "random_seed_0", "random_seed_1"]
     assert table[2] == [3, 0.9, 0.9, 0.7, 0.7]
 
 
-def test_nothing_is_worked_out_before_the_scales_are_known(board: SearchBoard) -> None:
-    sums = SearchSums(board)
-    sums.show_run(board.state)
+def test_nothing_is_worked_out_before_the_scales_are_known(quiet: SearchBoard) -> None:
+    sums = SearchSums(quiet)
+    sums.show_run(quiet.state)
     assert sums.analysis.idle
-    board.state = RunState()
-    sums.show_run(board.state)
-    assert "0 trials have ended" in board.lessons.foot.text()
+    quiet.state = RunState()
+    sums.show_run(quiet.state)
+    assert "0 trials have ended" in quiet.lessons.foot.text()
     sums.analysis.close()

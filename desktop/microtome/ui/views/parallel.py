@@ -89,6 +89,7 @@ class ParallelView(QWidget):
         self.brush_again()
 
     def brush_again(self, *, say: bool = True) -> None:
+        """Keep what the brushes keep now, and `say` so."""
         self.kept = self.brushes.mask([a.name for a in self.axes], self._points)
         self._bright = None
         self.update()
@@ -134,9 +135,9 @@ class ParallelView(QWidget):
     def _painted(self, frame: Frame, ratio: float, *, kept: bool) -> QPixmap:
         """The crowd alone in grey; or above it what is kept, and the axes."""
         if kept and self._crowd is not None:
-            picture = self._crowd.copy() if self.brushes else self._blank(ratio)
+            picture = self._crowd.copy() if self.brushes else _blank(self.size(), ratio)
         else:
-            picture = self._blank(ratio)
+            picture = _blank(self.size(), ratio)
         painter = QPainter(picture)
         lines = frame.lines(self._points)
         if not kept:
@@ -148,12 +149,6 @@ class ParallelView(QWidget):
             for i, axis in enumerate(self.axes):
                 paint_axis(painter, frame, i, axis, self.font(), focused=self.hasFocus() and i == self.focus_axis)
         painter.end()
-        return picture
-
-    def _blank(self, ratio: float) -> QPixmap:
-        picture = QPixmap(self.size() * ratio)
-        picture.setDevicePixelRatio(ratio)
-        picture.fill(current().surface)
         return picture
 
     def _paint_chosen(self, painter: QPainter, frame: Frame) -> None:
@@ -221,3 +216,10 @@ class ParallelView(QWidget):
         """Choose, brush and move axes (see the class)."""
         if not self.axes or not self.hand.key(event):
             super().keyPressEvent(event)
+
+
+def _blank(size: QSize, ratio: float) -> QPixmap:
+    picture = QPixmap(size * ratio)
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(current().surface)
+    return picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +41,8 @@ class ParetoCard(PlotCard):
         self._chosen: int | None = None
         self._kept: frozenset[int] | None = None
         self._points: list[tuple[float, float, int]] = []
+        self._all: list[tuple[float, float, int]] = []
+        self._front: set[int] = set()
         self._rest = pg.ScatterPlotItem(size=6, pen=None, brush=pg.mkBrush(theme.grey_curve))
         self._front_dots = pg.ScatterPlotItem(size=9, pen=None, brush=pg.mkBrush(theme.accent))
         self._ring = pg.ScatterPlotItem(size=15, pen=pg.mkPen(theme.text, width=2), brush=None)
@@ -59,7 +62,7 @@ class ParetoCard(PlotCard):
     def show_run(self, state: RunState) -> None:
         """Draw the trials that count and have such a cost."""
         self.state = state
-        self._draw()
+        self._measure()
 
     def restrict(self, kept: frozenset[int] | None) -> None:
         """Show only these trials; None: all."""
@@ -67,25 +70,30 @@ class ParetoCard(PlotCard):
         self._draw()
 
     def _changed(self) -> None:
-        self._draw()
+        self._measure()
         self.plot.show_all()
 
-    def _draw(self) -> None:
-        key, state = self.cost.value(), self.state
-        cost = COSTS[key]
-        trials = [t for t in ranked(state) if (cost(t) or 0.0) > 0 and (self._kept is None or t.number in self._kept)]
-        factor, title = value_scale(trials)
+    def _measure(self) -> None:
+        """Where every trial lies, and which of them make the front."""
+        key, cost = self.cost.value(), COSTS[self.cost.value()]
+        costs = [(t, cost(t) or 0.0) for t in ranked(self.state)]
+        factor, title = value_scale([t for t, _ in costs])
+        self._all = [(math.log10(c), factor * (t.value or 0.0), t.number) for t, c in costs if c > 0]
+        self._front = {t.number for t in pareto_front(self.state, [key])}
         self.plot.getPlotItem().setLabel("left", tr(title).lower() if factor == 100 else tr(title))
         self.plot.getPlotItem().setLabel("bottom", self.cost.currentText() + tr(" (log)"))
-        self._points = [(float(np.log10(cost(t) or 1.0)), factor * (t.value or 0.0), t.number) for t in trials]
+        self._draw()
+
+    def _draw(self) -> None:
+        kept = self._kept
+        self._points = [p for p in self._all if kept is None or p[2] in kept]
         self._rest.setData(pos=np.array([p[:2] for p in self._points], dtype=float).reshape(-1, 2))
-        front = {t.number for t in pareto_front(state, [key])}
-        ends = sorted(p for p in self._points if p[2] in front)
+        ends = sorted(p for p in self._points if p[2] in self._front)
         self._front_dots.setData(pos=np.array([p[:2] for p in ends], dtype=float).reshape(-1, 2))
         # A plotted line takes its own logarithm; dots do not.
         self._line.setData([10 ** p[0] for p in ends], [p[1] for p in ends])
         self.empty.setVisible(not self._points)
-        self.empty.setText(tr("No trial has said this cost yet.") if not self._points else "")
+        self.empty.setText(tr("No trial has said this cost yet.") if not self._all else "")
         self.choose(self._chosen)
 
     def choose(self, number: int | None) -> None:

@@ -167,7 +167,7 @@ class SearchBoard(QWidget):
 
     def set_space(self, space: Mapping[str, Parameter]) -> None:
         """The ranges and scales of the search's axes."""
-        self.parallel.space = self.slice.space = space
+        self.parallel.space = space
         for name in ("parameters", "slice"):
             self._seen.pop(name, None)
         self.show_run(self.state)
@@ -184,7 +184,7 @@ class SearchBoard(QWidget):
             ("table", self.table.show_run, epochs),
             ("curves", self.curves.show_run, epochs),
             ("parameters", self.parallel.show_run, ended),
-            ("slice", self.slice.show_run, ended),
+            ("slice", lambda state: self.slice.show_run(state, self.parallel.axes), ended),
             ("pareto", self.pareto.show_run, ended),
             ("ranking", self.ranking.show_run, (len(state.retrained), state.ranked)),
             ("timeline", self._show_timeline, state.version),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QColor
 
-from microtome.plugin import Parameter
-from microtome.results.axes import Axis, axes_of, places, value_scale
+from microtome.results.axes import Axis, places, value_scale
 from microtome.results.fold import RunState, TrialState
 from microtome.results.tables import trial_rows
 from microtome.ui.desk import Desk
@@ -33,7 +32,6 @@ class SlicePlotCard(PlotCard):
 
     def __init__(self, desk: Desk, name: str) -> None:
         self.state = RunState()
-        self.space: Mapping[str, Parameter] = {}
         super().__init__(desk, tr("One parameter"), Plot(tr("Parameter"), tr("value, %")), self._table, f"{name}-slice")
         self.parameter = Choice([])
         self.parameter.setAccessibleName(tr("Parameter"))
@@ -55,10 +53,10 @@ class SlicePlotCard(PlotCard):
         ]
         self.show_legend(entries)
 
-    def show_run(self, state: RunState) -> None:
-        """Draw the trials that have a value."""
+    def show_run(self, state: RunState, axes: Sequence[Axis]) -> None:
+        """Draw the trials that have a value, on one of these axes."""
         self.state = state
-        self._axes = [a for a in axes_of(state, self.space) if a.name]
+        self._axes = [a for a in axes if a.name]
         names = [a.name for a in self._axes]
         if names != [self.parameter.itemData(i) for i in range(self.parameter.count())]:
             before = self.parameter.value()

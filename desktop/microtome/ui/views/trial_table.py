@@ -18,6 +18,7 @@ from microtome.ui.words import state_word
 
 Index = QModelIndex | QPersistentModelIndex
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_DOWN = Qt.SortOrder.DescendingOrder
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -46,6 +47,7 @@ class TrialModel(QAbstractTableModel):
         self.columns: list[Column] = columns([])
         self.trials: list[TrialState] = []
         self._all: list[TrialState] = []
+        self._sorted: list[TrialState] = []
         self._sort = (0, Qt.SortOrder.AscendingOrder)
         self._filter: list[str] = []
         self.best: int | None = None
@@ -64,9 +66,11 @@ class TrialModel(QAbstractTableModel):
             # The sorted column may have moved, or gone.
             places = [i for i, c in enumerate(wanted) if c.key == key]
             self._sort = (places[0] if places else 0, self._sort[1])
+            self._sort_all()
             self.trials = self._arranged()
             self.endResetModel()
             return
+        self._sort_all()
         self._arrange()
 
     def set_filter(self, text: str) -> None:
@@ -110,17 +114,20 @@ class TrialModel(QAbstractTableModel):
         self.layoutChanged.emit()
 
     def _arranged(self) -> list[TrialState]:
-        column, order = self.columns[self._sort[0]], self._sort[1]
         kept, held = self._kept, set(self.pinned)
-        found = [t for t in self._all if t.number not in held and (kept is None or t.number in kept)]
+        found = [t for t in self._sorted if t.number not in held and (kept is None or t.number in kept)]
         found = [t for t in found if not self._filter or self._matches(t)]
-        down = order == Qt.SortOrder.DescendingOrder
-        keyed = [(cell(t, column.key), t) for t in found]
+        pinned = sorted((t for t in self._all if t.number in held), key=lambda t: self.pinned.index(t.number))
+        return [*pinned, *found]
+
+    def _sort_all(self) -> None:
+        """Keep every trial in its order, so that a brush only filters."""
+        column, order = self.columns[self._sort[0]], self._sort[1]
+        keyed = [(cell(t, column.key), t) for t in self._all]
         # What has no value yet comes last in either direction; mixed types are told apart by their kind.
         known = [(v, t) for v, t in keyed if v is not None]
-        known.sort(key=lambda item: (isinstance(item[0], str), item[0], item[1].number), reverse=down)
-        pinned = sorted((t for t in self._all if t.number in held), key=lambda t: self.pinned.index(t.number))
-        return [*pinned, *(t for _, t in known), *(t for v, t in keyed if v is None)]
+        known.sort(key=lambda item: (isinstance(item[0], str), item[0], item[1].number), reverse=order == _DOWN)
+        self._sorted = [*(t for _, t in known), *(t for v, t in keyed if v is None)]
 
     def _matches(self, trial: TrialState) -> bool:
         words = " ".join(cell_words(c, cell(trial, c.key)) for c in self.columns).lower()
@@ -130,6 +137,7 @@ class TrialModel(QAbstractTableModel):
         """Sort by a column."""
         if 0 <= column < len(self.columns):
             self._sort = (column, order)
+            self._sort_all()
             self._arrange()
             self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(self.columns) - 1)
 
