@@ -163,7 +163,9 @@ class Conductor:
         if not record.ended:
             word = "dropped" if entry.speculative else "pruned"
             costs = {**record.costs, "stopped": 1.0}
-            self._ended(entry.number, word, value=self._best(record), seconds=costs.get("seconds", 0.0), costs=costs)
+            self._ended(
+                entry.number, word, value=record.reached(self.objective), seconds=costs.get("seconds", 0.0), costs=costs
+            )
 
     def worker_died(self, message: WorkerDied) -> None:
         """Note it; another takes its place."""
@@ -218,7 +220,7 @@ class Conductor:
             return Follow(leader.number)
         name = f"{self.run.name}/{self.run.trial(leader.number).name}"
         costs = {**leader.costs, "stopped": 1.0}
-        return self._ended(entry.number, "pruned", value=self._best(leader), reused_from=name, costs=costs)
+        return self._ended(entry.number, "pruned", value=leader.reached(self.objective), reused_from=name, costs=costs)
 
     def _valued(self, number: int, result: dict[str, Any]) -> Answer:
         best = next((e for e in epochs_of(result) if e.epoch == result["best_epoch"]), None)
@@ -233,7 +235,7 @@ class Conductor:
         self.devices.learn(costs)
         told = self.scheduler.worth(number)
         costs = {**costs, "stopped": 1.0}
-        value = self._best(self.records.trials[number])
+        value = self.records.trials[number].reached(self.objective)
         if number in self.scheduler.stopped:
             seconds = costs.get("seconds", 0.0)
             ended = TrialEnded(trial=number, outcome="pruned", value=value, told=told, seconds=seconds, costs=costs)
@@ -262,8 +264,3 @@ class Conductor:
     @property
     def _second(self) -> str:
         return self.recipe.search.second if self.recipe.search is not None else "none"
-
-    def _best(self, record: Record) -> float | None:
-        """The best value of a trial's epochs so far."""
-        values = (measure(e, self.objective) for e in record.epochs.values())
-        return max((v for v in values if v is not None), default=None)

@@ -63,6 +63,11 @@ class Record:
         """True where the trial need not be taken up again; a cancelled one may be."""
         return self.outcome in _ENDED
 
+    def reached(self, objective: str) -> float | None:
+        """The best value of its epochs so far."""
+        values = (measure(epoch, objective) for epoch in self.epochs.values())
+        return max((value for value in values if value is not None), default=None)
+
     @property
     def goes_on(self) -> bool:
         """True where there is, or may be, something left to train."""
