@@ -42,7 +42,7 @@ class LayerView(QWidget):
         self.table.verticalHeader().setDefaultSectionSize(_ROW)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         words = tr(
             "Of one image. Output: channels × height × width. Memory: what a training keeps of it. "
             "Sees: pixels of the slice that an output depends on."
@@ -67,6 +67,7 @@ class LayerView(QWidget):
             part = layer.part
             for column_, text in enumerate(texts):
                 item = QTableWidgetItem(text)
+                item.setToolTip(text)
                 if column_ >= 3:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(at, column_, item)

@@ -12,7 +12,7 @@ from microtome.ui.theme import GRID, current
 from microtome.ui.widgets import Choice
 
 _SUMMARY = int(Qt.ItemDataRole.UserRole) + 1
-_WIDE = 460
+_WIDE = 640
 _FIRST = "cnn"  # the small one that suits slices; the others follow by name
 
 
