@@ -132,7 +132,7 @@ class Drive:
                 kind="train" if recipe.search is None else "search",
                 classes=tuple(c.name for c in recipe.classes),
                 trials=self._budget,
-                epochs=self._longest(),
+                epochs=_longest(self._recipe),
                 pid=os.getpid(),
                 resumed=self._records.started,
                 workers=self._workers,
@@ -150,14 +150,6 @@ class Drive:
             if state != "done":
                 return self._end(state)
             return self._finish(runner, conductor)
-
-    def _longest(self) -> int:
-        """Epochs of a full trial; where they are searched, of the longest."""
-        axes = self._recipe.search.space if self._recipe.search is not None else ()
-        for axis in axes:
-            if axis.name == "training.epochs":
-                return int(max(axis.choices)) if axis.kind == "choice" else round(axis.high)
-        return self._recipe.training.epochs
 
     def _engine(self) -> Engine:
         search = self._recipe.search
@@ -183,12 +175,12 @@ class Drive:
             records=self._records,
             image_sets=self._image_sets,
             ledger=Ledger(self._run.path.parent) if search is not None and search.reuse else None,
-            scheduler=make_scheduler(search.early_stopping if search is not None else None, max_epochs=self._longest()),
+            scheduler=make_scheduler(search.early_stopping if search is not None else None, max_epochs=_longest(self._recipe)),
             runner=runner,
             device=device,
             devices=Devices(gpus() if device == "cuda" else 0),
             threads=threads_each(self._workers),
-            epochs=self._longest(),
+            epochs=_longest(self._recipe),
         )
 
     def _loop(self, engine: Engine, runner: LocalRunner, conductor: Conductor) -> Loop:
@@ -304,6 +296,14 @@ def _entry(record: Record) -> Entry:
         until=record.until,
         speculative=record.speculative and not record.ended,
     )
+
+
+def _longest(recipe: Recipe) -> int:
+    """Epochs of a full trial; where they are searched, of the longest."""
+    for axis in recipe.search.space if recipe.search is not None else ():
+        if axis.name == "training.epochs":
+            return int(max(axis.choices)) if axis.kind == "choice" else round(axis.high)
+    return recipe.training.epochs
 
 
 def _device() -> str:
