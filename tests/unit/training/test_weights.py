@@ -15,6 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - its customary name
 
 from microtome.errors import FileError, InputError
 from microtome.registry import registry
+from microtome.search.recipe import parse
 from microtome.slices.imageset import ImageSet
 from microtome.training.build import build_network
 from microtome.training.trial import run_trial
@@ -215,3 +216,11 @@ def test_published_weights_and_their_form() -> None:
     with pytest.raises(InputError, match="“cnn” has no published weights") as caught:
         load("published", build_network("cnn", 1, 3, 64), "cnn")
     assert "efficientnet-lite0" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("w.pth", "/recipes/w.pth"), ("/w.pth", "/w.pth"), ("published", "published"), ("hub:a/b", "hub:a/b"), ("", "")],
+)
+def test_a_recipes_file_lies_beside_it(written: str, meant: str) -> None:
+    assert parse({"transfer": {"weights": written}}, Path("/recipes")).transfer.weights == meant
