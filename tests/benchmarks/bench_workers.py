@@ -28,8 +28,8 @@ def recipe(trials: int, epochs: int, workers: int, *, promotion: bool) -> dict[s
     """Three simulated structures, a small network, trials that differ in the learning rate alone."""
     kinds = ("m-sbr", "n-sbr", "rnd")
     return {
-        "class": [{"name": kind, "simulate": [{"kind": kind, "seed": 1, "voxel_size": 8.0}]} for kind in kinds],
-        "slices": {"field_of_view": 256.0, "pixels": 32, "train": 150, "validation": 60, "evaluation": 30},
+        "class": [{"name": kind, "simulate": [{"kind": kind, "seed": 1}]} for kind in kinds],
+        "slices": {"field_of_view": 64.0, "pixels": 32, "train": 150, "validation": 60, "evaluation": 30},
         "network": {"name": "cnn", "width": 16},
         "training": {"epochs": epochs},
         "search": {
