@@ -50,7 +50,7 @@ class SpaceOrders:
     def reason(self, active: bool, order: Order = "space") -> str:
         """Why the space cannot be changed now; "" where it can."""
         if not active:
-            return tr("The search is not running; press Continue first.")
+            return tr("The search is not running; while it runs this can be changed.")
         if order not in OBEYED:
             return tr("The driver of this version does not take this order.")
         return "" if self._given else tr("The space of this search cannot be read from its recipe.")

@@ -330,7 +330,7 @@ class TestSpace:
         assert "must stay free" in quiet.desk.messages[-1].text
 
     def test_it_says_why_it_cannot(self, orders: SpaceOrders, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert "press Continue" in orders.reason(active=False)
+        assert "not running" in orders.reason(active=False)
         monkeypatch.setattr(search_space, "OBEYED", frozenset({"pause"}))
         assert "does not take this order" in orders.reason(active=True)
         monkeypatch.setattr(search_space, "OBEYED", frozenset({"space", "trial"}))
