@@ -72,6 +72,8 @@ class TrialStarted(Event, tag="trial-started", frozen=True, kw_only=True):
     speculative: bool = False  # begun early: it may be dropped by rule
     inherited: str = ""  # run/trial whose weights it began with
     until: int = 0  # epochs after which it waits for the others; 0: to its end
+    own: bool = False  # the user's own trial, which no engine proposed
+    continued: str = ""  # run/trial of another run whose checkpoint it goes on from
 
 
 class BatchProgress(Event, tag="batch", frozen=True, kw_only=True):
@@ -129,6 +131,19 @@ class SpaceChanged(Event, tag="space", frozen=True, kw_only=True):
     table: dict[str, Any]  # the new [search.space]
     defaults: dict[str, Any] = {}  # added axis → its value in the trials from before
     fixed: dict[str, Any] = {}  # frozen axis → its value from now on
+
+
+class TrialAdded(Event, tag="trial-added", frozen=True, kw_only=True):
+    """The user asked for a trial of their own; it is begun next."""
+
+    parameters: dict[str, Any]
+
+
+class WarmStarted(Event, tag="warm-start", frozen=True, kw_only=True):
+    """What the engine was told, before the first trial, of trials of other runs; they count in no budget."""
+
+    points: tuple[dict[str, Any], ...]  # each {parameters, value, costs, trial: run/trial}
+    left_out: int = 0  # trials of the same images with other settings, or outside the space
 
 
 class Retrained(Event, tag="retrained", frozen=True, kw_only=True):
@@ -223,6 +238,8 @@ AnyEvent = (
     | TrialEnded
     | TrialPaused
     | SpaceChanged
+    | TrialAdded
+    | WarmStarted
     | Retrained
     | Ranked
     | Piloted

@@ -190,6 +190,7 @@ class Conductor:
                 start_epoch=self._begun[entry.number],
                 attempt=entry.attempt,
                 speculative=entry.speculative,
+                own=entry.own,
                 until=entry.until,
             )
         )

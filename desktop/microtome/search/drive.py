@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from microtome.errors import MicrotomeError
+from microtome.errors import InputError, MicrotomeError
 from microtome.events import (
     EpochEnded,
     Evaluated,
@@ -17,13 +17,15 @@ from microtome.events import (
     RunEnded,
     RunStarted,
     StateChanged,
+    TrialAdded,
     TrialEnded,
 )
 from microtome.jobs.local import LocalRunner
 from microtome.jobs.runner import threads_each
 from microtome.search.conduct import Conductor
 from microtome.search.devices import Devices, gpus
-from microtome.search.engine import Engine, OneTrial, make_engine, replay
+from microtome.search.edit import SearchEngine, replay
+from microtome.search.engine import Engine, OneTrial
 from microtome.search.evaluate import TrialBugError, evaluate_trial
 from microtome.search.imagesets import ImageSets
 from microtome.search.ledger import Ledger
@@ -145,25 +147,14 @@ class Drive:
                 self._image_sets.get(recipe)
             engine = self._engine()
             conductor = self._conductor(runner)
-            state = self._trials(self._loop(engine, runner, conductor), runner)
+            state = self._trials(self._loop(engine, runner, conductor), runner, engine)
             self._bug = conductor.bug
             if state != "done":
                 return self._end(state)
             return self._finish(runner, conductor)
 
     def _engine(self) -> Engine:
-        search = self._recipe.search
-        if search is None:
-            return OneTrial()
-        # As the recipe says it, whatever was ordered since: the same engine must come out on every replay.
-        return make_engine(
-            search.algorithm,
-            search.space,
-            budget=search.budget,
-            seed=search.seed,
-            workers=search.workers,
-            objectives=1 if search.second == "none" else 2,
-        )
+        return OneTrial() if self._recipe.search is None else SearchEngine(self._recipe)
 
     def _conductor(self, runner: LocalRunner) -> Conductor:
         search = self._recipe.search
@@ -195,6 +186,7 @@ class Drive:
             speculate=search is not None and search.speculate,
         )
         loop.asked = len(self._records.trials)
+        loop.own.extend(self._records.owed)
         # A training that failed is tried again, since its user asks for it; a search has other trials.
         single = self._recipe.search is None
         loop.restore(
@@ -204,7 +196,7 @@ class Drive:
         )
         return loop
 
-    def _trials(self, loop: Loop, runner: LocalRunner) -> str:
+    def _trials(self, loop: Loop, runner: LocalRunner, engine: Engine) -> str:
         """Run trials until all are done or the user wills otherwise; returns done | stopped | aborted."""
         while not loop.finished:
             self._resize(loop, runner)
@@ -215,6 +207,7 @@ class Drive:
             if mode == "abort":
                 self._abort(loop, runner)
                 return "aborted"
+            self._edit(loop, engine)
             loop.accepting = mode == "run"
             if mode == "run":
                 self._say("running")
@@ -258,6 +251,26 @@ class Drive:
             loop.budget = max(budget, loop.asked)
             budget = loop.budget
         self._emit(StateChanged(state=self._state, workers=workers, trials=budget))
+
+    def _edit(self, loop: Loop, engine: Engine) -> None:
+        """Obey orders to change the space or to try a point; a wrong one is answered by a note, and all goes on."""
+        for order in self._helm.take_edits():
+            try:
+                if not isinstance(engine, SearchEngine):
+                    raise InputError("A training has no search space.", "Start a search.")
+                if order["command"] == "trial":
+                    self._emit(TrialAdded(parameters=engine.own(order.get("parameters"))))
+                    loop.own.append(self._records.owed[-1])
+                    loop.budget += 1
+                    self._emit(StateChanged(state=self._state, trials=loop.budget))
+                    continue
+                changed = engine.checked(order)
+                inside, known = engine.change(changed.table, changed.fixed)
+                self._emit(changed)
+                self._emit(Note(text=f"The space was changed: {inside} of the {known} trials that are known lie in it."))
+                loop.exhausted = False
+            except MicrotomeError as error:
+                self._emit(Note(text=f"The search goes on as it was. {error.message}", level="warning", hint=error.hint))
 
     def _table_sometimes(self) -> None:
         ended = sum(1 for r in self._records.trials.values() if r.ended)

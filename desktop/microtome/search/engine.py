@@ -1,8 +1,7 @@
-"""Engines by name: make one, bring one to where an earlier driver left it."""
+"""Engines by name: what they must do, and how one is made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Protocol
 
 from microtome.errors import InputError
@@ -60,15 +59,3 @@ def make_engine(name: str, space: Space, *, budget: int, seed: int, workers: int
     given = {"workers": workers} if "workers" in plugin.fields else {}
     engine: Engine = plugin.call(space, budget, seed, **given)
     return engine
-
-
-def replay(engine: Engine, history: Iterable[tuple[str, Parameters, Value]]) -> None:
-    """Bring a fresh engine to where a journal ends: ("ask", what was proposed, None) and ("tell", point, value) in order.
-
-    A point that this engine does not propose (it was written by another version) is told as one that was never asked for.
-    """
-    for what, parameters, value in history:
-        if what == "ask":
-            engine.ask()
-        else:
-            engine.tell(parameters, value)

@@ -22,6 +22,7 @@ class Entry:
     deaths: int = 0  # of its workers in a row, without an epoch between them
     until: int = 0  # epochs from its beginning, after which it waits; 0: to its end
     speculative: bool = False  # begun early, by a worker that had nothing else to do
+    own: bool = False  # the user's own, which the engine has not proposed
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ class Loop:
         self.accepting = True  # False: nothing new is started
         self.running: dict[int, Entry] = {}
         self.queue: deque[Entry] = deque()  # begun before, to go on first
+        self.own: deque[dict[str, Any]] = deque()  # points of the user's own, to be begun before all else
+        self.exhausted = False  # whether the engine has nothing more to propose
         self.waiting: dict[int, Entry] = {}  # with a checkpoint, until the scheduler lets them go on
         self._engine = engine
         self._runner = runner
@@ -116,7 +119,6 @@ class Loop:
         self._leaving: set[int] = set()  # speculative trials that were asked to make room
         self._children: set[int] = set()  # trials that were proposed early, beyond the budget
         self._following: dict[int, list[Entry]] = {}  # leader → its twins
-        self._exhausted = False
 
     @property
     def finished(self) -> bool:
@@ -177,9 +179,14 @@ class Loop:
 
     def _work_left(self) -> bool:
         """True where a trial could be started that is not a speculation."""
-        return bool(self.queue) or self._scheduler.next() is not None or (not self._exhausted and self.asked < self.budget)
+        if self.own or self.queue or self._scheduler.next() is not None:
+            return True
+        return not self.exhausted and self.asked < self.budget
 
     def _next(self) -> Entry | None:
+        if self.own:
+            self.asked += 1
+            return Entry(number=self.asked, parameters=self.own.popleft(), until=self._scheduler.first(), own=True)
         if self.queue:
             return self.queue.popleft()
         leg = self._scheduler.next()
@@ -194,9 +201,9 @@ class Loop:
         return None if leg is None else self._go_on(leg)
 
     def _ask(self, *, early: bool = False) -> Entry | None:
-        parameters = None if self._exhausted else self._engine.ask()
+        parameters = None if self.exhausted else self._engine.ask()
         if parameters is None:
-            self._exhausted = True
+            self.exhausted = True
             return None
         self.asked += 1
         if early:

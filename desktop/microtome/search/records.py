@@ -15,10 +15,13 @@ from microtome.events import (
     Event,
     RunEnded,
     RunStarted,
+    SpaceChanged,
     StateChanged,
+    TrialAdded,
     TrialEnded,
     TrialPaused,
     TrialStarted,
+    WarmStarted,
 )
 from microtome.search.engine import Value
 
@@ -30,7 +33,7 @@ STOPPED = ("pruned", "dropped")
 
 
 class Step(NamedTuple):
-    """What an engine was asked ("ask") or told ("tell"), with the costs that were known then."""
+    """What an engine was asked ("ask") or told ("tell") with the costs that were known then, or its space changed ("space")."""
 
     what: str
     parameters: dict[str, Any]
@@ -84,6 +87,8 @@ class Records:
     started: bool = False
     budget: int | None = None  # where an order changed it
     workers: int | None = None
+    owed: list[dict[str, Any]] = field(default_factory=list)  # the user's own trials that have not begun
+    warm: bool = False  # whether other runs' trials were told
     evaluated: Evaluated | None = None
     end: RunEnded | None = None
     _before: float = 0.0  # seconds that earlier drivers worked
@@ -117,6 +122,13 @@ class Records:
                 self._trial_paused(event)
             case TrialEnded():
                 self._trial_ended(event)
+            case SpaceChanged():
+                self.history.append(Step("space", {"table": event.table, "fixed": event.fixed}, None, {}))
+            case TrialAdded():
+                self.owed.append(event.parameters)
+            case WarmStarted():
+                self.warm = True
+                self.history += [Step("tell", p["parameters"], p["value"], p["costs"]) for p in event.points]
             case StateChanged():
                 self.budget = event.trials if event.trials is not None else self.budget
                 self.workers = event.workers if event.workers is not None else self.workers
@@ -133,7 +145,9 @@ class Records:
 
     def _trial_started(self, event: TrialStarted) -> None:
         record = self._trial(event.trial)
-        if record.attempts == 0:
+        if record.attempts == 0 and event.own:
+            self.owed = self.owed[1:]  # they are begun in the order in which they were asked for
+        elif record.attempts == 0:
             self.history.append(Step("ask", event.parameters, None, {}))
         record.parameters, record.key = event.parameters, event.key
         record.until, record.speculative = event.until, event.speculative

@@ -25,6 +25,7 @@ class Helm:
         self.mode: Mode = "run"
         self.workers: int | None = None  # a wish not yet taken
         self.budget: int | None = None
+        self._edits: list[dict[str, Any]] = []  # orders about the space and the user's own trials, not yet taken
         self.reason = ""  # why it stops, where no user ordered that just now
         # One that had passed when its run is taken up again no longer counts.
         end = _end_of(orders.latest("until"))
@@ -67,6 +68,11 @@ class Helm:
         wish, self.budget = self.budget, None
         return wish
 
+    def take_edits(self) -> list[dict[str, Any]]:
+        """The orders "space" and "trial" since the last call, in their order."""
+        edits, self._edits = self._edits, []
+        return edits
+
     def interrupt(self, *_: object) -> None:
         """A signal: stop at the checkpoints; a second one does not wait for them."""
         self.mode = "abort" if self.mode in ("interrupt", "abort") else "interrupt"
@@ -90,6 +96,8 @@ class Helm:
                 self.workers = _count(order.get("n"))
             case "budget":
                 self.budget = _count(order.get("n"))
+            case "space" | "trial":
+                self._edits.append(order)
             case "until":
                 self.until = _end_of(order)
 

@@ -27,7 +27,7 @@ from microtome.store.journal import JournalReader, JournalWriter
 
 Order = Literal["pause", "resume", "stop", "abort", "workers", "budget", "until", "space", "trial"]
 #: The orders that a driver obeys; a window offers no others.
-OBEYED: frozenset[Order] = frozenset({"pause", "resume", "stop", "abort", "workers", "budget", "until"})
+OBEYED: frozenset[Order] = frozenset({"pause", "resume", "stop", "abort", "workers", "budget", "until", "space", "trial"})
 VERSION = 1
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from microtome.errors import UnknownNameError
 from microtome.plugin import Space
-from microtome.search.engine import DEFAULT, make_engine, replay
+from microtome.search.edit import replay
+from microtome.search.engine import DEFAULT, make_engine
 from microtome.search.space import space_from_table
 
 SPACE = space_from_table(

@@ -82,8 +82,8 @@ def test_records_keep_the_order_of_asks_and_tells() -> None:
             TrialEnded(trial=1, outcome="pruned", value=0.9, time=105.0),
         ]
     )
-    asked = [p["x"] for what, p, _ in records.history if what == "ask"]
-    told = [(p["x"], value) for what, p, value in records.history if what == "tell"]
+    asked = [s.parameters["x"] for s in records.history if s.what == "ask"]
+    told = [(s.parameters["x"], s.value) for s in records.history if s.what == "tell"]
     assert (asked, told) == ([1, 2, 3], [(2, 0.5), (3, None), (1, 0.9)])
     assert (records.budget, records.workers) == (9, 3)
     best = records.best()
