@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean, median
 from typing import Literal
 
 from microtome.events import EpochEnded, Evaluated, ImageSetReady
 
 _LEAST = 5  # epochs: fewer tell no trend
+_LAST = 3  # epochs that say where the curves are now
 _RISE = 0.05  # of the lowest validation loss, before a rise counts
 
 
@@ -23,23 +26,37 @@ class Trend:
 def trend(epochs: Sequence[EpochEnded]) -> Trend:
     """Read the loss curves.
 
-    over-fitting: the validation loss has risen by more than a twentieth above its lowest point, over at least two epochs,
-    while the training loss went on falling. not-learning: neither loss has come below 97 % of where it began.
+    over-fitting: since its lowest point the validation loss has risen, by more than a twentieth of it and by more than its
+    noise explains, while the training loss went on falling. The last three epochs are compared with that point; the lowest of
+    n values that scatter by σ lies σ·√(2 ln n) below them all by itself. not-learning: neither loss has come below 97 % of
+    where it began.
     """
     known = [(e.epoch, e.train_loss, e.validation_loss) for e in epochs]
     pairs = [(n, t, v) for n, t, v in known if t is not None and v is not None]
     if len(pairs) < _LEAST:
         return Trend("none")
-    lowest = min(range(len(pairs)), key=lambda i: pairs[i][2])
-    number, train_then, validation_then = pairs[lowest]
-    since = pairs[lowest + 1 :]
-    recent = [v for _, _, v in since[-3:]]
-    risen = len(since) >= 2 and sum(recent) / len(recent) > validation_then * (1 + _RISE)
-    if risen and since[-1][1] < train_then:
-        return Trend("over-fitting", number + 1)
-    if validation_then > 0.97 * pairs[0][2] and min(t for _, t, _ in pairs) > 0.97 * pairs[0][1]:
-        return Trend("not-learning", number + 1)
-    return Trend("settled" if len(since) >= _LEAST else "learning", number + 1)
+    train, validation = [t for _, t, _ in pairs], [v for _, _, v in pairs]
+    lowest = min(range(len(pairs)), key=lambda i: validation[i])
+    number, since = pairs[lowest][0] + 1, len(pairs) - 1 - lowest
+    last = slice(-min(_LAST, max(1, since)), None)
+    chance = _scatter(validation) * (math.sqrt(2 * math.log(len(pairs))) + 2 / math.sqrt(_LAST))
+    rise = fmean(validation[last]) - validation[lowest]
+    if since >= 2 and rise > max(_RISE * validation[lowest], chance):
+        about = train[max(0, lowest - 1) : lowest + 2]
+        if fmean(train[last]) < fmean(about) - 2 * _scatter(train) / math.sqrt(_LAST):
+            return Trend("over-fitting", number)
+    if validation[lowest] > 0.97 * validation[0] and min(train) > 0.97 * train[0]:
+        return Trend("not-learning", number)
+    return Trend("settled" if since >= _LEAST else "learning", number)
+
+
+def _scatter(values: Sequence[float]) -> float:
+    """The standard deviation about a smooth curve, by the median of how far each value lies from between its neighbours.
+
+    Of values with the deviation σ that distance has σ·√1.5, and its median is 0.6745 times that.
+    """
+    apart = [abs(b - (a + c) / 2) for a, b, c in zip(values, values[1:], values[2:], strict=False)]
+    return median(apart) / (0.6745 * math.sqrt(1.5))
 
 
 @dataclass(frozen=True)

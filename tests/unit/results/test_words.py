@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 from journals import epoch, evaluated
 
@@ -21,6 +22,18 @@ def test_over_fitting_is_training_falling_while_validation_rises() -> None:
 
 def test_a_ripple_is_no_over_fitting() -> None:
     assert trend(_run([1.0, 0.7, 0.5, 0.3, 0.2, 0.1], [1.0, 0.8, 0.6, 0.61, 0.6, 0.59])).word == "learning"
+
+
+@pytest.mark.parametrize("epochs", [12, 40])
+def test_noise_alone_is_hardly_ever_called_over_fitting(epochs: int) -> None:
+    rng = np.random.default_rng(1)
+    at = np.arange(epochs)
+    train, flat = 0.1 + np.exp(-at / 8), 0.5 + 0.5 * np.exp(-at / 3)
+    said = [trend(_run(train.tolist(), (flat + rng.normal(0, 0.1, epochs)).tolist())).word for _ in range(200)]
+    assert said.count("over-fitting") <= 10, "of 200"
+    rising = flat + 0.04 * np.maximum(0, at - epochs / 3)
+    said = [trend(_run(train.tolist(), (rising + rng.normal(0, 0.02, epochs)).tolist())).word for _ in range(50)]
+    assert said.count("over-fitting") >= 45, "of 50"
 
 
 def test_both_rising_is_no_over_fitting() -> None:
