@@ -22,7 +22,7 @@ from microtome.search.engine import make_engine
 LEAST = 15
 """Finished trials, below which there is no landscape to replay on."""
 _NEIGHBOURS = 3
-_CLOSE = 0.01  # of the best value: within it an engine has arrived
+_GOOD = 0.95  # quantile of the trials' values: an engine that reaches it has arrived
 Array = NDArray[np.float64]
 
 
@@ -97,13 +97,14 @@ def replay_engines(
     """Let each engine search the landscape of `trials` (parameters, value to be maximised) once a seed.
 
     `budget` trials each (default: as many as the search had, at most 100); with `workers` above 1 as many points are asked
-    before the first of them is told, as beside each other. An engine has arrived when its best is within a hundredth of the
-    best trial's value. An engine that cannot search this space is left out, saying why.
+    before the first of them is told, as beside each other. An engine has arrived when it has found what the best
+    twentieth of the trials reach: the very best one may have been luck, which
+    the neighbours smooth away. An engine that cannot search this space is left out, saying why.
     """
     land = Landscape(trials, space)
     budget = min(100, len(land.values)) if budget is None else budget
     best = float(land.values.max())
-    target = best - _CLOSE * abs(best)
+    target = float(np.quantile(land.values, _GOOD))
     made: list[EngineReplay] = []
     skipped: dict[str, str] = {}
     total, done = len(engines) * len(seeds), 0
