@@ -86,8 +86,8 @@ class ReplayCard(PlotCard):
         seeds = len(replay.engines[0].curves) if replay.engines else 0
         words = tr(
             "Trials until as good as the best twentieth of this search ({best}): median and quartiles of {seeds} seeds. "
-            "Between the {n} trials the values are guessed from the nearest ones, so nothing better than the best of them can be found, and what "
-            "this search tried often is known best.",
+            "Between the {n} trials the values are guessed from the nearest ones, so nothing better than the best of them "
+            "can be found, and what this search tried often is known best.",
             best=f"{factor * replay.target:.4g}" + (" %" if factor == 100 else ""),
             seeds=seeds,
             n=replay.trials,
