@@ -25,10 +25,12 @@ def ask_in_worker(spec: dict[str, Any]) -> dict[str, Any]:
     `simulated` and `volume` are a SimulatedSource's and a VolumeSource's fields. Returns the prediction as JSON with the
     `epoch` (0, 1, …) that the weights come from, or {error, hint} where the file cannot be read or no slice fits into it.
     """
+    from microtome.training.device import choose_device, reproducible
     from microtome.training.evaluate import Model
 
     try:
-        with tempfile.TemporaryDirectory(prefix="microtome-") as folder:
+        # One thread, so that a training beside it hardly notices.
+        with tempfile.TemporaryDirectory(prefix="microtome-") as folder, reproducible(choose_device("cpu"), 1):
             model = Model.load(_held(Path(spec["model"]), Path(folder)), device="cpu")
             found = predict_volume(model, _volume(spec), slices=int(spec["slices"]), name=str(spec["name"]))
             return {**found.to_json(), "epoch": model.card.epoch}

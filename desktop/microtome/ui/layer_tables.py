@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -12,19 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from microtome.errors import MicrotomeError
-from microtome.jobs.local import LocalRunner
-from microtome.jobs.runner import Crashed, Done, Ended, Failed, Lost, Task, WorkerDied
-from microtome.paths import cache_dir, log_dir
+from microtome.paths import cache_dir
 from microtome.registry import registry
 from microtome.session import Session
 from microtome.store.atomic import FORMAT, read_json, write_json
 from microtome.training.layers import LayerTable
+from microtome.ui.worker_child import WorkerChild
 
-_FUNCTION = "microtome.training.layers:layers_in_worker"
 _VERSION = 1  # of what is kept on disk
 _KEPT = 64
-_POLL = 0.2
-_PATIENCE = 120.0  # seconds for one table, the import of torch included
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,54 +50,15 @@ def asked_of(session: Session) -> NetworkAsked:
     )
 
 
-class _Child:
-    """One worker process, started with the first question and ended by `close`; asked from background threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._runner: LocalRunner | None = None
-        self._number = 0
-
-    def ask(self, spec: dict[str, Any]) -> LayerTable:
-        """The table of a network. Raises MicrotomeError where the network cannot be built, or the worker died."""
-        with self._lock:
-            if self._runner is None:
-                self._runner = LocalRunner(1, logs=log_dir() / "layers", warm=("torch",))
-            self._number += 1
-            self._runner.submit(Task(id=self._number, function=_FUNCTION, arguments={"spec": spec}))
-            waited = 0.0
-            while waited < _PATIENCE:
-                for message in self._runner.poll(_POLL):
-                    match message:
-                        case Ended(outcome=Done(result=result)):
-                            if "error" in result:
-                                raise MicrotomeError(result["error"], result["hint"])
-                            return LayerTable.from_json(result)
-                        case Ended(outcome=Failed(message=words) | Crashed(log=words) | Lost(message=words)):
-                            raise MicrotomeError(words or "The layers could not be counted.")
-                        case WorkerDied(reason=words):
-                            raise MicrotomeError(words)
-                waited += _POLL
-            self._end()
-            raise MicrotomeError("The layers could not be counted in time.", "Choose a smaller network or image.")
-
-    def close(self) -> None:
-        """End the worker, unless it is busy: then its answer is still wanted."""
-        if self._lock.acquire(blocking=False):
-            try:
-                self._end()
-            finally:
-                self._lock.release()
-
-    def _end(self) -> None:
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            runner.close()
-
-
 @lru_cache(maxsize=1)
-def _child() -> _Child:
-    return _Child()
+def _child() -> WorkerChild:
+    return WorkerChild(
+        "microtome.training.layers:layers_in_worker",
+        "layers",
+        patience=120.0,
+        failing="The layers could not be counted.",
+        late=("The layers could not be counted in time.", "Choose a smaller network or image."),
+    )
 
 
 _kept: OrderedDict[str, LayerTable] = OrderedDict()
@@ -129,7 +85,7 @@ def read_table(asked: NetworkAsked) -> LayerTable:
     found = known_table(asked)
     if found is not None:
         return found
-    found = _child().ask(asdict(asked))
+    found = LayerTable.from_json(_child().ask(asdict(asked)))
     try:
         write_json(_file(asked), found.to_json())
     except MicrotomeError:
