@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from microtome.errors import MicrotomeError
-from microtome.events import EpochEnded, Event, TrialEnded, TrialPaused, TrialStarted, WorkerEnded
+from microtome.events import EpochEnded, Event, Note, TrialEnded, TrialPaused, TrialStarted, WorkerEnded
 from microtome.jobs.runner import (
     Cancelled,
     Crashed,
@@ -26,8 +26,8 @@ from microtome.jobs.runner import (
 )
 from microtome.search.devices import Devices
 from microtome.search.imagesets import ImageSets
-from microtome.search.ledger import Finished, Ledger, costs_of, epochs_of
-from microtome.search.loop import Again, Answer, Entry, Follow, Later, Rest
+from microtome.search.ledger import Finished, Ledger, costs_of, epochs_of, name_of
+from microtome.search.loop import Again, Answer, Elsewhere, Entry, Follow, Later, Rest
 from microtome.search.recipe import Recipe
 from microtome.search.records import STOPPED, Record, Records, both, measure
 from microtome.search.schedule import Scheduler, Verdict, follow
@@ -48,7 +48,8 @@ class Conductor:
     emit: Callable[[Event], None]
     records: Records
     image_sets: ImageSets
-    ledger: Ledger | None  # None: nothing is reused
+    ledger: Ledger
+    reuse: bool  # whether other runs answer; where not, they may still be answered by this one
     scheduler: Scheduler
     runner: Runner
     device: str  # for the record: cpu | cuda
@@ -58,6 +59,7 @@ class Conductor:
     bug: str = ""  # the traceback of the latest trial that failed by a bug
     _specs: dict[int, TrialSpec] = field(default_factory=dict)  # of the running trials
     _begun: dict[int, int] = field(default_factory=dict)  # running trial → epochs that it had when it was started
+    _continued: dict[int, str] = field(default_factory=dict)  # trial → run/trial whose checkpoint it goes on from
     _keys: dict[str, int] = field(default_factory=dict)  # key → the first trial of it that has not come to its end
 
     def __post_init__(self) -> None:
@@ -92,7 +94,7 @@ class Conductor:
 
     # --- what the loop asks
 
-    def prepare(self, entry: Entry) -> Task | Answer | Rest | Follow:
+    def prepare(self, entry: Entry) -> Task | Answer | Rest | Follow | Elsewhere:
         """A task, or the answer of the ledger, or the twin that runs; a point that cannot be cut or built has failed."""
         try:
             spec = self.spec(entry)
@@ -104,13 +106,9 @@ class Conductor:
             self._started(entry, key="", worker=0)
             return self._ended(entry.number, "failed", message=str(error))
         key = spec.key()
-        if self.ledger is not None:
-            finished = self.ledger.find(key)
-            if finished is not None and finished.folder != self.run.trial(entry.number):
-                return self._reuse(entry, key, finished)
-            leader = self._keys.setdefault(key, entry.number)
-            if leader != entry.number:
-                return self._twin(entry, key, self.records.trials[leader])
+        known = self._known(entry, key)
+        if known is not None:
+            return known
         self._specs[entry.number] = spec
         arguments = {"spec": spec.to_json(), "trial": entry.number}
         return Task(id=entry.number, function="microtome.training.trial:run_trial", arguments=arguments)
@@ -135,12 +133,12 @@ class Conductor:
     def ended(self, entry: Entry, outcome: Outcome, worker: int) -> Answer | Rest | Again | Later:
         """Note the end, unless the trial is to go on."""
         spec = self._specs.pop(entry.number)
+        self.ledger.release(spec.key())
         match outcome:
             case Done(result=result):
                 for epoch in epochs_of(result):
                     self._epoch(entry.number, epoch)
-                if self.ledger is not None:
-                    self.ledger.add(spec.key(), self.run.trial(entry.number))
+                self.ledger.add(spec.key(), self.run.trial(entry.number))
                 return self._valued(entry.number, result)
             case Pruned(result=result) | Paused(result=result):
                 for epoch in epochs_of(result):
@@ -191,6 +189,7 @@ class Conductor:
                 attempt=entry.attempt,
                 speculative=entry.speculative,
                 own=entry.own,
+                continued=self._continued.pop(entry.number, ""),
                 until=entry.until,
             )
         )
@@ -202,6 +201,29 @@ class Conductor:
         if known is None or known != event:
             return self._note(event)
         return follow(self.scheduler, event, measure(event, self.objective))
+
+    def _known(self, entry: Entry, key: str) -> Answer | Rest | Follow | Elsewhere | None:
+        """What is known of a key: finished, or trained just now. None: it is ours to train, from the furthest checkpoint on."""
+        folder = self.run.trial(entry.number)
+        if not self.reuse:
+            self.ledger.claim(key, folder)
+            return None
+        leader = self._keys.get(key, entry.number)
+        if leader != entry.number and self.ledger.find(key) is None:
+            return self._twin(entry, key, self.records.trials[leader])
+        other = self.ledger.claim(key, folder)
+        if other is not None:
+            if entry.number not in self.records.trials:
+                self._started(entry, key=key, worker=0)
+                self.emit(Note(text=f"Trial {entry.number} waits for {name_of(other)}, which trains the same."))
+            return Elsewhere()
+        finished = self.ledger.find(key)
+        if finished is not None and finished.folder != folder:
+            self.ledger.release(key)
+            return self._reuse(entry, key, finished)
+        self._keys.setdefault(key, entry.number)
+        self._continued[entry.number] = self.ledger.go_on(key, folder)
+        return None
 
     def _reuse(self, entry: Entry, key: str, finished: Finished) -> Answer:
         """Answer a twin at once, with the curves and the files of the trial that was trained."""
@@ -219,9 +241,9 @@ class Conductor:
         self._started(entry, key=key, worker=0)
         if not leader.resting and leader.outcome not in STOPPED:
             return Follow(leader.number)
-        name = f"{self.run.name}/{self.run.trial(leader.number).name}"
-        costs = {**leader.costs, "stopped": 1.0}
-        return self._ended(entry.number, "pruned", value=leader.reached(self.objective), reused_from=name, costs=costs)
+        value, costs = leader.reached(self.objective), {**leader.costs, "stopped": 1.0}
+        name = name_of(self.run.trial(leader.number))
+        return self._ended(entry.number, "pruned", value=value, reused_from=name, costs=costs)
 
     def _valued(self, number: int, result: dict[str, Any]) -> Answer:
         best = next((e for e in epochs_of(result) if e.epoch == result["best_epoch"]), None)
@@ -244,7 +266,7 @@ class Conductor:
         else:
             epochs = len(self.records.trials[number].epochs)
             self._note(TrialPaused(trial=number, epochs=epochs, value=value, told=told, costs=costs))
-        return Rest(both(told, costs, self._second, full=self.epochs))
+        return Rest(both(told, costs, _second(self.recipe), full=self.epochs))
 
     def _died(self, entry: Entry, outcome: Crashed | Lost, worker: int) -> Answer | Again:
         log = outcome.log if isinstance(outcome, Crashed) else ""
@@ -260,8 +282,8 @@ class Conductor:
         event = TrialEnded(trial=number, outcome=outcome, value=value, **rest)
         self.devices.learn(event.costs)
         self._note(event)
-        return Answer(both(value, event.costs, self._second, full=self.epochs))
+        return Answer(both(value, event.costs, _second(self.recipe), full=self.epochs))
 
-    @property
-    def _second(self) -> str:
-        return self.recipe.search.second if self.recipe.search is not None else "none"
+
+def _second(recipe: Recipe) -> str:
+    return recipe.search.second if recipe.search is not None else "none"

@@ -26,7 +26,8 @@ from microtome.search.conduct import Conductor
 from microtome.search.devices import Devices, gpus
 from microtome.search.edit import SearchEngine, replay
 from microtome.search.engine import Engine, OneTrial
-from microtome.search.evaluate import TrialBugError, evaluate_trial
+from microtome.search.evaluate import TrialBugError
+from microtome.search.finalists import conclude
 from microtome.search.imagesets import ImageSets
 from microtome.search.ledger import Ledger
 from microtome.search.loop import Entry, Loop
@@ -34,6 +35,7 @@ from microtome.search.recipe import Recipe
 from microtome.search.records import STOPPED, Record, Records
 from microtome.search.steer import Helm
 from microtome.search.stop import make_scheduler
+from microtome.search.warm import warm_start, words
 from microtome.slices.cutting import CuttingStoppedError
 from microtome.store.atomic import write_text
 from microtome.store.journal import JournalWriter
@@ -72,6 +74,7 @@ class Drive:
         self._workers = records.workers or (search.workers if search is not None else 1)
         project = run.path.parent.parent
         self._image_sets = ImageSets(project / "imagesets", self._emit, lambda: helm.leaving)
+        self._ledger = Ledger(run.path.parent)
         self._bug = ""
 
     def run(self) -> RunEnded:
@@ -85,6 +88,8 @@ class Drive:
         except Exception as error:
             self._close(self._end("failed", f"A bug ended the run: {type(error).__name__}: {error}"))
             raise
+        finally:
+            self._ledger.close()
         self._close(end)
         if end.state == "failed" and self._bug:
             raise TrialBugError(f"{end.message}\n{self._bug}")
@@ -143,15 +148,29 @@ class Drive:
         # The workers import torch while the slices are being cut.
         with LocalRunner(self._workers, logs=self._run.path / "workers", warm=_WARM) as runner:
             axes = recipe.search.space if recipe.search is not None else ()
-            if not any(axis.name.startswith("slices.") for axis in axes):
-                self._image_sets.get(recipe)
+            fixed = not any(axis.name.startswith("slices.") for axis in axes)
+            self._warm_up(self._image_sets.get(recipe).hash if fixed else "")
             engine = self._engine()
             conductor = self._conductor(runner)
             state = self._trials(self._loop(engine, runner, conductor), runner, engine)
             self._bug = conductor.bug
             if state != "done":
                 return self._end(state)
-            return self._finish(runner, conductor)
+            return self._finish(conductor)
+
+    def _warm_up(self, image_set: str) -> None:
+        """What other runs know is journalled once, before the first trial, so that every resume tells the same."""
+        search = self._recipe.search
+        if search is None or not search.warm_start or self._records.warm or self._records.trials:
+            return
+        if not image_set:
+            self._emit(
+                Note(text="A search that varies the slices has other images in every trial: it begins with nothing known.")
+            )
+            return
+        warm = warm_start(self._ledger, self._recipe, image_set, run=self._run.name)
+        self._emit(warm)
+        self._emit(words(warm))
 
     def _engine(self) -> Engine:
         return OneTrial() if self._recipe.search is None else SearchEngine(self._recipe)
@@ -165,7 +184,8 @@ class Drive:
             emit=self._emit,
             records=self._records,
             image_sets=self._image_sets,
-            ledger=Ledger(self._run.path.parent) if search is not None and search.reuse else None,
+            ledger=self._ledger,
+            reuse=search is not None and search.reuse,
             scheduler=make_scheduler(search.early_stopping if search is not None else None, max_epochs=_longest(self._recipe)),
             runner=runner,
             device=device,
@@ -280,16 +300,13 @@ class Drive:
 
     # --- the end
 
-    def _finish(self, runner: LocalRunner, conductor: Conductor) -> RunEnded:
+    def _finish(self, conductor: Conductor) -> RunEnded:
         best = self._records.best()
         if best is None:
             return self._end("failed", self._why_none())
-        known = self._records.evaluated
-        if known is None or known.trial != best.number:
-            spec = conductor.spec(Entry(number=best.number, parameters=best.parameters))
-            state = evaluate_trial(best.number, spec, runner=runner, helm=self._helm, emit=self._emit)
-            if state != "done":
-                return self._end(state)
+        state = conclude(conductor, helm=self._helm, emit=self._emit)
+        if state != "done":
+            return self._end(state)
         self._bug = ""
         return self._end("done")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,6 +11,9 @@ from typing import Any, Protocol
 from microtome.jobs.runner import Ended, Outcome, Report, Runner, Task, WorkerDied
 from microtome.search.engine import Engine, Value
 from microtome.search.schedule import Leg, Scheduler
+
+_ELSEWHERE = 8  # trials that other runs train, after which nothing new is asked for
+_EVERY = 1.0  # seconds between two looks whether they have ended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,11 @@ class Follow:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """The same is being trained just now, by another run: it is asked for again in a while."""
+
+
+@dataclass(frozen=True)
 class Again:
     """Try the trial once more: its worker died. `moved`: it had come further than the last time."""
 
@@ -61,7 +70,7 @@ class Later:
 class Owner(Protocol):
     """Whose trials they are: makes tasks of points, keeps the records, tells the scheduler, says what an end is worth."""
 
-    def prepare(self, entry: Entry) -> Task | Answer | Rest | Follow:
+    def prepare(self, entry: Entry) -> Task | Answer | Rest | Follow | Elsewhere:
         """What to do for a trial; the task's id must be the trial's number."""
         ...
 
@@ -118,20 +127,23 @@ class Loop:
         self._speculate = speculate
         self._leaving: set[int] = set()  # speculative trials that were asked to make room
         self._children: set[int] = set()  # trials that were proposed early, beyond the budget
+        self._elsewhere: list[Entry] = []  # trained by other runs just now
+        self._asked_again = 0.0  # when they were looked for, by the monotonic clock
         self._following: dict[int, list[Entry]] = {}  # leader → its twins
 
     @property
     def finished(self) -> bool:
         """True when nothing runs and nothing is left to start."""
-        if self.running or self._work_left():
+        if self.running or self._elsewhere or self._work_left():
             return False
         return not any(self._following.values()) and self._scheduler.last() is None
 
     def fill(self) -> None:
         """Start trials while there are idle slots."""
         self._confirm()
+        self._ask_again()
         # Twins take no slot, so they are limited by their number: an engine that repeats itself must not spend its budget.
-        while self.accepting and self._runner.idle > 0 and self._twins() <= len(self.running):
+        while self.accepting and self._runner.idle > 0 and self._twins() <= len(self.running) and not self._waits_for_others():
             if not self._owner.room(len(self.running)):
                 return
             entry = self._next() or self._early()
@@ -176,6 +188,17 @@ class Loop:
 
     def _twins(self) -> int:
         return sum(len(entries) for entries in self._following.values())
+
+    def _waits_for_others(self) -> bool:
+        """True where so many trials are trained by other runs that a search would only run after them."""
+        return len(self._elsewhere) >= _ELSEWHERE
+
+    def _ask_again(self) -> None:
+        now = time.monotonic()
+        if self._elsewhere and now - self._asked_again >= _EVERY:
+            self._asked_again = now
+            self.queue.extend(self._elsewhere)
+            self._elsewhere = []
 
     def _work_left(self) -> bool:
         """True where a trial could be started that is not a speculation."""
@@ -255,8 +278,11 @@ class Loop:
         match self._owner.prepare(entry):
             case Answer() | Rest() as answer:
                 self._take(entry, answer)
+                self.queue.extendleft(reversed(self._following.pop(entry.number, [])))
             case Follow(trial=leader):
                 self._following.setdefault(leader, []).append(entry)
+            case Elsewhere():
+                self._elsewhere.append(entry)
             case task:
                 worker = self._runner.submit(task)
                 self.running[entry.number] = entry

@@ -16,8 +16,18 @@ if sys.platform == "win32":
     def _take(file: IO[bytes]) -> None:
         msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
 
-    def _release(file: IO[bytes]) -> None:
-        file.seek(0)
+    def try_lock(file: IO[bytes], *, at: int = 0) -> bool:
+        """Lock an open file, at this byte where the system locks bytes; False where another holds the lock."""
+        file.seek(at)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+
+    def release(file: IO[bytes], *, at: int = 0) -> None:
+        """Let the lock of an open file go."""
+        file.seek(at)
         msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
 
 else:
@@ -26,7 +36,16 @@ else:
     def _take(file: IO[bytes]) -> None:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX)
 
-    def _release(file: IO[bytes]) -> None:
+    def try_lock(file: IO[bytes], *, at: int = 0) -> bool:
+        """Lock an open file, at this byte where the system locks bytes; False where another holds the lock."""
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def release(file: IO[bytes], *, at: int = 0) -> None:
+        """Let the lock of an open file go."""
         fcntl.flock(file.fileno(), fcntl.LOCK_UN)
 
 
@@ -50,4 +69,4 @@ def locked(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            _release(file)
+            release(file)

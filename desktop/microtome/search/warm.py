@@ -1,0 +1,98 @@
+"""Warm start: what the project's other runs know of the same images in the space of a search, as points for its engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from microtome.errors import FileError, MicrotomeError
+from microtome.events import EpochEnded, Note, WarmStarted
+from microtome.search.edit import settings_of
+from microtome.search.ledger import Ledger, costs_of, epochs_of, name_of
+from microtome.search.recipe import Recipe
+from microtome.search.records import measure
+from microtome.search.space import carried
+from microtome.store.atomic import read_json
+from microtome.training.checkpoint import NAME, RESULT, history
+from microtome.training.spec import AUGMENTATIONS
+
+_FREE = ("training.seed",)  # settings in which a trial of another run may differ: what is measured is the same
+
+
+class _Spec(msgspec.Struct):
+    """What counts of a trial's params.json."""
+
+    image_set_hash: str
+    network: dict[str, Any]
+    training: dict[str, Any]
+    transfer: dict[str, Any] = {}
+    importance: dict[str, Any] = {}
+
+
+def warm_start(ledger: Ledger, recipe: Recipe, image_set: str, *, run: str) -> WarmStarted:
+    """The trials of other runs than `run` on the image set of this hash that lie in the recipe's search space.
+
+    What the search does not vary must be as in the recipe, except for the seed; a trial that was not trained to its end
+    counts with the best of its epochs, as in a search of its own (decision 0015). One a key.
+    """
+    assert recipe.search is not None
+    space, settings = recipe.search.space, settings_of(recipe)
+    varied = {axis.name for axis in space}
+    fixed = {n: v for n, v in settings.items() if n not in varied and n not in _FREE and not n.startswith("slices.")}
+    points, left_out = [], 0
+    for _, folder in ledger:
+        if folder.parent.parent.name == run:
+            continue
+        try:
+            spec = msgspec.json.decode((folder / "params.json").read_bytes(), type=_Spec)
+            if spec.image_set_hash != image_set:
+                continue
+            found = _settings(spec)
+            same = spec.network["name"] == recipe.network.name and all(found.get(n) == v for n, v in fixed.items())
+            same = same and all(n in settings for n in found)
+            # A setting of an axis that does not exist there has the recipe's value, which need not lie in the space.
+            point = carried(found, space, defaults={}) if same else None
+            epochs, costs = _trained(folder)
+        except (OSError, msgspec.DecodeError, MicrotomeError, KeyError):
+            continue  # damaged, or gone since
+        values = [v for e in epochs if (v := measure(e, recipe.search.objective)) is not None]
+        if point is None or not values:
+            left_out += 1
+            continue
+        points.append({"parameters": point, "value": max(values), "costs": costs, "trial": name_of(folder)})
+    return WarmStarted(points=tuple(points), left_out=left_out)
+
+
+def words(warm: WarmStarted) -> Note:
+    """What is said of it."""
+    part = sum(1 for point in warm.points if point["costs"].get("stopped"))
+    text = f"The engine begins with what {len(warm.points)} trials of other runs have shown; they count in no budget."
+    if part:
+        text += f" {part} of them were not trained to their ends."
+    if warm.left_out:
+        text += f" {warm.left_out} others of the same images have other settings."
+    return Note(text=text)
+
+
+def _settings(spec: _Spec) -> dict[str, Any]:
+    """Every setting of a trial by its dotted name, but those of its slices."""
+    training = {name: value for name, value in spec.training.items() if name != AUGMENTATIONS}
+    tables = {"network": spec.network["parameters"], "training": training}
+    tables |= {"transfer": spec.transfer, "importance": spec.importance}
+    found = {f"{where}.{name}": value for where, table in tables.items() for name, value in table.items()}
+    for item in spec.training.get(AUGMENTATIONS, ()):
+        found |= {f"augmentation.{item['name']}.{name}": value for name, value in item.items() if name != "name"}
+    return found
+
+
+def _trained(folder: Path) -> tuple[tuple[EpochEnded, ...], dict[str, float]]:
+    """The epochs of a trial and what they cost; "stopped" stands in the costs of one that has not come to its end."""
+    if (folder / RESULT).exists():
+        result = read_json(folder / RESULT)
+        if result.get("rates"):
+            raise FileError(f"{folder} went on with another learning rate than its settings say.")
+        return epochs_of(result), costs_of(result)
+    epochs = tuple(history(folder / NAME))
+    return epochs, {"seconds": sum(e.seconds for e in epochs), "epochs": float(len(epochs)), "stopped": 1.0}
