@@ -15,7 +15,7 @@ PY := .venv/bin/python
 PYTEST := OPENBLAS_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile
 PHASE := @printf '\n== %s\n'
 
-.PHONY: help setup demo run test test-all lint types layers tests bench docs wheel clean
+.PHONY: help setup demo run test test-all lint types layers tests bench bench-search docs wheel clean
 
 help:
 	@echo 'make demo       set everything up, then run the whole main job on simulated structures into $(OUT)/'
@@ -23,6 +23,7 @@ help:
 	@echo 'make test       set everything up, then check style, types, layers and run the tests'
 	@echo 'make test-all   the same with the slow tests'
 	@echo 'make bench      measure: speed of every room, start of the window, its smoothness under load'
+	@echo 'make bench-search  compare the engines of the search on recorded learning curves'
 	@echo 'make docs       bring the page of every recipe setting up to date'
 	@echo 'make wheel      build a wheel into $(WHEEL)/'
 	@echo 'make clean      remove everything that was made here, the environment .venv included'
@@ -62,6 +63,9 @@ test-all: lint types layers
 
 bench: setup
 	@$(PY) -m tests.benchmarks.run_all
+
+bench-search: setup
+	@$(PY) -m tests.benchmarks.bench_search
 
 docs: setup
 	@$(PY) installer/recipe_reference.py

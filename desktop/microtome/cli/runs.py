@@ -6,9 +6,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from microtome.errors import FileError, InputError, nearest
 from microtome.terminal import Progress, finished
+
+if TYPE_CHECKING:
+    from microtome.session.limit import TimeLimit
+    from microtome.store.run import RunFolder
 
 
 def _drive(folder: Path, *, as_json: bool) -> int:
@@ -36,14 +41,32 @@ def run_command(options: argparse.Namespace) -> int:
     from microtome.from_recipe import fill_project
     from microtome.search.driver import create_run
     from microtome.search.recipe import load, require_classes
+    from microtome.session.limit import TimeLimit
     from microtome.store.project import Project
 
     recipe = load(options.recipe)
     require_classes(recipe)
     project = Project.create(options.project)
     fill_project(project, recipe)
+    limit = TimeLimit.of(options.until) if options.until else None
     run = create_run(recipe, project, options.recipe.stem)
+    if options.queue:
+        return _enqueue(run, limit, as_json=options.json)
+    if limit is not None:
+        run.order("until", **limit.to_json())
     return _drive(run.path, as_json=options.json)
+
+
+def _enqueue(run: RunFolder, limit: TimeLimit | None, *, as_json: bool) -> int:
+    """Let the run wait for its turn; it begins now where nothing else of the project runs."""
+    from microtome.session.queue import Queue
+
+    queue = Queue(run.path.parent.parent)
+    queue.add(run, limit)
+    begun = run.name in queue.advance()
+    words = "begun, in a process of its own" if begun else f"waits as number {len(queue.waiting())} of the queue"
+    finished({"run": str(run.path), "queued": not begun}, as_json=as_json, sentence=f"{run.path}: {words}")
+    return 0
 
 
 def resume_command(options: argparse.Namespace) -> int:
