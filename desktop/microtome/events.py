@@ -163,6 +163,8 @@ class Ranked(Event, tag="ranked", frozen=True, kw_only=True):
     means: dict[str, tuple[float, float, float]]
     tied: tuple[int, ...]
     words: str
+    winner: int = 0  # the trial that was taken; 0: the journal is of an older version
+    p: dict[str, float] = {}  # of the others against the first: paired t-tests on the same seeds, Holm's correction included
 
 
 class Piloted(Event, tag="piloted", frozen=True, kw_only=True):
@@ -171,6 +173,9 @@ class Piloted(Event, tag="piloted", frozen=True, kw_only=True):
     corners: tuple[dict[str, Any], ...]  # each {parameters, images_per_second, memory, seconds}
     hours: tuple[float, float, float]  # low, likely, high
     disk: int  # bytes
+    workers: int = 1  # that trained side by side while it measured
+    total_memory: int = 0  # bytes of the machine, or of its GPU
+    notes: tuple[str, ...] = ()  # what the promise leaves out
 
 
 class Evaluated(Event, tag="evaluated", frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from microtome.slices.drawing import Drawn
 from microtome.slices.geometry import PLANES, Array, Grid
 from microtome.slices.plan import Micrographs, SlicePlan
 from microtome.slices.sampler import Sampler
-from microtome.slices.split import SET_WORDS, SETS, counts_of, share_out
+from microtome.slices.split import SET_WORDS, SETS, counts_of, fresh_key, share_out
 from microtome.volumes.units import VOXEL, to_nm
 
 _ROUNDING = 1e-6  # voxels
@@ -280,7 +280,8 @@ def _chosen(
                     'Ask for fewer, or take all there are by micrographs.shares = "60/20/20".',
                 )
             number = len(everything) if settings.shares else wanted
-            rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(label, k, _CHOICE)))
+            branch = (label, k, _CHOICE, *fresh_key(plan, set_name))
+            rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=branch))
             taken: dict[int, list[int]] = {}
             for j in np.sort(rng.permutation(len(everything))[:number]).tolist():
                 taken.setdefault(everything[j][0], []).append(everything[j][1])

@@ -16,6 +16,8 @@ class VolumeSource:
     options: dict[str, Any] = field(default_factory=dict)
     voxel_size: tuple[float, float, float] | None = None
     unit: str = ""
+    value: float | None = None  # the number that a network shall tell of it
+    property: str = ""  # what of its structure that number is, where it is to be computed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,8 @@ class SimulatedSource:
     seed: int = 0
     parameters: dict[str, Any] = field(default_factory=dict)
     voxel_size: float | None = None  # nm; None: the structure's own default
+    value: float | None = None  # as of a volume
+    property: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,7 @@ class ClassSource:
     volumes: tuple[VolumeSource, ...] = ()
     simulated: tuple[SimulatedSource, ...] = ()
     images: tuple[str, ...] = ()
+    value: float | None = None  # of the images
     micrographs: Micrographs = field(default_factory=Micrographs)
 
     @property
@@ -150,7 +155,15 @@ class SlicePlan:
         help="Structures of particles: each disc exactly, at any resolution, or out of their drawn voxels",
     )
     seed: int = option(0, 0, 2**31 - 1, advanced=True, help="The same seed gives the same slices")
+    drawing: int = option(
+        0,
+        0,
+        2**31 - 1,
+        advanced=True,
+        label="Fresh slices",
+        help="Another number: other slices to learn from, of the same blocks; those of the evaluation stay the same",
+    )
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as JSON."""
-        return asdict(self)
+        """The plan as JSON; what was added to plans later counts only where it is used, so that older sets keep their hash."""
+        return {k: v for k, v in asdict(self).items() if k != "drawing" or v}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from microtome.slices.geometry import Array, Grid
 from microtome.slices.plan import SlicePlan
 from microtome.slices.source import grid_of, separated
-from microtome.slices.split import SETS, Blocks, assign, counts_of, draw_pose, share_out, whole
+from microtome.slices.split import SETS, Blocks, assign, counts_of, draw_pose, fresh_key, share_out, whole
 from microtome.volumes.volume import Volume
 
 
@@ -35,9 +35,13 @@ def counts_by_volume(plan: SlicePlan, volumes: int) -> list[dict[str, int]]:
 
 
 def generators(plan: SlicePlan, *, label: int, number: int, set_name: str, indices: Iterable[int]) -> list[np.random.Generator]:
-    """The generator of each slice: slice i of a set of a volume is the same on every machine, whatever is cut beside it."""
+    """The generator of each slice: slice i of a set of a volume is the same on every machine, whatever is cut beside it.
+
+    Another `drawing` gives other slices of the same blocks, but for those of the evaluation: there is one locked set.
+    """
     place = SETS.index(set_name)
-    keys = [(label, number, place, i) for i in indices]
+    fresh = fresh_key(plan, set_name)
+    keys = [(label, number, place, i, *fresh) for i in indices]
     return [np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=k)) for k in keys]
 
 

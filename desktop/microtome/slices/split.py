@@ -108,6 +108,11 @@ def counts_of(plan: SlicePlan) -> dict[str, int]:
     return {"train": plan.train, "validation": plan.validation, "evaluation": plan.evaluation}
 
 
+def fresh_key(plan: SlicePlan, set_name: str) -> tuple[int, ...]:
+    """What a set's random branches have at their end: the plan's drawing, where there is one, but for the evaluation."""
+    return (plan.drawing,) if plan.drawing and set_name != "evaluation" else ()
+
+
 def share_out(total: int, weights: Sequence[float]) -> list[int]:
     """Split a number of images in proportion to weights, by largest remainders; the parts add up to `total`."""
     scale = total / math.fsum(weights)

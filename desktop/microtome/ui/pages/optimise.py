@@ -35,7 +35,7 @@ from microtome.ui.widgets import (
 
 _SECTIONS = ("network", "training", "augmentation", "slices")
 #: Changing these makes trials that cannot be compared, or are no property of a network.
-_NOT_SEARCHED = ("training.seed", "slices.seed", "slices.train", "slices.validation", "slices.evaluation")
+_NOT_SEARCHED = ("training.seed", "slices.seed", "slices.drawing", "slices.train", "slices.validation", "slices.evaluation")
 
 
 def engines() -> list[tuple[str, str]]:

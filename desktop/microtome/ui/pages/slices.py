@@ -33,7 +33,7 @@ _QUIET_MS = 250  # after the last change, before more than the gallery is read
 _TILES = 8
 _FORM_WIDTH = 392
 #: A search that varied these would compare what cannot be compared.
-_FIXED = ("unit", "validation", "evaluation", "split", "guard", "seed")
+_FIXED = ("unit", "validation", "evaluation", "split", "guard", "seed", "drawing")
 
 
 class SlicesFace(QWidget):
