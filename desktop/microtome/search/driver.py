@@ -101,6 +101,8 @@ def summary(run: RunFolder) -> dict[str, Any]:
     """What a finished run comes to, as the command line prints it (INTERFACE's "finished")."""
     records = Records.of(read_all(run.events))
     found, best, kind = records.evaluated, records.best(), run.info()["kind"]
+    if found is not None:
+        best = records.trials[found.trial]  # with finalists, the winner need not be the highest
     data: dict[str, Any] = {
         "event": "finished",
         "state": records.end.state if records.end is not None else "interrupted",

@@ -1,0 +1,106 @@
+"""The honest winner on real trainings: fresh seeds and slices, interrupted and gone on with, the evaluation set opened once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small import Watch, make
+
+from microtome.events import Evaluated, Event, Ranked, Retrained, TrialEnded
+from microtome.results.fold import fold_all
+from microtome.search.driver import drive, summary
+from microtome.search.finalists import finalists, fresh_seeds
+from microtome.search.ledger import Ledger
+from microtome.search.records import Record, Records
+from microtome.slices.imageset import ImageSet
+from microtome.store.journal import read_all
+from microtome.training.card import ModelCard
+
+SEARCH = {
+    "algorithm": "random",
+    "budget": 3,
+    "workers": 2,
+    "finalists": 2,
+    "finalist_seeds": 2,
+    "space": {"network.width": [4, 8, 16]},
+}
+
+
+class StopsAtTheFirst(Watch):
+    """Ends the run in its own way when the first retraining is done."""
+
+    command = "stop"
+
+    def act(self, event: Event) -> None:
+        if isinstance(event, Retrained) and self.once("stop"):
+            self.run.order(self.command)
+
+
+@pytest.mark.parametrize("command", ["stop", pytest.param("abort", marks=pytest.mark.slow)])
+def test_the_winner_is_found_on_fresh_seeds_and_slices_and_evaluated_once(tmp_path: Path, command: str) -> None:
+    run = make(tmp_path, search=SEARCH, training={"epochs": 2}, network={"batch_norm": False})
+    first = StopsAtTheFirst(run)
+    first.command = command
+    assert drive(run, first).state == {"stop": "stopped", "abort": "aborted"}[command]
+    assert not first.of(Ranked) and not first.of(Evaluated)
+    again = Watch(run)
+    assert drive(run, again).state == "done"
+
+    journal = list(read_all(run.events))
+    retrained = [e for e in journal if isinstance(e, Retrained)]
+    trials = {e.trial for e in retrained}
+    assert len(retrained) == 4 and len({(e.trial, e.seed) for e in retrained}) == 4
+    assert len({e.seed for e in retrained}) == 2 and 0 not in {e.seed for e in retrained}
+    assert {e.image_set for e in retrained if e.trial == min(trials)} == {
+        e.image_set for e in retrained if e.trial == max(trials)
+    }
+    values = {e.trial: e.value for e in journal if isinstance(e, TrialEnded) and e.value is not None}
+    assert trials == set(sorted(values, key=lambda t: (-values[t], t))[:2])
+    (ranked,) = (e for e in journal if isinstance(e, Ranked))
+    (evaluated,) = (e for e in journal if isinstance(e, Evaluated))
+    assert evaluated.trial == ranked.winner and ranked.winner in ranked.tied and ranked.words
+    assert journal.index(ranked) < journal.index(evaluated)
+    state = fold_all(journal)
+    assert state.best_trial == ranked.winner and state.ranked == ranked
+    assert summary(run)["trial"] == ranked.winner
+    # Epochs of retrainings are none of the trials' own.
+    assert all(len(t.epochs) == 2 for t in state.trials.values())
+
+    # The run's network is one of the winner's retrainings, that of the median value; its answers are those of its trial.
+    card = ModelCard.read(run.path / "model.safetensors")
+    own = sorted((e.value, e.seed) for e in retrained if e.trial == ranked.winner)
+    assert card.training["seed"] in [seed for value, seed in own if value == own[0][0]]
+    assert (run.trial(ranked.winner) / "predictions.csv").is_file()
+    ledger = Ledger(run.path.parent)
+    assert len(ledger) == 3 + 4
+
+    # Fresh slices lie in the same blocks; the locked set is the same to the bit.
+    sets = run.path.parent.parent / "imagesets"
+    old, new = ImageSet.open(sets / state.image_set.hash), ImageSet.open(sets / retrained[0].image_set)
+    assert [v["blocks"] for v in old.volumes] == [v["blocks"] for v in new.volumes]
+    assert state.image_set.hash not in {e.image_set for e in retrained}
+    locked = old.split("evaluation")
+    assert np.array_equal(locked, new.split("evaluation"))
+    assert np.array_equal(old.images[locked], new.images[locked])
+    for name in ("train", "validation"):
+        assert not np.array_equal(old.images[old.split(name)], new.images[new.split(name)])
+
+
+def test_finalists_are_the_best_that_differ() -> None:
+    def record(number: int, value: float | None, key: str, outcome: str = "done") -> Record:
+        return Record(number, key=key, value=value, outcome=outcome)
+
+    made = [record(1, 0.5, "a"), record(2, 0.9, "b"), record(3, 0.9, "b", "reused"), record(4, 0.95, "c", "pruned")]
+    made += [record(5, None, "d", "failed"), record(6, 0.7, "e")]
+    records = Records(trials={r.number: r for r in made})
+    assert [r.number for r in finalists(records, 2)] == [2, 6]
+    assert [r.number for r in finalists(records, 9)] == [2, 6, 1]
+    assert finalists(records, 0) == []
+
+
+def test_fresh_seeds_are_fresh_and_do_not_depend_on_their_number() -> None:
+    assert fresh_seeds(7, 20)[:3] == fresh_seeds(7, 3)
+    assert len(set(fresh_seeds(7, 50)) - {7, 0}) == 50
+    assert set(fresh_seeds(7, 50)).isdisjoint(fresh_seeds(8, 50))
