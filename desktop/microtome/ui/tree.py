@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from collections.abc import Sequence
+
+from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QBrush, QColor
 from PySide6.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem
 
@@ -21,6 +23,20 @@ from microtome.ui.words import page_of, run_title, state_word
 _KEY = int(Qt.ItemDataRole.UserRole)
 _PAGE = _KEY + 1
 _SECTION = _KEY + 2
+_MIME = "application/x-microtome-key"
+_DRAGGED = ("run:", "volume:")
+
+
+def dragged(data: QMimeData) -> str:
+    """What is dragged out of the tree, "run:NAME" or "volume:ID"; "" where it is something else."""
+    return bytes(data.data(_MIME).data()).decode() if data.hasFormat(_MIME) else ""
+
+
+def dragging(key: str) -> QMimeData:
+    """What `dragged` reads."""
+    made = QMimeData()
+    made.setData(_MIME, key.encode())
+    return made
 
 
 class ProjectTree(QTreeWidget):
@@ -36,6 +52,7 @@ class ProjectTree(QTreeWidget):
         self.setIndentation(14)
         self.setUniformRowHeights(True)
         self.setExpandsOnDoubleClick(False)
+        self.setDragDropMode(QTreeWidget.DragDropMode.DragOnly)
         header = self.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -65,6 +82,15 @@ class ProjectTree(QTreeWidget):
             self._add_runs("search", tr("Searches"), "optimise", "optimise")
         self.blockSignals(False)
         self._show_selection(self.desk.selection)
+
+    def mimeData(self, items: Sequence[QTreeWidgetItem]) -> QMimeData:
+        """A run or a volume, to be dragged onto a page."""
+        return dragging(str(items[0].data(0, _KEY) or "") if items else "")
+
+    def startDrag(self, actions: Qt.DropAction) -> None:
+        """Drag only what a page can take."""
+        if any(str(item.data(0, _KEY) or "").startswith(_DRAGGED) for item in self.selectedItems()):
+            super().startDrag(actions)
 
     def _section(self, name: str, words: str, icon_name: str, page: str, count: int) -> QTreeWidgetItem:
         item = QTreeWidgetItem(self, [words, str(count) if count else ""])

@@ -6,26 +6,32 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QSlider, QVBoxLayout, QWidget
 
-from microtome.errors import MicrotomeError
 from microtome.events import EpochEnded
 from microtome.results.fold import RunState, TrialState
 from microtome.results.tables import confusion_rows
-from microtome.results.words import Trend, per_class_counts, trend
-from microtome.store.atomic import read_json
+from microtome.session import Change
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
-from microtome.ui.numbers import length
 from microtome.ui.pages.base import Page
-from microtome.ui.theme import GRID
+from microtome.ui.stages import Stages, read_stages
+from microtome.ui.theme import GRID, current
+from microtome.ui.tree import dragged
+from microtome.ui.views.ask_network import AskNetwork
 from microtome.ui.views.confusion import ConfusionView
 from microtome.ui.views.curves import TrialCurves, accuracy_card, class_card, loss_card, rate_card, speed_card
+from microtome.ui.views.rate_offer import RateOffer
 from microtome.ui.views.redraw import Redraw
+from microtome.ui.views.run_comparison import RunComparison
+from microtome.ui.views.run_facts import RunFacts
 from microtome.ui.views.run_header import RunHeader
+from microtome.ui.views.run_words import RunWords
 from microtome.ui.views.saving import Savers
+from microtome.ui.views.seen_card import SeenCard
 from microtome.ui.views.verdict import Verdict
-from microtome.ui.widgets import Choice, button, card, clear, column, holding, label, note, row, scrolling
+from microtome.ui.widgets import Choice, button, card, column, holding, label, row, scrolling
 from microtome.ui.words import run_title
 
 _TALL = 200
@@ -51,9 +57,12 @@ class RunPage(Page):
         self._which = Choice([("best", tr("of the best epoch")), ("last", tr("of the last epoch"))], "best")
         self._which.currentIndexChanged.connect(lambda _: self._show_confusion())
         self._trial: TrialState | None = None
-        self._words, self._facts = column(gap=GRID), column(gap=GRID // 2)
-        self._said: Trend | None = None
-        self._set_hash = ""
+        self.words, self.facts = RunWords(), RunFacts(desk)
+        self.offer, self.seen = RateOffer(desk, argument), SeenCard(desk, argument)
+        self.ask, self.compared = AskNetwork(desk, argument), RunComparison(desk, argument)
+        self.compared.others_changed.connect(lambda: self.redraw.ask("others", self._show_others))
+        self._stages = Stages("", 0)
+        self.setAcceptDrops(True)
         self._grid = QGridLayout()
         self.setLayout(column(scrolling(holding(self._body()))))
 
@@ -88,8 +97,12 @@ class RunPage(Page):
         # Equal columns, however wide a legend would like to be.
         for made in (self.loss, self.accuracy, self.speed, self.rate):
             made.setMinimumWidth(240)
-        body = column(self.header, self.verdict, self._words, tools, grid, self._facts, margin=2 * GRID, gap=GRID)
-        body.setStretch(4, 1)
+        below = row(self.seen, self.ask, gap=GRID)
+        below.setStretch(0, 3)
+        below.setStretch(1, 2)
+        above = (self.header, self.offer, self.verdict, self.words, tools)
+        body = column(*above, grid, self.facts, self.compared, below, margin=2 * GRID, gap=GRID)
+        body.setStretch(len(above), 1)
         assert isinstance(body, QVBoxLayout)
         return body
 
@@ -116,10 +129,56 @@ class RunPage(Page):
             self._trial = trial
             if self.curves.show(trial, self.classes):
                 self.redraw.ask("confusion", self._show_confusion)
-                self._say(trial)
+            self._follow_folder(state, trial)
+        self.words.show_state(state, trial)
+        self.offer.follow(state, trial)
+        self.header.offered(self.offer.offer is not None)
         self.verdict.show_result(state.evaluated)
         self.look.setVisible(state.evaluated is not None)
-        self._show_facts(state)
+        self.facts.show_set(state.image_set)
+
+    def _follow_folder(self, state: RunState, trial: TrialState) -> None:
+        """Let the cards look into the trial's folder."""
+        tail = self.desk.tails.get(self.argument)
+        if tail is None:
+            return
+        folder, ready = tail.run.trial(trial.number), state.image_set
+        self.ask.follow(folder)
+        pixel, unit = (ready.pixel_size, ready.unit) if ready is not None else (0.0, "")
+        self.seen.follow(folder, len(trial.epochs), pixel=pixel, unit=unit)
+
+    def refresh(self, change: Change) -> None:
+        """Read once what the recipe says of the training; look again at the runs that are compared."""
+        if change == Change.ALL and (tail := self.desk.tails.get(self.argument)) is not None:
+            file = tail.run.recipe
+            self.desk.tasks.request(self, "stages", lambda: read_stages(file), self._show_stages)
+        if change & Change.RUNS:
+            self.compared.refresh()
+
+    def _show_stages(self, found: Stages) -> None:
+        self._stages = found
+        self.seen.show_sampling(found.candidates)
+        for card_ in (self.loss, self.accuracy):
+            x = found.head_epochs + 0.5 if found.head_epochs else None
+            card_.plot.mark("stage", x, tr("until here the head alone"), low=not card_.high, colour=current().muted)
+
+    def _show_others(self) -> None:
+        others = self.compared.others()
+        self.loss.show_others(others)
+        self.accuracy.show_others(others)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take another run out of the tree."""
+        kind, _, name = dragged(event.mimeData()).partition(":")
+        if kind == "run" and name != self.argument:
+            event.acceptProposedAction()
+        else:
+            event.ignore()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Compare with it."""
+        event.acceptProposedAction()
+        self.compared.add_run(dragged(event.mimeData()).partition(":")[2])
 
     def _add_class_card(self, classes: Sequence[str]) -> None:
         made = class_card(self.desk, self.argument, classes)
@@ -142,54 +201,6 @@ class RunPage(Page):
         if epoch is not None:
             self.confusion.show_matrix(self.classes, epoch.confusion)
 
-    def _say(self, trial: TrialState) -> None:
-        found = trend(trial.epochs)
-        if found == self._said:
-            return
-        self._said = found
-        clear(self._words)
-        if found.word == "over-fitting":
-            words = tr(
-                "Over-fitting since epoch {n}: the training loss goes on falling while the validation loss rises. "
-                "The network of the best epoch is the one that is kept.",
-                n=found.epoch,
-            )
-            self._words.addWidget(note(words, "warn"))
-        elif found.word == "not-learning":
-            words = tr("The loss does not fall. Another learning rate, or a smaller network, may help.")
-            self._words.addWidget(note(words, "warn"))
-
-    def _show_facts(self, state: RunState) -> None:
-        ready = state.image_set
-        if ready is None or ready.hash == self._set_hash:
-            return
-        self._set_hash = ready.hash
-        clear(self._facts)
-        counts = tr(
-            "Images a class: {train} for training, {validation} for validation, "
-            "{evaluation} for evaluation (locked until the end).",
-            train=per_class_counts(ready, "train"),
-            validation=per_class_counts(ready, "validation"),
-            evaluation=per_class_counts(ready, "evaluation"),
-        )
-        pixel = tr("A pixel is {size}.", size=length(ready.pixel_size, ready.unit))
-        self._facts.addWidget(label(f"{counts} {pixel}", "muted", wrap=True, selectable=True))
-        for words in ready.warnings:
-            self._facts.addWidget(note(words, "warn"))
-        project = self.desk.session.project
-        if project is not None:
-            file = project.imagesets / ready.hash / "plan.json"
-            # A set that was deleted since has nothing to say; the run's own figures stay.
-            self.desk.tasks.request(self, "independence", lambda: read_json(file), self._say_independence, failed=self._no_plan)
-
-    def _say_independence(self, plan: dict[str, Any]) -> None:
-        words = str(plan.get("independence", ""))
-        if words:
-            self._facts.addWidget(label(words, "muted", wrap=True, selectable=True))
-
-    def _no_plan(self, error: MicrotomeError) -> None:
-        self._facts.addWidget(label(tr("The slice set of this run is no longer there."), "muted", wrap=True))
-
     def _smooth(self, value: int) -> None:
         for made in self.curves.cards[:3]:
             made.set_smoothing(value / 100)
@@ -198,11 +209,17 @@ class RunPage(Page):
         self.desk.open_page(f"evaluation:{self.argument}")
 
     def keep(self) -> dict[str, Any]:
-        """Log axis, smoothing, which confusion."""
-        return {"log": self.log.isChecked(), "smooth": self.smooth.value(), "which": self._which.value()}
+        """Log axis, smoothing, which confusion, which runs are compared."""
+        return {
+            "log": self.log.isChecked(),
+            "smooth": self.smooth.value(),
+            "which": self._which.value(),
+            "compared": list(self.compared.names),
+        }
 
     def restore(self, kept: dict[str, Any]) -> None:
         """Take them up."""
         self.log.setChecked(bool(kept.get("log", False)))
         self.smooth.setValue(int(kept.get("smooth", 0)))
         self._which.choose(str(kept.get("which", "best")))
+        self.compared.choose([str(name) for name in kept.get("compared", [])])

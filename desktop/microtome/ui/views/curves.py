@@ -33,6 +33,16 @@ class Line:
     read: Callable[[EpochEnded], float | None]
 
 
+@dataclass(frozen=True)
+class Other:
+    """Another run's trial, drawn into the same axes under a name of its own."""
+
+    name: str
+    trial: TrialState
+    colour: str
+    style: Qt.PenStyle
+
+
 def smoothed(values: Array, weight: float) -> Array:
     """Exponential moving average that begins at the first value without bias (as Adam's); NaN stays NaN, weight 0 … <1."""
     if weight <= 0 or not len(values):
@@ -58,6 +68,7 @@ class CurveCard(PlotCard):
         self.classes: Sequence[str] = ()
         self._lines, self._write, self._weight = tuple(lines), write, 0.0
         self._hover: float | None = None
+        self._others: tuple[Other, ...] = ()
         self.high, self.thin = unit == "%", False  # accuracies crowd at the top; a strip has no room for words
         super().__init__(desk, title, Plot(tr("epoch"), unit, whole_x=True), self._table, name)
         for line in self._lines:
@@ -87,8 +98,23 @@ class CurveCard(PlotCard):
                 self.plot.lines[line.name].setSymbolBrush(line.colour)
                 self.plot.lines[line.name].setSymbolPen(None)
                 self.plot.lines[line.name].setSymbolSize(6)
+        for other in self._others:
+            self._draw_other(other)
         self._frame_constant()
         self._say()
+
+    def show_others(self, others: Sequence[Other]) -> None:
+        """Draw other runs' last line (the validation set's) beside this one's, in their colours."""
+        self._others = tuple(others)
+        kept = [name for line in self._lines for name in (line.name, f"{line.name} raw")]
+        self.plot.drop_lines([*kept, *(_of_other(o) for o in self._others)])
+        self.show_trial(self.trial, self.classes)
+
+    def _draw_other(self, other: Other) -> None:
+        line = self._lines[-1]
+        epochs = np.array([e.epoch + 1 for e in other.trial.epochs], dtype=float)
+        values = np.array([np.nan if (v := line.read(e)) is None else v for e in other.trial.epochs], dtype=float)
+        self.plot.line(_of_other(other), other.colour, other.style, 1.4).setData(epochs, smoothed(values, self._weight))
 
     def _frame_constant(self) -> None:
         """A constant is drawn in the middle of 0 … twice itself, not on a scale of its rounding errors."""
@@ -115,20 +141,32 @@ class CurveCard(PlotCard):
         return history_rows(self.trial, self.classes)
 
     def _hovered(self, x: float | None) -> None:
-        epochs = self.trial.epochs
-        self._hover = None if x is None or not epochs else float(min(max(round(x), 1), len(epochs)))
+        longest = max([len(self.trial.epochs), *(len(o.trial.epochs) for o in self._others)])
+        self._hover = None if x is None or not longest else float(min(max(round(x), 1), longest))
         self.plot.show_cursor(self._hover)
         self._say()
 
     def _say(self) -> None:
         epochs = self.trial.epochs
         index = len(epochs) - 1 if self._hover is None else min(int(self._hover), len(epochs)) - 1
+        over = self._hover is not None and self._hover > len(epochs)
         entries = []
         for line in self._lines:
-            value = line.read(epochs[index]) if epochs else None
+            value = line.read(epochs[index]) if epochs and not over else None
             words = self._write(value) if value is not None else "–" if epochs else ""
             entries.append(LegendEntry(line.name, line.colour, line.style, words))
+        entries += [LegendEntry(o.name, o.colour, o.style, self._value_of(o)) for o in self._others]
         self.show_legend(entries)
+
+    def _value_of(self, other: Other) -> str:
+        epochs = other.trial.epochs
+        index = len(epochs) - 1 if self._hover is None else int(self._hover) - 1
+        value = self._lines[-1].read(epochs[index]) if 0 <= index < len(epochs) else None
+        return "–" if value is None else self._write(value)
+
+
+def _of_other(other: Other) -> str:
+    return f"other {other.colour} {other.style.value} {other.name}"
 
 
 def _share(value: float) -> str:

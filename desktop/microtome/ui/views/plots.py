@@ -101,13 +101,13 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         for name in [n for n in self.lines if n not in keep]:
             self.removeItem(self.lines.pop(name))
 
-    def mark(self, name: str, x: float | None, words: str = "", *, low: bool = False) -> None:
+    def mark(self, name: str, x: float | None, words: str = "", *, low: bool = False, colour: str = "") -> None:
         """A vertical line with words at x (at its lower end: where the curves are high); None takes it away."""
         theme = current()
         if name not in self._marks:
             if x is None:
                 return
-            colour = theme.good
+            colour = colour or theme.good
             made = pg.InfiniteLine(
                 angle=90,
                 pen=pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine),

@@ -40,6 +40,7 @@ class RunHeader(QFrame):
         self.again = button(tr("Continue"), self._go_on, kind="primary", icon_name="play")
         self.problem = column(gap=0)
         self._problem = ""
+        self._offered = False
         top = row(self.title, self.badge, self.words, self.again, self.pause, self.stop, self.abort, gap=GRID)
         top.setStretch(2, 1)
         self.setLayout(column(top, self.bar, self.problem, gap=6))
@@ -64,6 +65,12 @@ class RunHeader(QFrame):
         if tail is not None:
             self.desk.perform(lambda: self.desk.session.drive(tail.run))
 
+    def offered(self, lower: bool) -> None:
+        """Whether the page itself says why the run failed and offers how to go on: then the head does not."""
+        if lower != self._offered:
+            self._offered = lower
+            self.show_now()
+
     def show_now(self) -> None:
         """Show the run as it is now."""
         tail = self.tail
@@ -86,13 +93,14 @@ class RunHeader(QFrame):
             made.setVisible(tail.active)
         self.pause.setEnabled(word in ("running", "paused", "pausing"))
         self.stop.setEnabled(word in ("starting", "running", "pausing", "paused"))
-        self.again.setVisible(not tail.active and word in ("interrupted", "stopped", "aborted", "failed"))
+        self.again.setVisible(not tail.active and word in ("interrupted", "stopped", "aborted", "failed") and not self._offered)
         self._say_problem(tail)
 
     def _say_problem(self, tail: RunTail) -> None:
-        words = tail.problem or (tail.state.message if tail.word in ("failed", "aborted") else "")
+        words = tail.problem or (tail.state.message if tail.word in ("failed", "aborted", "stopped") else "")
         if tail.word == "interrupted":
             words = tr("The job ended unexpectedly; everything it finished is kept.")
+        words = "" if self._offered else _in_words(words)
         if words == self._problem:
             return
         self._problem = words
@@ -101,7 +109,16 @@ class RunHeader(QFrame):
             if made is not None:
                 made.deleteLater()
         if words:
-            self.problem.addWidget(note(words, "warn" if tail.word == "interrupted" else "bad"))
+            self.problem.addWidget(note(words, {"interrupted": "warn", "stopped": "info"}.get(tail.word, "bad")))
+
+
+def _in_words(message: str) -> str:
+    """A driver's last words in the language in use; they carry the time of the clock."""
+    before, _, rest = message.partition("Its time was over at ")
+    clock, _, after = rest.partition(";")
+    if not before and rest and after:
+        return tr("Its time was over at {time}, as asked; Continue goes on where it stopped.", time=clock)
+    return tr(message) if message else ""
 
 
 def progress_words(tail: RunTail) -> str:
