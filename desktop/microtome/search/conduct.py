@@ -26,6 +26,7 @@ from microtome.jobs.runner import (
 )
 from microtome.search.devices import Devices
 from microtome.search.imagesets import ImageSets
+from microtome.search.inherit import parent_of
 from microtome.search.ledger import Finished, Ledger, costs_of, epochs_of, name_of
 from microtome.search.loop import Again, Answer, Elsewhere, Entry, Follow, Later, Rest
 from microtome.search.recipe import Recipe
@@ -35,6 +36,7 @@ from microtome.slices.cutting import CuttingStoppedError
 from microtome.store.run import RunFolder
 from microtome.training.checkpoint import epochs_done
 from microtome.training.spec import TrialSpec
+from microtome.training.trial import MODEL
 
 _ATTEMPTS = 3  # workers in a row that may die in the same epoch of a trial, before that counts as its own fault
 
@@ -60,6 +62,7 @@ class Conductor:
     _specs: dict[int, TrialSpec] = field(default_factory=dict)  # of the running trials
     _begun: dict[int, int] = field(default_factory=dict)  # running trial → epochs that it had when it was started
     _continued: dict[int, str] = field(default_factory=dict)  # trial → run/trial whose checkpoint it goes on from
+    _inherited: dict[int, str] = field(default_factory=dict)  # trial → run/trial whose weights it begins with
     _keys: dict[str, int] = field(default_factory=dict)  # key → the first trial of it that has not come to its end
 
     def __post_init__(self) -> None:
@@ -79,6 +82,11 @@ class Conductor:
         """What a point means; its image set is cut where it is not there yet."""
         recipe = self.recipe.with_values(entry.parameters)
         images = self.image_sets.get(recipe)
+        search, parent = self.recipe.search, None
+        if search is not None and search.inherit:
+            parent = parent_of(self.records, entry.number, entry.parameters, search.space)
+        folder = None if parent is None else self.run.trial(parent.number)
+        self._inherited[entry.number] = "" if folder is None else name_of(folder)
         return TrialSpec(
             image_set=str(images.path),
             image_set_hash=images.hash,
@@ -90,6 +98,8 @@ class Conductor:
             device=self.devices.choose(spec.device for spec in self._specs.values()),
             threads=self.threads,
             stop_after=entry.until,
+            inherited="" if folder is None else str(folder / MODEL),
+            inherited_key="" if parent is None else parent.key,
         )
 
     # --- what the loop asks
@@ -189,6 +199,7 @@ class Conductor:
                 attempt=entry.attempt,
                 speculative=entry.speculative,
                 own=entry.own,
+                inherited=self._inherited.get(entry.number, ""),
                 continued=self._continued.pop(entry.number, ""),
                 until=entry.until,
             )

@@ -58,6 +58,7 @@ class Record:
     resting: bool = False  # paused with its checkpoint
     until: int = 0  # epochs after which it was to wait, when it was begun last
     speculative: bool = False
+    inherited: str = ""  # run/trial whose weights it began with
     costs: dict[str, float] = field(default_factory=dict)
     epochs: dict[int, EpochEnded] = field(default_factory=dict)
 
@@ -150,7 +151,7 @@ class Records:
         elif record.attempts == 0:
             self.history.append(Step("ask", event.parameters, None, {}))
         record.parameters, record.key = event.parameters, event.key
-        record.until, record.speculative = event.until, event.speculative
+        record.until, record.speculative, record.inherited = event.until, event.speculative, event.inherited
         record.attempts, record.outcome, record.resting = record.attempts + 1, "", False
 
     def _trial_paused(self, event: TrialPaused) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,20 @@ from microtome.search.ledger import Ledger, costs_of, epochs_of, name_of
 from microtome.search.recipe import Recipe
 from microtome.search.records import measure
 from microtome.search.space import carried
-from microtome.store.atomic import read_json
+from microtome.store.atomic import FORMAT, read_json
 from microtome.training.checkpoint import NAME, RESULT, history
-from microtome.training.spec import AUGMENTATIONS
+from microtome.training.spec import TrialSpec
 
-_FREE = ("training.seed",)  # settings in which a trial of another run may differ: what is measured is the same
-
-
-class _Spec(msgspec.Struct):
-    """What counts of a trial's params.json."""
-
-    image_set_hash: str
-    network: dict[str, Any]
-    training: dict[str, Any]
-    transfer: dict[str, Any] = {}
-    importance: dict[str, Any] = {}
+# Settings in which a trial of another run may differ: it is the same that is measured.
+_FREE = ("training.seed", "training.value_unit")
+_TRAINED = ("network", "training", "transfer", "importance")
 
 
 def warm_start(ledger: Ledger, recipe: Recipe, image_set: str, *, run: str) -> WarmStarted:
     """The trials of other runs than `run` on the image set of this hash that lie in the recipe's search space.
 
-    What the search does not vary must be as in the recipe, except for the seed; a trial that was not trained to its end
-    counts with the best of its epochs, as in a search of its own (decision 0015). One a key.
+    What the search does not vary must be as in the recipe, except for the seed; inherited weights make another trial. One that
+    was not trained to its end counts with the best of its epochs, as in a search of its own (decision 0015). One a key.
     """
     assert recipe.search is not None
     space, settings = recipe.search.space, settings_of(recipe)
@@ -46,16 +39,16 @@ def warm_start(ledger: Ledger, recipe: Recipe, image_set: str, *, run: str) -> W
         if folder.parent.parent.name == run:
             continue
         try:
-            spec = msgspec.json.decode((folder / "params.json").read_bytes(), type=_Spec)
-            if spec.image_set_hash != image_set:
+            data = msgspec.json.decode((folder / "params.json").read_bytes(), type=dict[str, Any])
+            if data["image_set_hash"] != image_set:
                 continue
-            found = _settings(spec)
-            same = spec.network["name"] == recipe.network.name and all(found.get(n) == v for n, v in fixed.items())
-            same = same and all(n in settings for n in found)
-            # A setting of an axis that does not exist there has the recipe's value, which need not lie in the space.
+            spec = TrialSpec.from_json({k: v for k, v in data.items() if k not in ("key", FORMAT)})
+            found = settings_of(replace(recipe, **{name: getattr(spec, name) for name in _TRAINED}))
+            same = spec.network.name == recipe.network.name and not spec.inherited_key and set(found) == set(settings)
+            same = same and all(found[n] == v for n, v in fixed.items())
             point = carried(found, space, defaults={}) if same else None
             epochs, costs = _trained(folder)
-        except (OSError, msgspec.DecodeError, MicrotomeError, KeyError):
+        except (OSError, msgspec.DecodeError, MicrotomeError, KeyError, TypeError):
             continue  # damaged, or gone since
         values = [v for e in epochs if (v := measure(e, recipe.search.objective)) is not None]
         if point is None or not values:
@@ -74,17 +67,6 @@ def words(warm: WarmStarted) -> Note:
     if warm.left_out:
         text += f" {warm.left_out} others of the same images have other settings."
     return Note(text=text)
-
-
-def _settings(spec: _Spec) -> dict[str, Any]:
-    """Every setting of a trial by its dotted name, but those of its slices."""
-    training = {name: value for name, value in spec.training.items() if name != AUGMENTATIONS}
-    tables = {"network": spec.network["parameters"], "training": training}
-    tables |= {"transfer": spec.transfer, "importance": spec.importance}
-    found = {f"{where}.{name}": value for where, table in tables.items() for name, value in table.items()}
-    for item in spec.training.get(AUGMENTATIONS, ()):
-        found |= {f"augmentation.{item['name']}.{name}": value for name, value in item.items() if name != "name"}
-    return found
 
 
 def _trained(folder: Path) -> tuple[tuple[EpochEnded, ...], dict[str, float]]:

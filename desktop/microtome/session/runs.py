@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +72,19 @@ class Session(WorkingRecipe):
             raise MicrotomeError(f"{run.name} is not running.", "Press Continue to go on with it.")
         run.order(command, **arguments)
         return Change.RUNS
+
+    def edit_space(
+        self, run: RunFolder, table: Mapping[str, Any], fixed: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+    ) -> Change:
+        """Let a running search go on in another space: `table` as a recipe's [search.space], `fixed` all frozen values.
+
+        `defaults`: what the trials so far had on an axis that is new. The driver checks it, and answers a wrong one by a note.
+        """
+        return self.order(run, "space", table=dict(table), fixed=dict(fixed), defaults=dict(defaults or {}))
+
+    def add_trial(self, run: RunFolder, parameters: Mapping[str, Any]) -> Change:
+        """Let a running search try this point next, beside its budget; what it leaves out is as in the recipe."""
+        return self.order(run, "trial", parameters=dict(parameters))
 
     def runs(self) -> list[RunFolder]:
         """The project's runs, oldest first."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from microtome.events import Event, Note
 from microtome.registry import registry
 from microtome.slices.imageset import ImageSet
 from microtome.training.hub import FetchStoppedError
+from microtome.training.inherited import inherit
 from microtome.training.loop import StoppedError
+from microtome.training.regression import names_of
 from microtome.training.spec import TrialSpec
 from microtome.training.transfer import Stages, build_resizing
 from microtome.training.weights import load_weights
@@ -36,7 +39,7 @@ def prepare(
     network = build_resizing(
         choice.name,
         channels=1,
-        classes=len(image_set.classes),
+        classes=len(names_of(spec.training, image_set.classes)),
         edge=int(image_set.images.shape[-1]),
         size=transfer.image_size,
         **choice.parameters,
@@ -52,7 +55,7 @@ def prepare(
                 network,
                 plugin=registry().get("network", choice.name),
                 settings=choice.parameters,
-                classes=image_set.classes,
+                classes=names_of(spec.training, image_set.classes),
                 report=report,
                 should_stop=should_stop,
             )
@@ -60,6 +63,8 @@ def prepare(
             raise StoppedError(stop.order) from stop
         network.load_state_dict(loaded.state)
         findings = (f"The network begins with the weights “{loaded.origin}”.", *loaded.findings, *findings)
+    if spec.inherited:
+        inherit(network, Path(spec.inherited))
     for text in findings:
         report(Note(text=text))
     return network, stages

@@ -205,7 +205,11 @@ class TrialSpec:
         return cls(
             network=NetworkChoice(**data["network"]),
             training=training_settings(data["training"]),
+    inherited: str = ""  # file of the network whose weights it begins with, where the shapes agree
+    inherited_key: str = ""  # ledger key of the trial that this network comes from
             transfer=section(TransferSpec, data.get("transfer", {}), "transfer"),
             importance=section(ImportanceSpec, data.get("importance", {}), "importance"),
             **rest,
         )
+        if self.inherited_key:
+            what.append({"inherited": self.inherited_key})

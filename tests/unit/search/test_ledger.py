@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 from microtome.events import EpochEnded, RunStarted, StateChanged, TrialEnded, TrialStarted, encode
 from microtome.search.ledger import Ledger
 from microtome.search.records import Records, measure
 from microtome.store.atomic import write_json
+from microtome.training.changes import Changes
+from microtome.training.checkpoint import NAME, epochs_done, write_tensors
 
 
 def epoch(number: int, accuracy: float, *, trial: int = 1, loss: float | None = 0.5) -> EpochEnded:
@@ -102,3 +107,93 @@ def test_objectives() -> None:
     assert measure(ended, "worst") == 0.3
     assert measure(ended, "loss") == -0.5
     assert measure(epoch(0, 0.6, loss=None), "loss") is None
+
+
+def begun(runs: Path, run: str, trial: int, key: str, epochs: int) -> Path:
+    """A trial's folder as a worker leaves it that was stopped, with a real checkpoint."""
+    folder = runs / run / "trials" / f"{trial:04d}"
+    folder.mkdir(parents=True)
+    write_json(folder / "params.json", {"key": key})
+    history = [encode(epoch(i, 0.5)).decode() for i in range(epochs)]
+    header = {"key": key, "format": 2, "history": history, "groups": [], "numbers": {}}
+    write_tensors(folder / NAME, {}, {"training": json.dumps(header)})
+    (folder / "model.safetensors").write_bytes(b"best so far")
+    return folder
+
+
+def test_a_trial_goes_on_from_the_furthest_checkpoint_of_its_key(tmp_path: Path) -> None:
+    begun(tmp_path / "runs", "one", 1, "k", 3)
+    far = begun(tmp_path / "runs", "two", 4, "k", 9)
+    lower = begun(tmp_path / "runs", "three", 1, "k", 20)
+    Changes(rates=((5, 1e-4),)).save(lower)  # went on with another rate than its settings say
+    ledger = Ledger(tmp_path / "runs")
+    mine = tmp_path / "runs/mine/trials/0001"
+    assert ledger.claim("k", mine) is None and ledger.find("k") is None
+    assert ledger.go_on("k", mine) == "two/0004"
+    assert epochs_done(mine) == 9 and (mine / "model.safetensors").read_bytes() == b"best so far"
+    assert (mine / NAME).read_bytes() == (far / NAME).read_bytes()
+    assert ledger.go_on("k", mine) == "", "what has epochs of its own is left alone"
+    assert ledger.go_on("other", tmp_path / "runs/mine/trials/0002") == ""
+    ledger.close()
+
+
+def test_two_drivers_do_not_train_the_same_and_learn_from_each_other(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    first, second = Ledger(runs), Ledger(runs)
+    assert (len(first), len(second)) == (0, 0)
+    mine, yours = runs / "mine/trials/0007", runs / "yours/trials/0001"
+    assert first.claim("k", mine) is None and first.claim("k", mine) is None
+    assert second.claim("k", yours) == mine
+    finished(runs, "mine", 7, "k")
+    first.release("k")
+    assert second.claim("k", yours) is None
+    found = second.find("k")
+    assert found is not None and found.name == "mine/0007", "though it was finished after the folders were looked through"
+    second.close()
+    assert first.claim("k", mine) is None
+    first.close()
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from microtome.search.ledger import Ledger
+runs = Path(sys.argv[1])
+ledger = Ledger(runs)
+print(ledger.claim("k", runs / "dead/trials/0001"), flush=True)
+input()
+"""
+
+
+def test_a_claim_dies_with_its_driver(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(runs)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"None\n"
+        ledger = Ledger(runs)
+        assert ledger.claim("k", runs / "mine/trials/0001") == runs / "dead/trials/0001"
+        other.kill()
+        other.wait()
+    assert ledger.claim("k", runs / "mine/trials/0001") is None
+    ledger.close()
+
+
+def test_the_cache_saves_looking_and_is_never_believed_when_a_run_has_changed(tmp_path: Path) -> None:
+    runs, cache = tmp_path / "runs", tmp_path / ".cache/ledger.json"
+    folder = finished(runs, "one", 1, "a")
+    (runs / "one/events.jsonl").write_text("1\n")
+    assert len(Ledger(runs)) == 1 and cache.is_file()
+    written = cache.stat().st_mtime_ns
+    (folder / "result.json").rename(folder / "away.json")
+    again = Ledger(runs)
+    assert len(again) == 1 and cache.stat().st_mtime_ns == written, "nothing was looked through"
+    assert again.find("a") is None, "but a trial is looked at before it answers"
+    (folder / "away.json").rename(folder / "result.json")
+    finished(runs, "one", 2, "b")
+    (runs / "one/events.jsonl").write_text("1\n2\n")
+    assert len(Ledger(runs)) == 2
+    (runs / "one/lock").write_text("{}")  # a driver works on it, or was killed
+    finished(runs, "one", 3, "c")
+    assert len(Ledger(runs)) == 3
+    for broken in (b"", b"[]", b'{"version": 99, "runs": {}}'):
+        cache.write_bytes(broken)
+        assert len(Ledger(runs)) == 3
