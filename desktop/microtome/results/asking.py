@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from microtome.errors import FileError, MicrotomeError
+from microtome.events import Event
 from microtome.results.predict import predict_volume
 from microtome.slices.plan import SimulatedSource, VolumeSource
 from microtome.slices.source import Member
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from microtome.volumes.volume import Volume
 
 
-def ask_in_worker(spec: dict[str, Any]) -> dict[str, Any]:
+def ask_in_worker(spec: dict[str, Any], report: Callable[[Event], None], should_stop: Callable[[], str]) -> dict[str, Any]:
     """What the network says: spec {model: its file, name, slices, and path, simulated or volume: what is asked about}.
 
     `simulated` and `volume` are a SimulatedSource's and a VolumeSource's fields. Returns the prediction as JSON with the

@@ -59,6 +59,7 @@ class RunPage(Page):
         self._trial: TrialState | None = None
         self.words, self.facts = RunWords(), RunFacts(desk)
         self.offer, self.seen = RateOffer(desk, argument), SeenCard(desk, argument)
+        self.offer.offered.connect(self.header.offered)
         self.ask, self.compared = AskNetwork(desk, argument), RunComparison(desk, argument)
         self.compared.others_changed.connect(lambda: self.redraw.ask("others", self._show_others))
         self._stages = Stages("", 0)
@@ -132,7 +133,6 @@ class RunPage(Page):
             self._follow_folder(state, trial)
         self.words.show_state(state, trial)
         self.offer.follow(state, trial)
-        self.header.offered(self.offer.offer is not None)
         self.verdict.show_result(state.evaluated)
         self.look.setVisible(state.evaluated is not None)
         self.facts.show_set(state.image_set)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame
 
 from microtome.results.fold import RunState, TrialState
@@ -18,6 +19,8 @@ from microtome.ui.widgets import button, clear, column, label, row
 
 class RateOffer(QFrame):
     """Asks a failed trial's folder what it offers; hidden where that is nothing. `offer`: what is shown."""
+
+    offered = Signal(bool)
 
     def __init__(self, desk: Desk, name: str) -> None:
         super().__init__()
@@ -51,6 +54,7 @@ class RateOffer(QFrame):
         self.offer = found
         clear(self._body)
         self.setVisible(found is not None)
+        self.offered.emit(found is not None)
         if found is None or trial is None:
             return
         best = trial.best

@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QSizePolicy, QWidget
 
 from microtome.results.compare import Difference, Side, difference, differing, read_side, setting_title, shown_trial
 from microtome.results.fold import RunState, TrialState
@@ -19,11 +19,12 @@ from microtome.ui.tail import RunTail
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.curves import Other
 from microtome.ui.views.saving import Savers
-from microtome.ui.widgets import button, clear, column, holding, label, note, row, tool
+from microtome.ui.widgets import breakable, button, clear, column, holding, label, note, row, tool
 from microtome.ui.words import run_title, state_word
 
 MOST = 6  # runs, the page's own among them
-_WIDE = 34  # characters of a setting's value before it is cut off
+_LONG = 80  # characters of a setting's value before it is cut off
+_NARROW = 72
 _STYLES = (
     Qt.PenStyle.DashDotLine,
     Qt.PenStyle.DotLine,
@@ -186,23 +187,28 @@ class RunComparison(QFrame):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(2 * GRID)
         grid.setVerticalSpacing(GRID // 2)
+        grid.setColumnStretch(0, 1)
         for at, tail in enumerate(self._tails()):
             name = tail.run.name
             colour, style = (current().accent, Qt.PenStyle.SolidLine) if not at else self._look(at - 1)
             title = label(run_title(name), "section")
             title.setToolTip(name)
+            title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             parts: list[QWidget] = [LineSample(colour, style), title]
             if at:
                 parts.append(tool("close", tr("Compare without it"), lambda n=name: self.drop_run(n)))  # type: ignore[misc]
-            grid.addWidget(holding(row(*parts, None, gap=GRID // 2)), 0, at + 1)
+            grid.addWidget(holding(row(*parts, gap=GRID // 2)), 0, at + 1)
             grid.setColumnStretch(at + 1, 1)
         for line, (words, cells) in enumerate(self.rows, start=1):
-            grid.addWidget(label(words, "muted"), line, 0)
+            name = label(words, "muted", wrap=True)
+            name.setMinimumWidth(_NARROW)
+            grid.addWidget(name, line, 0, Qt.AlignmentFlag.AlignTop)
             for at, cell in enumerate(cells, start=1):
-                short = cell if len(cell) <= _WIDE else cell[: _WIDE - 1] + "…"
-                made = label(short, selectable=True)
+                short = cell if len(cell) <= _LONG else cell[: _LONG - 1] + "…"
+                made = label(breakable(short), wrap=True, selectable=True)
                 made.setToolTip(cell if short != cell else "")
-                grid.addWidget(made, line, at)
+                made.setMinimumWidth(_NARROW)
+                grid.addWidget(made, line, at, Qt.AlignmentFlag.AlignTop)
         return holding(grid)
 
     def _table(self) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
 from microtome.training.seen import Seen, read_seen
@@ -36,7 +36,7 @@ class ContactSheet(QWidget):
         self.seen: Seen | None = None
         self._images: list[QImage] = []
         self._pixel, self._unit = 0.0, ""
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(tr("What the network sees"))
 
     def show_seen(self, seen: Seen, pixel: float, unit: str) -> None:
@@ -46,8 +46,7 @@ class ContactSheet(QWidget):
         # All under one contrast, so that changes of brightness stay to be seen.
         levels = levels_of(stack.reshape(-1, stack.shape[-1]), 0.5, 99.5)
         self._images = [as_image(grey_levels(image, levels)) for image in stack]
-        self.updateGeometry()
-        self.setMinimumHeight(self.heightForWidth(self.width()))
+        self.setFixedHeight(self.height_at(self.width()))
         self.update()
 
     def label_of(self, index: int) -> str:
@@ -73,21 +72,25 @@ class ContactSheet(QWidget):
     def _line(self) -> int:
         return QFontMetrics(axis_font()).height() + 2
 
-    def heightForWidth(self, width: int) -> int:
+    def height_at(self, width: int) -> int:
         """All images, and the bar."""
         if not self._images:
             return 40
         lines = -(-len(self._images) // self.columns(max(1, width)))
         return lines * (self.edge() + self._line() + _GAP) + self._line() + GRID
 
-    def hasHeightForWidth(self) -> bool:
-        """It depends on how many fit beside each other."""
-        return True
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """As high as the images are at this width."""
+        super().resizeEvent(event)
+        self.setFixedHeight(self.height_at(self.width()))
 
     def sizeHint(self) -> QSize:
         """For the width that it has."""
-        width = max(self.width(), 320)
-        return QSize(width, self.heightForWidth(width))
+        return QSize(320, self.height_at(max(self.width(), 320)))
+
+    def minimumSizeHint(self) -> QSize:
+        """Two images beside each other."""
+        return QSize(2 * self.edge(), 40)
 
     def place(self, index: int) -> QRectF:
         """Where an image is painted."""
