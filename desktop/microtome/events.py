@@ -99,6 +99,11 @@ class EpochEnded(Event, tag="epoch", frozen=True, kw_only=True):
     learning_rate: float
     images_per_second: float
     seconds: float
+    # Of a network that tells a number; its accuracies above are R², it has no classes and no confusion.
+    r2: float | None = None  # on the validation set, as all of these
+    mse: float | None = None  # in the values' unit, squared
+    mae: float | None = None
+    points: tuple[tuple[float, float, float, int], ...] = ()  # a volume: value, mean and deviation of what is told, images
 
 
 class TrialEnded(Event, tag="trial-ended", frozen=True, kw_only=True):
@@ -192,6 +197,14 @@ class Evaluated(Event, tag="evaluated", frozen=True, kw_only=True):
     baseline_details: dict[str, str] = {}  # name → how it was set, in words
     baseline_images: int = 0  # images that they were measured on; 0: all
     independence: str = ""  # how the sets were separated, in words
+    # Of a network that tells a number: accuracy, interval and baseline are R².
+    r2: float | None = None
+    rmse: float | None = None  # in `unit`
+    mae: float | None = None
+    unit: str = ""
+    n: int = 0  # images
+    points: tuple[tuple[float, float, float, int], ...] = ()  # as of EpochEnded
+    caution: str = ""  # how far the interval and the split may be trusted, in words
 
 
 class Note(Event, tag="note", frozen=True, kw_only=True):

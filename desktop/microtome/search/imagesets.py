@@ -21,18 +21,20 @@ class ImageSets:
         self._folder = folder
         self._emit = emit
         self._should_stop = should_stop
-        self._known: dict[SlicePlan, ImageSet] = {}
+        self._known: dict[tuple[SlicePlan, str], ImageSet] = {}
         self._phase = ""
         self._told = 0.0
 
     def get(self, recipe: Recipe) -> ImageSet:
         """The image set of a recipe. Raises a MicrotomeError for data or plans that do not allow it."""
-        found = self._known.get(recipe.slices)
+        classes, plan = recipe.cut
+        what = (plan, recipe.training.target)  # the classes are the run's; a number's are other ones
+        found = self._known.get(what)
         if found is not None:
             return found
         self._phase = ""
-        made = build(recipe.classes, recipe.slices, self._folder, progress=self._progress, should_stop=self._should_stop)
-        self._known[recipe.slices] = made
+        made = build(classes, plan, self._folder, progress=self._progress, should_stop=self._should_stop)
+        self._known[what] = made
         self._emit(
             ImageSetReady(
                 hash=made.hash, counts=made.counts(), pixel_size=made.pixel_size, unit=made.unit, warnings=made.warnings

@@ -18,6 +18,7 @@ from microtome.search.space import space_from_table
 from microtome.slices.allotment import shares_of
 from microtome.slices.flat import labels_of
 from microtome.slices.plan import ClassSource, Micrographs, SimulatedSource, SlicePlan, VolumeSource
+from microtome.slices.targets import check_property, check_value, held_apart, require_values, without_values
 from microtome.store.atomic import explain
 from microtome.training.spec import (
     ImportanceSpec,
@@ -91,6 +92,13 @@ class Recipe:
     importance: ImportanceSpec = field(default_factory=ImportanceSpec)
     search: SearchSpec | None = None
 
+    @property
+    def cut(self) -> tuple[tuple[ClassSource, ...], SlicePlan]:
+        """What is cut, and how: for a number, whole volumes are held apart; for classes, numbers do not matter."""
+        if self.training.target == "value":
+            return held_apart(self.classes, self.slices)
+        return without_values(self.classes), self.slices
+
     def with_values(self, parameters: Mapping[str, Any]) -> Recipe:
         """The recipe with dotted parameters set, as a trial of a search does: `{"training.learning_rate": 1e-2}`."""
         slices, network, training = self.slices, dict(self.network.parameters), self.training
@@ -161,12 +169,22 @@ def _volume(item: Any, where: str, base: Path | None) -> VolumeSource:
         raise InputError(f"A volume of {where} has no path.", 'Write { path = "file.tif", … }.')
     size = table.pop("voxel_size", None)
     path, unit = table.pop("path"), table.pop("unit", "")
+    carried = _carried(table, path)
     return VolumeSource(
         path=_path(base, path),
         options=table,
         voxel_size=None if size is None else _sizes(size, path),
         unit=str(unit),
+        **carried,
     )
+
+
+def _carried(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """The number that a volume carries, taken out of its table, or the property that it is to be computed as."""
+    value, name = check_value(table.pop("value", None), where), check_property(table.pop("property", ""), where)
+    if value is not None and name:
+        raise InputError(f"{where} has a value and a property that gives one.", "Leave one of them out.")
+    return {"value": value, "property": name}
 
 
 def _simulated(item: Any, where: str) -> list[SimulatedSource]:
@@ -176,10 +194,17 @@ def _simulated(item: Any, where: str) -> list[SimulatedSource]:
     plugin = registry().get("generator", str(table.pop("kind")))
     seed, boxes = int(table.pop("seed", 0)), int(table.pop("boxes", 1))
     voxel = table.pop("voxel_size", None)
+    carried = _carried(table, f"simulate {plugin.name}")
     settings = fill(plugin.fields, table, f"simulate {plugin.name}")
     kept = {k: settings[k] for k in table}
     return [
-        SimulatedSource(kind=plugin.name, seed=seed + i, parameters=kept, voxel_size=None if voxel is None else float(voxel))
+        SimulatedSource(
+            kind=plugin.name,
+            seed=seed + i,
+            parameters=kept,
+            voxel_size=None if voxel is None else float(voxel),
+            **carried,
+        )
         for i in range(max(1, boxes))
     ]
 
@@ -198,7 +223,7 @@ def _transfer(table: dict[str, Any], base: Path | None) -> TransferSpec:
 
 def _class(item: Any, number: int, base: Path | None, micrographs: Micrographs) -> ClassSource:
     table = _table(item, "class")
-    _known(table, ("name", "volumes", "images", "simulate"), f"class {number}")
+    _known(table, ("name", "volumes", "images", "simulate", "value", "property"), f"class {number}")
     name = table.get("name")
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"Class {number} has no name.", 'Write name = "…" below [[class]].')
@@ -206,7 +231,22 @@ def _class(item: Any, number: int, base: Path | None, micrographs: Micrographs) 
     volumes = tuple(_volume(v, where, base) for v in _list(table.get("volumes", []), f"volumes of {where}"))
     simulated = tuple(s for t in _list(table.get("simulate", []), f"simulate of {where}") for s in _simulated(t, where))
     images = tuple(_path(base, str(i)) for i in _list(table.get("images", []), f"images of {where}"))
-    return ClassSource(name=name, volumes=volumes, simulated=simulated, images=images, micrographs=micrographs)
+    value, computed = _carried(table, where).values()
+    if value is not None or computed:  # of those that have none of their own
+        volumes = tuple(v if _carries(v) else replace(v, value=value, property=computed) for v in volumes)
+        simulated = tuple(s if _carries(s) else replace(s, value=value, property=computed) for s in simulated)
+    return ClassSource(
+        name=name,
+        volumes=volumes,
+        simulated=simulated,
+        images=images,
+        value=value if images or micrographs.labels else None,
+        micrographs=micrographs,
+    )
+
+
+def _carries(source: VolumeSource | SimulatedSource) -> bool:
+    return source.value is not None or bool(source.property)
 
 
 def _search(table: dict[str, Any]) -> SearchSpec:
@@ -258,10 +298,15 @@ def check_space(recipe: Recipe) -> None:
 
 
 def require_classes(recipe: Recipe) -> None:
-    """Raise InputError where the classes cannot be trained on: fewer than two, or one without data."""
+    """Raise InputError where the classes cannot be trained on: fewer than two, or one without data, or without values."""
     for source in recipe.classes:
         if not source.has_data:
             raise InputError(f"Class “{source.name}” has no volumes.", "Give it a volume, images or a structure to simulate.")
+    if recipe.training.target == "value":
+        if not recipe.classes:
+            raise InputError("There are no volumes to learn a value of.", "Add a [[class]] with volumes that carry values.")
+        require_values(recipe.classes)
+        return
     if len(recipe.classes) < 2:
         count = "only one class" if recipe.classes else "no class"
         raise InputError(f"There is {count}; telling apart needs at least two.", "Add a [[class]] with volumes.")
@@ -291,6 +336,8 @@ def to_table(recipe: Recipe) -> dict[str, Any]:
             item["simulate"] = [_simulated_table(s) for s in source.simulated]
         if source.images:
             item["images"] = list(source.images)
+        if source.value is not None:
+            item["value"] = source.value
         classes.append(item)
     table: dict[str, Any] = {
         "class": classes,
@@ -316,11 +363,17 @@ def _volume_table(source: VolumeSource) -> str | dict[str, Any]:
         table["voxel_size"] = list(source.voxel_size)
     if source.unit:
         table["unit"] = source.unit
+    table |= _carried_table(source)
     return table if len(table) > 1 else source.path
 
 
+def _carried_table(source: VolumeSource | SimulatedSource) -> dict[str, Any]:
+    own = {"value": source.value, "property": source.property or None}
+    return {key: what for key, what in own.items() if what is not None}
+
+
 def _simulated_table(source: SimulatedSource) -> dict[str, Any]:
-    table = {"kind": source.kind, "seed": source.seed, **source.parameters}
+    table = {"kind": source.kind, "seed": source.seed, **source.parameters, **_carried_table(source)}
     return table if source.voxel_size is None else {**table, "voxel_size": source.voxel_size}
 
 

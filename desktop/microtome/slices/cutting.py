@@ -30,6 +30,7 @@ from microtome.slices.planned import blocks_of, counts_by_volume, generators
 from microtome.slices.sampler import Sampler
 from microtome.slices.source import Member
 from microtome.slices.split import SETS, Blocks, counts_of, whole
+from microtome.slices.targets import signature, value_of
 from microtome.slices.twins import Fingerprint
 from microtome.store.atomic import explain, write_json
 from microtome.volumes.volume import Volume
@@ -40,7 +41,7 @@ _CHUNK_BYTES = 32 * 2**20
 _PRINTS = 500  # volumes that are looked at for copies under other names
 _COLUMNS = (
     *("number", "set", "class", "volume", "centre_z", "centre_y", "centre_x", "normal_z", "normal_y", "normal_x"),
-    *("down_z", "down_y", "down_x", "right_z", "right_y", "right_x", "mean_grey"),
+    *("down_z", "down_y", "down_x", "right_z", "right_y", "right_x", "mean_grey", "value"),
 )
 Progress = Callable[[str, float, float, str], None]
 Stop = Callable[[], bool]
@@ -92,6 +93,7 @@ class Piece:
     counts: dict[str, int]  # images by set
     centres: Array | None = None  # (n, 3) of the images of a micrograph, which serves one set; None: drawn at random
     grey: Grey = field(default_factory=lambda: Grey(0.0, 0.0))
+    value: float | None = None  # that the volume carries
 
 
 @dataclass(kw_only=True)
@@ -131,6 +133,7 @@ def identify(classes: tuple[ClassSource, ...], plan: SlicePlan, progress: Progre
     looked = look(classes, plan, step)
     names = tuple(c.name for c in classes)
     arranged = [] if looked.arrangement is None else looked.arrangement.signature()
+    arranged += signature(looked.members)
     return Request(
         hash=digest_of(plan, names, looked.identities, arranged),
         plan=plan,
@@ -148,7 +151,7 @@ def digest_of(
 ) -> str:
     """The hash of the image set of a plan: classes by name, the data of each by what `identity` says of them.
 
-    `arranged`: the signature of the arrangement of micrographs, where there is one.
+    `arranged`: the signature of the arrangement of micrographs, and of the numbers that volumes carry, where there are any.
     """
     what = [_ALGORITHM, plan.to_json(), [[c, list(i)] for c, i in zip(classes, identities, strict=True)], *arranged]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
@@ -207,7 +210,17 @@ def _piece(request: Request, label: int, number: int, counts: dict[str, int]) ->
         share = request.arrangement.shares[label, number]
         grid, centres = share.grid, share.centres
         blocks = whole(volume.shape, grid, plan, share.set_name, name=name)
-    return Piece(label=label, number=number, name=name, volume=volume, grid=grid, blocks=blocks, counts=counts, centres=centres)
+    return Piece(
+        label=label,
+        number=number,
+        name=name,
+        volume=volume,
+        grid=grid,
+        blocks=blocks,
+        counts=counts,
+        centres=centres,
+        value=value_of(member, volume),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,7 +289,7 @@ def _write(chunk: _Chunk, images: IO[bytes], writer: Any, classes: tuple[str, ..
     first, volume = len(tally.labels), len(tally.volumes) - 1
     vectors = np.concatenate([chunk.centres, normals(chunk.axes), chunk.axes.reshape(-1, 6)], axis=1)
     for i, (row, mean) in enumerate(zip(vectors.tolist(), chunk.means.tolist(), strict=True)):
-        writer.writerow([first + i, chunk.set_name, classes[chunk.piece.label], volume, *row, mean])
+        writer.writerow([first + i, chunk.set_name, classes[chunk.piece.label], volume, *row, mean, chunk.piece.value])
     tally.labels += [chunk.piece.label] * len(chunk.images)
     tally.sets += [SETS.index(chunk.set_name)] * len(chunk.images)
     tally.places += [volume] * len(chunk.images)
@@ -299,6 +312,7 @@ def _volume_record(piece: Piece) -> dict[str, Any]:
         "unit": volume.unit,
         "spacing": list(piece.grid.spacing),
         "grey": asdict(piece.grey),
+        "value": piece.value,
         **piece.blocks.to_json(),
     }
 

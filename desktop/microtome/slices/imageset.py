@@ -1,13 +1,15 @@
 """An image set: a folder with memory-mapped images, an index with the pose of each, and what was done, found by its hash.
 
 plan.json    the plan, the classes with their volumes (grey statistics, blocks), warnings, how independent the sets are
-index.csv    one row an image: number, set, class, volume, pose in voxels, mean grey value before normalisation
+index.csv    one row an image: number, set, class, volume, pose in voxels, mean grey value before normalisation,
+             and the number that its volume carries, if any
 images.npy   float32 (n, pixels, pixels)
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -125,6 +127,12 @@ class ImageSet:
         for volume in self.volumes[:: max(1, -(-len(self.volumes) // _GREYS))]:
             values[volume["class"]].append({"volume": volume["name"], **volume["grey"]})
         return {"normalisation": self.plan.normalisation, "reference": list(self.reference), "volumes": values}
+
+    @cached_property
+    def values(self) -> NDArray[np.float64]:
+        """The number (n,) that each image's volume carries; NaN where it carries none."""
+        carried = [math.nan if v.get("value") is None else float(v["value"]) for v in self.volumes]
+        return np.array(carried, dtype=np.float64)[self.poses.volumes]
 
     @cached_property
     def poses(self) -> Poses:

@@ -50,6 +50,7 @@ class Member:
     data_bar: int = 0
     groups: tuple[str, ...] = ()
     set_name: str = ""
+    value: float | None = None  # the number that a network shall tell of it
 
     def open(self) -> Volume:
         """Open the file (its header), or simulate the structure (seconds)."""
@@ -93,8 +94,8 @@ def members(source: ClassSource) -> list[Member]:
 
 def gathered(source: ClassSource) -> tuple[list[Member], list[str]]:
     """`members`, and what was left out or guessed on the way, in words."""
-    found = [Member(name=Path(v.path).name or v.path, source=v) for v in source.volumes]
-    found += [Member(name=f"{s.kind}, seed {s.seed}", source=s) for s in source.simulated]
+    found = [Member(name=Path(v.path).name or v.path, source=v, value=v.value) for v in source.volumes]
+    found += [Member(name=f"{s.kind}, seed {s.seed}", source=s, value=s.value) for s in source.simulated]
     flat, said = micrographs_of(source)
     for one in flat:
         size = None if one.pixel_size is None else (one.pixel_size,) * 3
@@ -106,6 +107,7 @@ def gathered(source: ClassSource) -> tuple[list[Member], list[str]]:
                 data_bar=source.micrographs.data_bar,
                 groups=one.groups,
                 set_name=one.set_name,
+                value=source.value,
             )
         )
     if not found:
@@ -122,7 +124,8 @@ def identity(member: Member, volume: Volume | None) -> str:
     """What a member's data are, wherever they lie: a hash of voxels, shape and voxel size, or of how it is simulated."""
     if isinstance(member.source, SimulatedSource):
         plugin = registry().get("generator", member.source.kind)
-        what = [asdict(member.source), plugin.source_hash, plugin.version, __version__]
+        how = {k: v for k, v in asdict(member.source).items() if k not in ("value", "property")}
+        what = [how, plugin.source_hash, plugin.version, __version__]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
     assert volume is not None
     size = None if volume.voxel_size is None else [float(v) for v in volume.voxel_size]

@@ -22,7 +22,7 @@ def build_network(name: str, channels: int = 1, classes: int = 3, image_size: in
     smallest = int(plugin.extra.get("minimum_size", 1))
     for what, value, low, high in (
         ("channels", channels, 1, 1024),
-        ("classes", classes, 2, 100_000),
+        ("classes", classes, 1, 100_000),  # 1: a number
         ("image_size", image_size, 1, _LARGEST),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:

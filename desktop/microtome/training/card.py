@@ -45,9 +45,11 @@ class ModelCard:
     image_set: str = ""  # hash
     training: dict[str, Any] = field(default_factory=dict)
     transfer: dict[str, Any] = field(default_factory=dict)  # where its first weights came from, what of them was trained
+    #: Of a network that tells a number: its answer × deviation + mean is the value, in `unit`, learnt from low to high.
+    value: dict[str, Any] = field(default_factory=dict)
     input_size: int = 0  # pixels an edge to which the network itself resizes its images; 0: it sees them as they are
     epoch: int = 0  # that the weights come from: 0, 1, …
-    validation_accuracy: float = 0.0
+    validation_accuracy: float = 0.0  # of a number: R²
     versions: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import psutil
 import torch
@@ -21,7 +23,7 @@ class Images:
     def __init__(
         self,
         source: NDArray[np.float32],
-        labels: NDArray[np.int64],
+        labels: NDArray[np.int64] | NDArray[np.float32],
         *,
         mean: float,
         deviation: float,
@@ -29,11 +31,14 @@ class Images:
         indices: NDArray[np.int64] | None = None,
         hold: bool | None = None,
     ) -> None:
-        """`source` (n, h, w), possibly on disk; `indices` of those to use; `hold`: keep them in memory (None: if they fit)."""
+        """`source` (n, h, w), possibly on disk; `labels` (n,) classes, or standardised numbers; `indices` of those to use.
+
+        `hold`: keep them in memory (None: if they fit).
+        """
         self._source = source
         self._indices = np.arange(len(source)) if indices is None else indices
         self._mean, self._deviation, self._device = mean, deviation, device
-        self.labels = torch.from_numpy(np.ascontiguousarray(labels[self._indices], dtype=np.int64)).to(device)
+        self.labels = torch.from_numpy(_plain(labels[self._indices])).to(device)
         keep = self._fits() if hold is None else hold
         self._held = self._load(self._indices) if keep else None
 
@@ -69,6 +74,10 @@ class Images:
         return wanted <= free * _SHARE_OF_MEMORY
 
 
+def _plain(labels: NDArray[np.int64] | NDArray[np.float32]) -> NDArray[Any]:
+    return np.ascontiguousarray(labels, dtype=np.float32 if np.issubdtype(labels.dtype, np.floating) else np.int64)
+
+
 def statistics(images: NDArray[np.float32], indices: NDArray[np.int64]) -> tuple[float, float]:
     """Mean and standard deviation of the grey values of some images; the deviation is 1 where all are equal."""
     count, total, squares = 0, 0.0, 0.0
@@ -82,13 +91,24 @@ def statistics(images: NDArray[np.float32], indices: NDArray[np.int64]) -> tuple
 
 
 def load(
-    image_set: ImageSet, name: str, *, mean: float, deviation: float, device: torch.device, hold: bool | None = None
+    image_set: ImageSet,
+    name: str,
+    *,
+    mean: float,
+    deviation: float,
+    device: torch.device,
+    hold: bool | None = None,
+    labels: NDArray[np.float32] | None = None,
 ) -> Images:
-    """The images of one set (train, validation, evaluation); InputError where it has none."""
+    """The images of one set (train, validation, evaluation); InputError where it has none.
+
+    `labels` (n,) of all images of the image set, where they are not those of its classes.
+    """
     indices = image_set.split(name)
     if len(indices) == 0:
         raise InputError(f"The image set {image_set.path.name} has no {name} images.", "Cut the slices again with some.")
-    return Images(image_set.images, image_set.labels, mean=mean, deviation=deviation, device=device, indices=indices, hold=hold)
+    wanted = image_set.labels if labels is None else labels
+    return Images(image_set.images, wanted, mean=mean, deviation=deviation, device=device, indices=indices, hold=hold)
 
 
 def class_weights(labels: Tensor, classes: int) -> Tensor:

@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from microtome.errors import MicrotomeError
 from microtome.events import EpochEnded
+from microtome.slices.imageset import ImageSet
 from microtome.training.augment import Augmenter, main_labels
 from microtome.training.changes import lower
 from microtome.training.criterion import CrossEntropy
@@ -23,7 +26,9 @@ from microtome.training.measure import Counter, measure
 from microtome.training.metrics import Measured
 from microtome.training.optimiser import learning_rate, set_learning_rate
 from microtome.training.part import Part
+from microtome.training.regression import Scale
 from microtome.training.spec import ImportanceSpec, TrainingSpec
+from microtome.training.squares import MeasuredValues, SquaredError, ValueCounter, measure_values
 from microtome.training.state import State
 
 _LOOK = 16  # batches between two looks at the loss: on a GPU every look waits for it
@@ -82,7 +87,35 @@ class _Work:
     classes: int
     hooks: Hooks
     state: State
-    criterion: CrossEntropy
+    criterion: CrossEntropy | SquaredError
+    values: Values | None
+
+    def counter(self) -> Counter | ValueCounter:
+        """What adds up an epoch."""
+        device = self.training.labels.device
+        return Counter(self.classes, device) if self.values is None else ValueCounter(self.values.scale, device)
+
+    def measure(self, validation: Images) -> Measured | MeasuredValues:
+        """The network, or its average, on the validation set."""
+        shown = self.network if self.state.average is None else self.state.average.network
+        precision = self.settings.precision
+        if self.values is None:
+            return measure(shown, validation, classes=self.classes, precision=precision)
+        kind, volumes = self.settings.value_loss, self.values.volumes
+        return measure_values(shown, validation, self.values.scale, kind=kind, volumes=volumes, precision=precision)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """Of a training on numbers: their scale, and the volumes (n,) of the validation images."""
+
+    scale: Scale
+    volumes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, scale: Scale, image_set: ImageSet) -> Values:
+        """Of an image set."""
+        return cls(scale=scale, volumes=image_set.poses.volumes[image_set.split("validation")])
 
 
 def train(
@@ -99,24 +132,25 @@ def train(
     importance: ImportanceSpec = ImportanceSpec(),
     trial: int = 0,
     state: State | None = None,
+    values: Values | None = None,
 ) -> None:
     """Train from epoch len(history) to the end of the settings; every measured epoch is appended to `history`.
 
     `state` is what the training remembers beside: where it stands in its epoch, the average of its weights (which is then
-    what is measured). Raises StoppedError where hooks.should_stop said so, DivergedError where the loss is no longer a
-    number; both leave network and optimiser in mid-epoch, for the caller to forget.
+    what is measured). With `values` the labels of the images are standardised numbers, which are learnt instead. Raises
+    StoppedError where hooks.should_stop said so, DivergedError where the loss is no longer a number; both leave network and
+    optimiser in mid-epoch, for the caller to forget.
     """
     state = State() if state is None else state
-    criterion = CrossEntropy(settings, training.labels, len(classes))
-    work = _Work(network, optimiser, training, settings, len(classes), hooks, state, criterion)
+    criterion = CrossEntropy(settings, training.labels, len(classes)) if values is None else SquaredError(settings.value_loss)
+    work = _Work(network, optimiser, training, settings, len(classes), hooks, state, criterion, values)
     sampler = ImportanceSampler(importance, augment, network, lambda images: _answer(work, images))
     for epoch in range(len(history), settings.epochs):
         if _patience_is_over(history, settings.patience):
             return
         learned, rate, learning = _learn(work, sampler, epoch)
         begun = time.monotonic()
-        shown = network if state.average is None else state.average.network
-        measured = measure(shown, validation, classes=len(classes), precision=settings.precision)
+        measured = work.measure(validation)
         ended = EpochEnded(
             trial=trial,
             epoch=epoch,
@@ -129,12 +163,20 @@ def train(
             learning_rate=rate,
             images_per_second=len(training) / max(learning, 1e-9),
             seconds=learning + time.monotonic() - begun,
+            **_of_values(measured),
         )
         history.append(ended)
         hooks.epoch_done(ended)
 
 
-def _learn(work: _Work, sampler: ImportanceSampler, epoch: int) -> tuple[Measured, float, float]:
+def _of_values(measured: Measured | MeasuredValues) -> dict[str, Any]:
+    if isinstance(measured, Measured) or measured.fit is None:
+        return {}
+    fit = measured.fit
+    return {"r2": fit.r2, "mse": fit.mse, "mae": fit.mae, "points": measured.points}
+
+
+def _learn(work: _Work, sampler: ImportanceSampler, epoch: int) -> tuple[Measured | MeasuredValues, float, float]:
     """One epoch, or the rest of it: what the network made of the images while it learned, the last rate, the seconds.
 
     Where images are mixed, the one that has the larger share in a mixture counts as its label.
@@ -146,7 +188,7 @@ def _learn(work: _Work, sampler: ImportanceSampler, epoch: int) -> tuple[Measure
     hooks.epoch_begins(epoch)
     generator = seed_epoch(settings.seed, epoch)
     parts = _in_batches(training.labels, settings, work.classes, generator)
-    count, rate, first = Counter(work.classes, training.labels.device), settings.learning_rate, 0
+    count, rate, first = work.counter(), settings.learning_rate, 0
     if state.part is not None:
         first, begun = state.part.done, begun - state.part.seconds
         state.part.give_back(count, generator)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from microtome.training.measure import Counter
+from microtome.training.squares import ValueCounter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Part:
     tensors: dict[str, Tensor]
 
     @classmethod
-    def take(cls, epoch: int, done: int, seconds: float, count: Counter, generator: torch.Generator) -> Part:
+    def take(cls, epoch: int, done: int, seconds: float, count: Counter | ValueCounter, generator: torch.Generator) -> Part:
         """The epoch as it is now, between two batches."""
         tensors = {**count.state(), "order": generator.get_state(), "random": torch.get_rng_state()}
         device = count.device
@@ -28,7 +29,7 @@ class Part:
             tensors["random_gpu"] = torch.cuda.get_rng_state(device)
         return cls(epoch=epoch, done=done, seconds=seconds, tensors=tensors)
 
-    def give_back(self, count: Counter, generator: torch.Generator) -> None:
+    def give_back(self, count: Counter | ValueCounter, generator: torch.Generator) -> None:
         """Bring sums and random numbers to where they were."""
         count.restore(self.tensors)
         generator.set_state(self.tensors["order"])

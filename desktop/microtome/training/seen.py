@@ -53,6 +53,8 @@ class SeenWriter:
             return
         some = images[:_IMAGES].float().mean(dim=1).cpu().numpy()
         wanted = targets[:_IMAGES].cpu().numpy()
+        if np.issubdtype(wanted.dtype, np.floating) and wanted.ndim == 1:  # numbers: they have no classes
+            wanted = np.zeros(len(wanted), dtype=np.int64)
         shares = wanted if wanted.ndim == 2 else np.eye(len(self._classes))[wanted]
         limit = float(np.finfo(np.float16).max)
         with replacing(self._path, durable=False) as file:

@@ -14,7 +14,16 @@ from microtome.registry import registry
 
 AUGMENTATIONS = "augmentations"  # the one setting of a training that is a list
 PUBLISHED = "published"  # weights of a network's authors, whichever they are
-_ADDED = (AUGMENTATIONS, "step_epochs", "step_factor", "ema", "precision")  # after the first trials had their keys
+_WORDS = ("value_unit",)  # that change no training
+_ADDED = (
+    AUGMENTATIONS,
+    "step_epochs",
+    "step_factor",
+    "ema",
+    "precision",
+    "target",
+    "value_loss",
+)  # after the first trials had their keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,20 @@ class TrainingSpec:
     )
     patience: int = option(0, 0, 1000, unit="epochs", advanced=True, help="Stop after so many without a better one; 0: never")
     seed: int = option(0, 0, 2**31 - 1, advanced=True)
+    target: str = option(
+        "class",
+        choices=("class", "value"),
+        label="Learn to tell",
+        help="The class of a volume, or the value that it carries: a number, by regression",
+    )
+    value_loss: str = option(
+        "mse",
+        choices=("mse", "huber"),
+        advanced=True,
+        label="Loss of values",
+        help="Squared error, or Huber's, which large errors pull less",
+    )
+    value_unit: str = option("", advanced=True, label="Unit of values", help="As it is shown beside values, e.g. MPa")
     #: In the order in which they are applied: each with its name and all its settings, as `augmentation_list` makes them.
     augmentations: tuple[dict[str, Any], ...] = ()
 
@@ -182,16 +205,22 @@ class TrialSpec:
     device: str = "auto"  # auto | cpu | cuda:N
     threads: int = 0  # of the CPU; 0: torch's own choice
     stop_after: int = 0  # epochs, counted from the trial's first, after which it pauses; 0: none
+    inherited: str = ""  # file of the network whose weights it begins with, where the shapes agree
+    inherited_key: str = ""  # ledger key of the trial that this network comes from
 
     def key(self) -> str:
         """The ledger's key: a hash of image set, network, training and seed (not of where it runs, nor how far)."""
         # What was added later counts only where it is used, so that the trials from before keep their keys.
         defaults = TrainingSpec()
-        training = {k: v for k, v in asdict(self.training).items() if k not in _ADDED or v != getattr(defaults, k)}
+        training = {
+            k: v for k, v in asdict(self.training).items() if k not in _WORDS and (k not in _ADDED or v != getattr(defaults, k))
+        }
         what: list[Any] = [self.image_set_hash, asdict(self.network), training]
         for name, added in (("transfer", self.transfer), ("importance", self.importance)):
             if added != type(added)():
                 what.append({name: asdict(added)})
+        if self.inherited_key:
+            what.append({"inherited": self.inherited_key})
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:20]
 
     def to_json(self) -> dict[str, Any]:
@@ -205,11 +234,7 @@ class TrialSpec:
         return cls(
             network=NetworkChoice(**data["network"]),
             training=training_settings(data["training"]),
-    inherited: str = ""  # file of the network whose weights it begins with, where the shapes agree
-    inherited_key: str = ""  # ledger key of the trial that this network comes from
             transfer=section(TransferSpec, data.get("transfer", {}), "transfer"),
             importance=section(ImportanceSpec, data.get("importance", {}), "importance"),
             **rest,
         )
-        if self.inherited_key:
-            what.append({"inherited": self.inherited_key})

@@ -14,15 +14,13 @@ log.txt                  what happened, with times
 from __future__ import annotations
 
 import csv
-import importlib.metadata
 import io
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microtome import __version__
 from microtome.errors import FileError, InputError
 from microtome.events import BatchProgress, EpochEnded, Event, Note, decode, encode
 from microtome.slices.imageset import ImageSet
@@ -32,9 +30,9 @@ from microtome.training.card import ModelCard
 from microtome.training.changes import Changes
 from microtome.training.checkpoint import RESULT
 from microtome.training.metrics import best_epoch
+from microtome.training.regression import Scale, names_of, scale_of
 from microtome.training.seen import SeenWriter
 from microtome.training.spec import TrialSpec
-from microtome.volumes.units import VOXEL
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +58,7 @@ def run_trial(spec: dict[str, Any], report: Report, should_stop: Callable[[], st
     should_stop() is asked before every batch: "" goes on; "prune" ends with the epochs so far as the result; any other word
     ends there. After `stop_after` epochs of the specification the trial pauses. A pruned, paused or cancelled trial keeps its
     checkpoint and goes on from it another time; epochs of an earlier attempt are reported again, exactly as they were.
-    Returns {outcome: done | paused | pruned | cancelled | failed, value: best validation accuracy or None, best_epoch,
+    Returns {outcome: done | paused | pruned | cancelled | failed, value: best validation accuracy (or R²) or None, best_epoch,
     epochs, seconds, message, parameters: the network's weights, None where it was not built, memory: bytes that were needed
     on a GPU at most, memory_total: bytes that it has, history: the EpochEnded events as JSON}. Raises a MicrotomeError for
     what the user can mend.
@@ -142,6 +140,8 @@ class _Trial:
         from microtome.training import data
         from microtome.training.device import choose_device, explained_memory, ran_out_of_memory, reproducible
         from microtome.training.importance import check_resolution
+        from microtome.training.make_card import card_of
+        from microtome.training.squares import values_of
 
         image_set = ImageSet.open(Path(self.spec.image_set))
         if self.spec.image_set_hash not in ("", image_set.hash):
@@ -152,13 +152,16 @@ class _Trial:
         device, size = choose_device(self.spec.device), self.spec.training.batch_size
         with reproducible(device, self.spec.threads), explained_memory(f"batches of {size} images"):
             mean, deviation = data.statistics(image_set.images, image_set.split("train"))
+            scale = scale_of(self.spec, image_set)
+            labels = None if scale is None else values_of(image_set.values, scale)
             training, validation = (
-                data.load(image_set, name, mean=mean, deviation=deviation, device=device) for name in ("train", "validation")
+                data.load(image_set, name, mean=mean, deviation=deviation, device=device, labels=labels)
+                for name in ("train", "validation")
             )
-            card = self._card(image_set, mean, deviation)
+            card = card_of(self.spec, image_set, mean=mean, deviation=deviation, scale=scale)
             while True:
                 try:
-                    self._attempt(image_set, training, validation, card, device, should_stop)
+                    self._attempt(image_set, training, validation, card, scale, device, should_stop)
                     return
                 except RuntimeError as error:
                     if not ran_out_of_memory(error) or not self._halve():
@@ -171,6 +174,7 @@ class _Trial:
         training: Images,
         validation: Images,
         card: ModelCard,
+        scale: Scale | None,
         device: torch.device,
         should_stop: Callable[[], str],
     ) -> None:
@@ -198,7 +202,7 @@ class _Trial:
             epoch_done=lambda ended: self._keep_epoch(ended, network, optimiser, state.average, card),
             part_is_due=lambda: time.monotonic() >= self._part_at,
             keep_part=lambda part: self._keep_part(part, network, optimiser, state.average),
-            first_batch=SeenWriter(self.folder, image_set.classes),
+            first_batch=SeenWriter(self.folder, names_of(settings, image_set.classes)),
         )
         loop.train(
             network,
@@ -213,6 +217,7 @@ class _Trial:
             importance=self.spec.importance,
             trial=self.number,
             state=state,
+            values=None if scale is None else loop.Values.of(scale, image_set),
         )
 
     def _begin(self, network: nn.Module, optimiser: Optimizer, device: torch.device) -> State:
@@ -289,35 +294,10 @@ class _Trial:
         checkpoint.save(self.folder, network, optimiser, self.history, self.key, average=average)
         self._part_at = time.monotonic() + _PART_EVERY
         write_history(self.folder / "history.csv", self.history)
-        self._log(f"epoch {ended.epoch}: loss {ended.train_loss:.4f}, validation accuracy {ended.validation_accuracy:.4f}")
+        what = "validation accuracy" if ended.r2 is None else "validation R²"
+        self._log(f"epoch {ended.epoch}: loss {ended.train_loss:.4f}, {what} {ended.validation_accuracy:.4f}")
         self._told = len(self.history)
         self.report(ended)
-
-    def _card(self, image_set: ImageSet, mean: float, deviation: float) -> ModelCard:
-        sizes = {(tuple(v["voxel_size"]), v["unit"]) for v in image_set.volumes if v.get("voxel_size")}
-        # Where the volumes differ, there is no one voxel size that other data could be compared with.
-        voxel_size, voxel_unit = sizes.pop() if len(sizes) == 1 else (None, VOXEL)
-        return ModelCard(
-            network=self.spec.network.name,
-            parameters=self.spec.network.parameters,
-            classes=image_set.classes,
-            channels=1,
-            image_size=int(image_set.images.shape[-1]),
-            pixel_size=float(image_set.pixel_size),
-            unit=image_set.unit,
-            plan=image_set.plan.to_json(),
-            mean=mean,
-            deviation=deviation,
-            voxel_size=voxel_size,
-            voxel_unit=voxel_unit,
-            grey=image_set.grey,
-            micrographs=image_set.micrographs,
-            image_set=image_set.hash,
-            training=asdict(self.spec.training),
-            transfer=asdict(self.spec.transfer),
-            input_size=self.spec.transfer.image_size,
-            versions={"microtome": __version__, "torch": importlib.metadata.version("torch")},
-        )
 
     def _keep_parameters(self) -> None:
         path = self.folder / "params.json"
@@ -339,7 +319,8 @@ class _Trial:
 def write_history(path: Path, history: list[EpochEnded]) -> None:
     """Replace history.csv: one row an epoch, with the accuracy of every class; derived from the checkpoint."""
     classes = list(history[0].per_class) if history else []
-    columns = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate", "seconds")
+    columns = ["epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate", "seconds"]
+    columns += ["r2", "mse", "mae"] if any(e.r2 is not None for e in history) else []
     text = io.StringIO(newline="")
     rows = csv.writer(text)
     rows.writerow([*columns, *(f"accuracy_{name}" for name in classes)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,6 +62,35 @@ def contact_number(structure: Structure, *, gap: float = 0.05) -> float:
     pairs, distance = _pairs(structure, 2 * float(structure.radii.max()) * (1 + gap))
     contact = structure.radii[pairs].sum(axis=1)
     return 2 * float(np.count_nonzero(distance < contact * (1 + gap))) / len(structure.radii)
+
+
+def specific_surface(structure: Structure) -> float:
+    """The spheres' surfaces over the box's volume, in 1/unit (overlaps counted twice)."""
+    return float(np.sum(4 * np.pi * structure.radii**2) / np.prod(structure.box))
+
+
+def aggregate_size(structure: Structure, *, gap: float = 0.05) -> float:
+    """The mean number of particles of an aggregate: of those that contacts, as of `contact_number`, join.
+
+    Mean over aggregates (number average); a particle without a neighbour is an aggregate of one.
+    """
+    from scipy.sparse import coo_array  # here: the window must not wait for it at its start
+    from scipy.sparse.csgraph import connected_components
+
+    pairs, distance = _pairs(structure, 2 * float(structure.radii.max()) * (1 + gap))
+    joined = pairs[distance < structure.radii[pairs].sum(axis=1) * (1 + gap)]
+    count = len(structure.radii)
+    graph = coo_array((np.ones(len(joined)), (joined[:, 0], joined[:, 1])), shape=(count, count))
+    return count / int(connected_components(graph, directed=False, return_labels=False))
+
+
+#: What can be computed of a structure, by name.
+PROPERTIES: dict[str, Callable[[Structure], float]] = {
+    "volume fraction": volume_fraction,
+    "contact number": contact_number,
+    "specific surface": specific_surface,
+    "aggregate size": aggregate_size,
+}
 
 
 def structure_factor(structure: Structure, edges: Array, *, per_shell: int = 200, seed: int = 0) -> tuple[Array, Array]:

@@ -1,0 +1,177 @@
+"""Networks that tell a number: the scale of its values, the error that a training makes smaller, and how good it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microtome.errors import InputError
+from microtome.intervals import Interval
+from microtome.registry import registry
+from microtome.slices.imageset import ImageSet
+from microtome.training.spec import ImportanceSpec, TrainingSpec, TrialSpec
+
+Numbers = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Point = tuple[float, float, float, int]
+"""A volume: its value, the mean and the standard deviation of what is told of its images, and how many they are."""
+FEW = 3
+"""Volumes; of fewer an interval cannot be told from how they differ."""
+_RESAMPLES = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Mean and standard deviation of the values of the training images; a network tells (value − mean) / deviation."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, values: Numbers) -> Scale:
+        """Of the values (n,) of training images; InputError where one is missing, or all are alike."""
+        if not np.isfinite(values).all():
+            raise InputError("Some images carry no value to learn.", "Give every volume a value, and cut the slices again.")
+        deviation = float(values.std()) if len(values) else 0.0
+        if deviation <= 1e-12 * max(1.0, float(np.abs(values).max(initial=0.0))):
+            raise InputError(
+                "All training images carry the same value; there is nothing to learn.",
+                "Add volumes: whole volumes are held apart for validation and evaluation.",
+            )
+        return cls(mean=float(values.mean()), deviation=deviation)
+
+    def standard(self, values: Numbers) -> Numbers:
+        """Values as a network tells them."""
+        result: Numbers = (values - self.mean) / self.deviation
+        return result
+
+    def real(self, told: NDArray[Any]) -> Numbers:
+        """What a network tells as values."""
+        result: Numbers = np.asarray(told, dtype=np.float64) * self.deviation + self.mean
+        return result
+
+
+def names_of(settings: TrainingSpec, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """What the answers of a network are called: the classes, or the one number."""
+    return ("value",) if settings.target == "value" else classes
+
+
+def scale_of(spec: TrialSpec, image_set: ImageSet) -> Scale | None:
+    """The scale of the values that a trial learns; None where it learns classes. Raises InputError as Scale.of does.
+
+    Also where its settings want of numbers what only classes have.
+    """
+    if spec.training.target != "value":
+        return None
+    names = [item["name"] for item in spec.training.augmentations]
+    mixing = [name for name in names if registry().get("augmentation", name).extra["mixes"]]
+    check_settings(spec.training, spec.importance, mixing)
+    if not np.isfinite(image_set.values).all():
+        raise InputError("Some images carry no value to learn.", "Give every volume a value, and cut the slices again.")
+    return Scale.of(image_set.values[image_set.split("train")])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How well numbers are told: mean squared error, mean absolute error, and R²."""
+
+    n: int
+    mse: float
+    mae: float
+    r2: float
+
+    @property
+    def rmse(self) -> float:
+        """The root of the mean squared error, in the values' unit."""
+        return math.sqrt(self.mse)
+
+
+def fit_of(true: Numbers, told: Numbers, spread: float) -> Fit:
+    """MSE = ⟨(told − true)²⟩, MAE = ⟨|told − true|⟩, R² = 1 − MSE / Var(true), over images (n,).
+
+    Where all true values are alike (one volume), Var is `spread`², that of the training values: Consonni's Q²_F3
+    (J. Chemometrics 24 (2010) 194).
+    """
+    errors = told - true
+    mse = float((errors**2).mean())
+    return Fit(n=len(true), mse=mse, mae=float(np.abs(errors).mean()), r2=1 - mse / _variance(true, spread))
+
+
+def _variance(true: Numbers, spread: float) -> float:
+    variance = float(true.var())
+    return variance if variance > 1e-24 * max(1.0, float((true**2).max())) else spread**2
+
+
+def points_of(true: Numbers, told: Numbers, volumes: Indices) -> tuple[Point, ...]:
+    """A point a volume, in the order of their numbers; the standard deviation is that of its images (0 of one)."""
+    found = []
+    for number in np.unique(volumes):
+        own = told[volumes == number]
+        deviation = float(own.std(ddof=1)) if len(own) > 1 else 0.0
+        found.append((float(true[volumes == number][0]), float(own.mean()), deviation, len(own)))
+    return tuple(found)
+
+
+def r2_interval(
+    true: Numbers, told: Numbers, volumes: Indices, spread: float, confidence: float = 0.95, seed: int = 0
+) -> tuple[Interval, str]:
+    """The interval of R² by bootstrap, and a sentence of what it is of.
+
+    Whole volumes are drawn with replacement where there are three or more, for the images of one share their value and much of
+    their error; else images, and the sentence says that the interval is then too narrow. Percentiles of 10 000 draws (Efron &
+    Tibshirani 1993); draws without any spread of values count by the spread of the training values.
+    """
+    whole = len(np.unique(volumes)) >= FEW
+    groups = np.unique(volumes, return_inverse=True)[1].reshape(-1) if whole else np.arange(len(true))
+    count = int(groups.max()) + 1
+    # Values about their mean: their squares then lose nothing.
+    centred = true - true.mean()
+    parts = np.stack([np.bincount(groups, w, count) for w in (np.ones(len(true)), centred, centred**2, (told - true) ** 2)])
+    rng, even = np.random.default_rng(seed), np.full(count, 1 / count)
+    draws = []
+    for _ in range(10):
+        sums = rng.multinomial(count, even, _RESAMPLES // 10).astype(np.float64) @ parts.T
+        n, first, second, errors = sums.T
+        variance = second / n - (first / n) ** 2
+        alike = variance <= 1e-12 * max(float(centred.var()), spread**2 * 1e-6)
+        draws.append(1 - errors / n / np.where(alike, spread**2, variance))
+    low, high = np.quantile(np.concatenate(draws), [0.5 - confidence / 2, 0.5 + confidence / 2])
+    here = fit_of(true, told, spread).r2
+    words = (
+        f"The interval is that of drawing the {count} volumes anew."
+        if whole
+        else "Slices of one volume share its value: with fewer than three volumes to be measured on, the interval tells "
+        "nothing of other volumes, and is too narrow."
+    )
+    return (min(here, float(low)), max(here, float(high))), words
+
+
+def split_words(volumes: Mapping[str, Sequence[int]]) -> str:
+    """A warning where what a value is told of was not held out as whole volumes; "" where it was.
+
+    `volumes`: the numbers of the volumes that each set's images come from.
+    """
+    if set(volumes.get("train", ())) & set(volumes.get("evaluation", ())):
+        return (
+            "The sets are parts of the same volumes: R² says how well the values of these volumes are recognised in other "
+            "parts of them, not how well that of a new volume is told. Three volumes or more are held apart as wholes."
+        )
+    return ""
+
+
+def check_settings(settings: TrainingSpec, importance: ImportanceSpec, mixing: Sequence[str]) -> None:
+    """InputError where the settings want of a number what only classes have; `mixing`: augmentations that mix classes."""
+    wrong = [
+        (settings.balance != "none", 'training.balance = "none"'),
+        (settings.label_smoothing > 0, "training.label_smoothing = 0"),
+        (importance.candidates > 1, "importance.candidates = 0"),
+        (bool(mixing), f"no {', '.join(mixing)} among the augmentations"),
+    ]
+    for is_wrong, right in wrong:
+        if is_wrong:
+            raise InputError("A network that tells a value has no classes, but a setting is about them.", f"Set {right}.")
