@@ -19,6 +19,7 @@ from microtome.plugin import Plugin
 from microtome.registry import registry
 from microtome.search import engine
 from microtome.search.drive import Drive
+from microtome.search.pilot import journal_promise
 from microtome.search.recipe import Recipe, dumps, load, parse, require_classes
 from microtome.search.records import Records
 from microtome.search.steer import Helm, signals
@@ -50,7 +51,9 @@ def create_run(recipe: Recipe, project: Project, name: str = "") -> RunFolder:
             "memory": psutil.virtual_memory().total,
         },
     }
-    return RunFolder.create(project.runs_dir, name=name or kind, info=info, recipe_toml=dumps(recipe))
+    run = RunFolder.create(project.runs_dir, name=name or kind, info=info, recipe_toml=dumps(recipe))
+    journal_promise(run, recipe, project)
+    return run
 
 
 def _versions() -> dict[str, str]:
