@@ -105,7 +105,9 @@ class Drive:
         self._on_event(event)
 
     def _end(self, state: str, message: str = "") -> RunEnded:
-        best = self._records.best()
+        seen, best = self._records.evaluated, self._records.best()
+        if state == "done" and seen is not None:
+            best = self._records.trials[seen.trial]  # with finalists, the winner need not be the highest
         seconds = time.monotonic() - self._begun
         message = message or (self._helm.reason if state == "stopped" else "")
         return RunEnded(state=state, message=message, best_trial=None if best is None else best.number, seconds=seconds)
