@@ -98,11 +98,8 @@ class RunPage(Page):
         # Equal columns, however wide a legend would like to be.
         for made in (self.loss, self.accuracy, self.speed, self.rate):
             made.setMinimumWidth(240)
-        below = row(self.seen, self.ask, gap=GRID)
-        below.setStretch(0, 3)
-        below.setStretch(1, 2)
         above = (self.header, self.offer, self.verdict, self.words, tools)
-        body = column(*above, grid, self.facts, self.compared, below, margin=2 * GRID, gap=GRID)
+        body = column(*above, grid, self.facts, self.compared, self.ask, self.seen, margin=2 * GRID, gap=GRID)
         body.setStretch(len(above), 1)
         assert isinstance(body, QVBoxLayout)
         return body

@@ -85,9 +85,11 @@ class AskNetwork(QFrame):
         self.bars = IntervalBars(tr("Probabilities of the classes"))
         self.bars.hide()
         self.said = column(gap=GRID // 2)
-        head = row(label(tr("Ask the network"), "heading"), None, self.again, gap=GRID)
-        tools = row(self.choose, self.volumes, None, gap=GRID)
-        self.setLayout(column(head, self.what, tools, self.bars, self.said, None, margin=GRID + 4, gap=GRID))
+        head = row(label(tr("Ask the network"), "heading"), None, self.again, self.choose, self.volumes, gap=GRID)
+        answer = row(self.bars, self.said, gap=2 * GRID)
+        answer.setStretch(0, 1)
+        answer.setStretch(1, 1)
+        self.setLayout(column(head, self.what, answer, margin=GRID + 4, gap=GRID))
         self.savers = Savers(desk, self, self._table, f"{name}-asked")
         self._idle = QTimer(self)
         self._idle.setSingleShot(True)
@@ -160,14 +162,15 @@ class AskNetwork(QFrame):
             else tr("{name}, asked of epoch {epoch}.", name=last["class"], epoch=last["epoch"] + 1)
         )
         self.said.addWidget(label(words, wrap=True, selectable=True))
-        if len(self.answers) > 1:
+        by_epoch = list({a["epoch"]: a for a in self.answers}.values())[-_TOP:]
+        if len(by_epoch) > 1:
             line = " → ".join(
-                f"{tr('epoch {n}', n=a['epoch'] + 1)}: {a['class']} {percent(a['probabilities'][a['class']])}"
-                for a in self.answers[-_TOP:]
+                f"{tr('epoch {n}', n=a['epoch'] + 1)}: {a['class']} {percent(a['probabilities'][a['class']])}" for a in by_epoch
             )
             self.said.addWidget(label(line, "muted", wrap=True, selectable=True))
         for warning in last["warnings"]:
             self.said.addWidget(note(warning, "warn"))
+        self.said.addStretch(1)
 
     def _choose(self) -> None:
         chosen, _ = QFileDialog.getOpenFileName(self, tr("An image or a volume"))

@@ -24,7 +24,8 @@ from microtome.ui.views.scale_bar import nice_length
 from microtome.ui.widgets import column, label, row
 
 _GAP = GRID // 2
-_LARGEST = 128  # screen pixels an image
+_WISHED, _SMALL, _LARGEST = 96, 128, 256  # screen pixels an image
+_ROWS = 3  # of images that are not small
 _HALF = 0.995  # of a label, below which its parts are named
 
 
@@ -61,9 +62,14 @@ class ContactSheet(QWidget):
         return " + ".join(f"{100 * shares[i]:.0f} % {self.seen.classes[int(i)]}" for i in parts[:2])
 
     def edge(self) -> int:
-        """Screen pixels of an image's edge: a whole multiple of its own pixels, or all that fits where it is larger."""
+        """Screen pixels of an image's edge: a whole multiple of its own pixels, unless it is too large for that."""
         pixels = self._images[0].width() if self._images else 1
-        return max(1, _LARGEST // pixels) * pixels if pixels <= _LARGEST else _LARGEST
+        return min(_LARGEST, max(1, round(_WISHED / pixels)) * pixels)
+
+    def count(self, width: int) -> int:
+        """How many images are shown: large ones are, in a few rows."""
+        rows = len(self._images) if self.edge() <= _SMALL else _ROWS
+        return min(len(self._images), rows * self.columns(width))
 
     def columns(self, width: int) -> int:
         """Images beside each other."""
@@ -76,7 +82,7 @@ class ContactSheet(QWidget):
         """All images, and the bar."""
         if not self._images:
             return 40
-        lines = -(-len(self._images) // self.columns(max(1, width)))
+        lines = -(-self.count(width) // self.columns(width))
         return lines * (self.edge() + self._line() + _GAP) + self._line() + GRID
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -104,7 +110,7 @@ class ContactSheet(QWidget):
         theme, painter = current(), QPainter(self)
         painter.setFont(axis_font())
         flag = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        for index, image in enumerate(self._images):
+        for index, image in enumerate(self._images[: self.count(self.width())]):
             area = self.place(index)
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, image.width() > area.width())
             painter.drawImage(area, image)
