@@ -26,6 +26,7 @@ from microtome.training.importance import Drawn
 if TYPE_CHECKING:
     from microtome.training.criterion import CrossEntropy
     from microtome.training.loop import Hooks
+    from microtome.training.squares import SquaredError
 
 _PATIENCE = timedelta(hours=12)  # a process that is dead is found by its parent, not by waiting for it
 _WORD = 32  # bytes of an order at most
@@ -102,7 +103,7 @@ class Crew:
         )
 
     def learn(
-        self, drawn: Drawn, criterion: CrossEntropy, forward: Forward, *, at_once: int, seed: int, step: int
+        self, drawn: Drawn, criterion: CrossEntropy | SquaredError, forward: Forward, *, at_once: int, seed: int, step: int
     ) -> tuple[Tensor, Tensor]:
         """Leave the gradients of a whole batch in the network; returns the batch's answers (n, k) and its mean loss.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -98,6 +99,7 @@ class _Work:
     def measure(self, validation: Images) -> Measured | MeasuredValues:
         """The network, or its average, on the validation set."""
         shown = self.network if self.state.average is None else self.state.average.network
+        shown = shown if self.state.crew is None else self.state.crew.divided(shown)
         precision = self.settings.precision
         if self.values is None:
             return measure(shown, validation, classes=self.classes, precision=precision)
@@ -142,6 +144,7 @@ def train(
     optimiser in mid-epoch, for the caller to forget.
     """
     state = State() if state is None else state
+    hooks = hooks if state.crew is None else state.crew.hooks(hooks)
     criterion = CrossEntropy(settings, training.labels, len(classes)) if values is None else SquaredError(settings.value_loss)
     work = _Work(network, optimiser, training, settings, len(classes), hooks, state, criterion, values)
     sampler = ImportanceSampler(importance, augment, network, lambda images: _answer(work, images))
@@ -207,7 +210,7 @@ def _learn(work: _Work, sampler: ImportanceSampler, epoch: int) -> tuple[Measure
         step = epoch * len(parts) + number
         rate = learning_rate(settings, step, settings.epochs * len(parts))
         set_learning_rate(work.optimiser, rate)
-        logits, loss = _update(work, drawn)
+        logits, loss = _update(work, drawn, step)
         if state.average is not None:
             state.average.update(step)
         count.add(logits, main_labels(drawn.targets), loss * len(labels))
@@ -219,21 +222,24 @@ def _learn(work: _Work, sampler: ImportanceSampler, epoch: int) -> tuple[Measure
     return count.measured(), rate, time.monotonic() - begun
 
 
-def _update(work: _Work, drawn: Drawn) -> tuple[Tensor, Tensor]:
+def _update(work: _Work, drawn: Drawn, step: int) -> tuple[Tensor, Tensor]:
     """One step of the optimiser; returns logits (n, k) and the mean loss, of which no gradient is wanted any more.
 
     Where memory holds only some images at once, their gradients add up to the batch's.
     """
     work.optimiser.zero_grad(set_to_none=True)
+    crew, seed, at_once = work.state.crew, work.settings.seed, work.state.changes.at_once
     parts = _that_fit(work, drawn.images)
-    if len(parts) == 1:
-        logits = _forward(work, drawn.images)
+    if crew is not None:
+        logits, loss = crew.learn(drawn, work.criterion, partial(_forward, work), at_once=at_once, seed=seed, step=step)
+    elif len(parts) == 1:
+        logits = _forward(work, work.network, drawn.images)
         loss = work.criterion.mean(logits, drawn)
         loss.backward()  # type: ignore[no-untyped-call]
     else:
         total, answers, losses = work.criterion.total(drawn), [], []
         for some in parts:
-            answer = _forward(work, drawn.images[some])
+            answer = _forward(work, work.network, drawn.images[some])
             share = work.criterion.share(answer, drawn.part(some), total)
             share.backward()  # type: ignore[no-untyped-call]
             answers.append(answer.detach())
@@ -245,14 +251,16 @@ def _update(work: _Work, drawn: Drawn) -> tuple[Tensor, Tensor]:
 
 def _answer(work: _Work, images: Tensor) -> Tensor:
     """Logits (n, k) of images that are only asked about."""
-    return torch.cat([_forward(work, images[some]) for some in _that_fit(work, images)])
+    crew = work.state.crew
+    network = work.network if crew is None else crew.divided(work.network)
+    return torch.cat([_forward(work, network, images[some]) for some in _that_fit(work, images)])
 
 
-def _forward(work: _Work, images: Tensor) -> Tensor:
+def _forward(work: _Work, network: nn.Module, images: Tensor) -> Tensor:
     """Logits (n, k) in float32, computed in the precision of the settings."""
     precision = work.settings.precision
     with autocast(images.device, precision):
-        logits: Tensor = work.network(images.contiguous(memory_format=memory_format(images.device, precision)))
+        logits: Tensor = network(images.contiguous(memory_format=memory_format(images.device, precision)))
     return logits.float()
 
 

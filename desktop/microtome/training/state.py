@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from microtome.training.average import Average
 from microtome.training.changes import Changes
+from microtome.training.distributed import Crew
 from microtome.training.part import Part
 
 
@@ -16,3 +17,4 @@ class State:
     average: Average | None = None  # of the weights, where the settings ask for one
     part: Part | None = None  # the epoch to go on with; None: at its beginning
     changes: Changes = field(default_factory=Changes)
+    crew: Crew | None = None  # the processes that train together, where there are several
