@@ -111,4 +111,14 @@ def discover(*roots: Path, entry_points: bool = True) -> Registry:
 @lru_cache(maxsize=1)
 def registry() -> Registry:
     """The registry of this process: shipped plugins, the user's folder, installed packages."""
-    return discover(builtin_plugins(), user_plugins())
+    return discover(builtin_plugins(), *(_instead or [user_plugins()]))
+
+
+_instead: list[Path] = []  # the folder that stands for the user's, if any
+
+
+def use_plugins(folder: Path) -> None:
+    """From now on, this process takes the user's plugins from another folder: a cluster's worker, from what came with a run."""
+    if _instead != [folder]:
+        _instead[:] = [folder]
+        registry.cache_clear()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from microtome.jobs.clustered import ClusterRunner
 from microtome.jobs.inline import InlineRunner
 from microtome.jobs.local import LocalRunner
 from microtome.jobs.runner import Done, Ended, Failed, Message, Pruned, Report, Runner, Task
@@ -19,9 +23,29 @@ def judge(report: Report) -> str:
     return "prune" if report.event == 2 else ""
 
 
-@pytest.fixture(params=["inline", "local"])
+def _kit() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("cluster_kit", TASKS / "cluster_kit.py")
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterRunner]:
+    cluster = _kit().Cluster(tmp_path_factory.mktemp("cluster"), workers=1)
+    runner = ClusterRunner(cluster.place(), folder=cluster.folder, judge=judge)
+    yield runner
+    runner.close()
+    cluster.close()
+
+
+@pytest.fixture(params=["inline", "local", "cluster"])
 def runner(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
     monkeypatch.syspath_prepend(str(TASKS))
+    if request.param == "cluster":  # one for all: its processes take seconds to start
+        yield request.getfixturevalue("clusters")
+        return
     made: Runner = InlineRunner(judge) if request.param == "inline" else LocalRunner(1, logs=tmp_path, judge=judge)
     yield made
     made.close()
@@ -29,9 +53,11 @@ def runner(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 def run(runner: Runner, task: Task) -> tuple[list[Message], Ended]:
     """Submit a task and poll until its end."""
-    assert runner.idle >= 1
-    runner.submit(task)
     messages: list[Message] = []
+    while runner.idle < 1:  # a cluster's worker has yet to join
+        messages += runner.poll(0.1)
+    messages.clear()
+    runner.submit(task)
     while True:
         messages += runner.poll(1.0)
         for message in messages:
