@@ -10,7 +10,7 @@ from typing import Any
 
 from microtome.events import BatchProgress, EpochEnded, Evaluated, Event, Note, Phase, TrialEnded, encode
 from microtome.results.fold import RunState, fold
-from microtome.results.words import duration
+from microtome.results.words import duration, value_words
 
 _REFRESH = 0.2  # seconds between two drawings of the bar
 
@@ -47,15 +47,18 @@ class Progress:
             case BatchProgress():
                 self._draw("training", self._state.fraction())
             case EpochEnded():
+                good = f"accuracy {event.validation_accuracy:.1%}" if event.r2 is None else f"R² {event.r2:.3f}"
                 self._line(
                     f"trial {event.trial} epoch {event.epoch + 1}: loss {_loss(event.train_loss)} / "
-                    f"{_loss(event.validation_loss)}, validation accuracy {event.validation_accuracy:.1%}, "
+                    f"{_loss(event.validation_loss)}, validation {good}, "
                     f"{event.images_per_second:.0f} images/s"
                 )
                 self._draw("training", self._state.fraction())
             case TrialEnded() if self._state.kind == "search":
                 value = "" if event.value is None else f" {event.value:.4f}"
                 self._line(f"trial {event.trial} {event.outcome}{value} {event.message}".rstrip())
+            case Evaluated() if event.r2 is not None:
+                self._line(f"evaluation {value_words(event)}. {event.caution}")
             case Evaluated():
                 low, high = event.interval
                 n = sum(total for _, total in event.per_class.values())

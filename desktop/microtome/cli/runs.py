@@ -29,6 +29,10 @@ def _drive(folder: Path, *, as_json: bool) -> int:
         raise InputError(end.message)
     data = summary(run)
     sentence = f"{run.path}: {end.state} after {duration(end.seconds)}"
+    if data.get("r2") is not None:
+        low, high = data["interval"]
+        sentence += f", evaluation R² {data['r2']:.3f} (95 % interval {low:.3f} … {high:.3f}), "
+        sentence += f"RMSE {data['rmse']:.4g} {data['unit']}".rstrip()
     if data.get("accuracy") is not None:
         low, high = data["interval"]
         sentence += f", evaluation accuracy {data['accuracy']:.1%} (95 % interval {low:.1%} … {high:.1%})"

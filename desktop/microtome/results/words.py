@@ -104,6 +104,20 @@ def ranked_baselines(found: Evaluated) -> list[tuple[str, float, tuple[float, fl
     return [(name, accuracy, found.baseline_intervals.get(name)) for name, accuracy in ranked]
 
 
+def value_words(found: Evaluated) -> str:
+    """How well a number is told: `R² 0.82 (95 % interval 0.60 … 0.91), RMSE 1.3 MPa, n = 400 images of 8 volumes`."""
+    low, high = found.interval
+    return (
+        f"R² {found.accuracy:.3f} (95 % interval {low:.3f} … {high:.3f}), RMSE {with_unit(found.rmse, found.unit)}, "
+        f"n = {found.n} images of {len(found.points)} volumes"
+    )
+
+
+def with_unit(value: float | None, unit: str) -> str:
+    """A value with four digits and its unit, where it has one; `–` where there is none."""
+    return "–" if value is None else f"{value:.4g} {unit}".rstrip()
+
+
 def chance(classes: int) -> float:
     """The accuracy of guessing among so many classes."""
     return 1.0 / classes if classes else 0.0

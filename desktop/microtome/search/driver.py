@@ -14,12 +14,14 @@ import psutil
 from microtome import __version__
 from microtome.errors import InputError, MicrotomeError
 from microtome.events import Event, RunEnded
+from microtome.jobs.cluster import Scheduler
 from microtome.jobs.runner import cores
 from microtome.plugin import Plugin
 from microtome.registry import registry
 from microtome.search import engine
 from microtome.search.drive import Drive
 from microtome.search.pilot import journal_promise
+from microtome.search.place import Place
 from microtome.search.recipe import Recipe, dumps, load, parse, require_classes
 from microtome.search.records import Records
 from microtome.search.steer import Helm, signals
@@ -80,9 +82,12 @@ def _describe(plugin: Plugin) -> dict[str, str]:
     return {"kind": plugin.kind, "name": plugin.name, "version": plugin.version, "hash": plugin.source_hash}
 
 
-def drive(run: RunFolder, on_event: Callable[[Event], None] | None = None) -> RunEnded:
+def drive(
+    run: RunFolder, on_event: Callable[[Event], None] | None = None, *, scheduler: Scheduler | None = None
+) -> RunEnded:
     """Do what the run says, or go on where it stopped; every event is journalled, then given to `on_event`.
 
+    `scheduler`: a cluster whose workers do the trials; the run does not keep it, so it is said again to go on there.
     Orders come through control.jsonl; SIGINT, SIGTERM and SIGHUP stop at the checkpoints. Data that do not allow the run end it
     with state "failed" and a sentence. Raises InputError where another process drives the run, and what is a bug.
     """
@@ -95,7 +100,7 @@ def drive(run: RunFolder, on_event: Callable[[Event], None] | None = None) -> Ru
             return records.end
         helm = Helm(Orders(run, from_start=not records.started))
         with run.writer() as journal, signals(helm):
-            return Drive(run, recipe, records, helm, journal, on_event).run()
+            return Drive(run, recipe, records, helm, journal, on_event, Place(scheduler)).run()
     finally:
         lock.release()
 
@@ -121,6 +126,10 @@ def summary(run: RunFolder) -> dict[str, Any]:
         "trial": None if best is None else best.number,
         "validation_accuracy": None if best is None else best.value,
     }
+    if found is not None and found.r2 is not None:  # a number was told, no class
+        data |= {"accuracy": None, "r2": found.r2, "rmse": found.rmse, "mae": found.mae, "unit": found.unit, "n": found.n}
+        data |= {"volumes": len(found.points), "caution": found.caution, "validation_r2": data["validation_accuracy"]}
+        data["validation_accuracy"] = None
     if kind == "search":
         data["trials"] = sum(1 for r in records.trials.values() if r.ended)
         data["best"] = None if best is None else {"parameters": best.parameters, "value": best.value}

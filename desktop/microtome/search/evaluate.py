@@ -33,6 +33,7 @@ def evaluate_in_worker(
     from microtome.training.baseline import BaselineStoppedError, baselines
     from microtome.training.baseline_compare import beside
     from microtome.training.evaluate import run_evaluation
+    from microtome.training.told import tell_in_worker
 
     done = 0
 
@@ -42,14 +43,17 @@ def evaluate_in_worker(
         done += 1
 
     next_method()
-    result = run_evaluation(spec, report, should_stop)
     images = ImageSet.open(Path(spec["image_set"]))
     try:
-        told = baselines(images, should_stop, next_method)
+        if spec.get("target") == "value":
+            result = tell_in_worker(spec, images, should_stop, next_method)
+        else:
+            result = run_evaluation(spec, report, should_stop)
+            told = baselines(images, should_stop, next_method)
+            predicted = np.array(result.pop("predicted"), dtype=np.int64)
+            result |= beside(told, images.split("evaluation"), predicted, images.labels, images.classes)
     except BaselineStoppedError:
         return {"outcome": "cancelled"}
-    predicted = np.array(result.pop("predicted"), dtype=np.int64)
-    result |= beside(told, images.split("evaluation"), predicted, images.labels, images.classes)
     result["independence"] = images.independence
     report(Phase(name="evaluating", done=_METHODS, total=_METHODS, unit="methods"))
     return result
@@ -70,7 +74,16 @@ def evaluated(trial: int, result: dict[str, Any]) -> Evaluated:
         baseline_details=result["baseline_details"],
         baseline_images=result["baseline_images"],
         independence=result["independence"],
+        **_of_values(result),
     )
+
+
+def _of_values(result: dict[str, Any]) -> dict[str, Any]:
+    """What an evaluation tells beside, where it is of a number."""
+    if "r2" not in result:
+        return {}
+    points = tuple((true, mean, deviation, int(n)) for true, mean, deviation, n in result["points"])
+    return {**{key: result[key] for key in ("r2", "rmse", "mae", "unit", "n", "caution")}, "points": points}
 
 
 def evaluate_trial(number: int, spec: TrialSpec, *, runner: Runner, helm: Helm, emit: Callable[[Event], None]) -> str:
@@ -78,7 +91,7 @@ def evaluate_trial(number: int, spec: TrialSpec, *, runner: Runner, helm: Helm, 
 
     Raises a MicrotomeError where it cannot be measured, TrialBugError for what is a bug.
     """
-    what = {"folder": spec.folder, "image_set": spec.image_set, "threads": spec.threads}
+    what = {"folder": spec.folder, "image_set": spec.image_set, "threads": spec.threads, "target": spec.training.target}
     task = Task(id=_TASK, function="microtome.search.evaluate:evaluate_in_worker", arguments={"spec": what})
     for _ in range(_ATTEMPTS):
         runner.submit(task)

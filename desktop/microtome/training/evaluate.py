@@ -25,6 +25,7 @@ from microtome.training.checkpoint import read_tensors
 from microtome.training.data import Images
 from microtome.training.device import autocast, choose_device, explained_memory, reproducible
 from microtome.training.metrics import PerClass
+from microtome.training.regression import Scale
 from microtome.training.transfer import build_resizing
 from microtome.training.trial import MODEL
 
@@ -66,8 +67,24 @@ class Model:
     def predict(self, images: NDArray[Any], *, batch_size: int = 256) -> NDArray[np.float32]:
         """Probabilities (n, k) of the classes for images (n, h, w) with grey values as in the image set (normalised alike).
 
-        Raises InputError where the images have another size than those the network learned from, or hold NaN.
+        Raises InputError where the images have another size than those the network learned from, or hold NaN, and where the
+        network tells a number.
         """
+        if self.card.value:
+            raise InputError("This network tells a value, no class.", "Ask it for values.")
+        found: NDArray[np.float32] = np.concatenate(
+            [torch.from_numpy(part).softmax(dim=1).numpy() for part in self._answers(images, batch_size)]
+        )
+        return found
+
+    def tell(self, images: NDArray[Any], *, batch_size: int = 256) -> NDArray[np.float64]:
+        """The values (n,), in the card's unit, of images (n, h, w); of a network that tells a number. Raises as predict."""
+        if not self.card.value:
+            raise InputError("This network tells classes, no value.", "Ask it for classes.")
+        scale = Scale(mean=self.card.value["mean"], deviation=self.card.value["deviation"])
+        return scale.real(np.concatenate(self._answers(images, batch_size))[:, 0])
+
+    def _answers(self, images: NDArray[Any], batch_size: int) -> list[NDArray[np.float32]]:
         images = np.asarray(images)
         edge = self.card.image_size
         if images.ndim != 3 or images.shape[1:] != (edge, edge):
@@ -75,21 +92,21 @@ class Model:
                 f"The network wants images (n, {edge}, {edge}), not {images.shape}.",
                 f"Resample them to {edge} × {edge} pixels.",
             )
-        parts = []
+        parts = [np.empty((0, len(self.card.classes)), dtype=np.float32)]
         for start in range(0, len(images), batch_size):
             part = np.asarray(images[start : start + batch_size], dtype=np.float32)
             if not np.isfinite(part).all():
                 raise InputError("An image holds values that are not numbers.", "Leave such images out.")
-            parts.append(self._probabilities(part))
-        return np.concatenate(parts) if parts else np.empty((0, len(self.card.classes)), dtype=np.float32)
+            parts.append(self._logits(part))
+        return parts
 
-    def _probabilities(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         none = np.zeros(len(images), dtype=np.int64)
         source = Images(images, none, mean=self.card.mean, deviation=self.card.deviation, device=self.device, hold=True)
         batch, _ = source.batch(torch.arange(len(images)))
         with torch.inference_mode(), explained_memory(f"{len(images)} images"), autocast(self.device):
             logits = self.network(batch.contiguous(memory_format=torch.channels_last))
-            result: NDArray[np.float32] = logits.float().softmax(dim=1).cpu().numpy()
+            result: NDArray[np.float32] = logits.float().cpu().numpy()
         return result
 
 
@@ -189,8 +206,9 @@ def run_evaluation(spec: dict[str, Any], report: Callable[[Event], None], should
     plain JSON.
     """
     device = spec.get("device", "auto")
+    split = spec.get("split", "evaluation")
     with reproducible(choose_device(device), int(spec.get("threads", 0))):
-        found = evaluate(spec["folder"], spec["image_set"], spec.get("split", "evaluation"), device=device)
+        found = evaluate(spec["folder"], spec["image_set"], split, device=device)
     return {
         "accuracy": found.accuracy,
         "interval": list(found.interval),

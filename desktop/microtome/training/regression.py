@@ -117,38 +117,61 @@ def points_of(true: Numbers, told: Numbers, volumes: Indices) -> tuple[Point, ..
     return tuple(found)
 
 
-def r2_interval(
-    true: Numbers, told: Numbers, volumes: Indices, spread: float, confidence: float = 0.95, seed: int = 0
-) -> tuple[Interval, str]:
-    """The interval of R² by bootstrap, and a sentence of what it is of.
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """R² of several methods on the same images, drawn anew: (methods, draws)."""
 
-    Whole volumes are drawn with replacement where there are three or more, for the images of one share their value and much of
-    their error; else images, and the sentence says that the interval is then too narrow. Percentiles of 10 000 draws (Efron &
-    Tibshirani 1993); draws without any spread of values count by the spread of the training values.
-    """
-    whole = len(np.unique(volumes)) >= FEW
-    groups = np.unique(volumes, return_inverse=True)[1].reshape(-1) if whole else np.arange(len(true))
-    count = int(groups.max()) + 1
-    # Values about their mean: their squares then lose nothing.
-    centred = true - true.mean()
-    parts = np.stack([np.bincount(groups, w, count) for w in (np.ones(len(true)), centred, centred**2, (told - true) ** 2)])
-    rng, even = np.random.default_rng(seed), np.full(count, 1 / count)
-    draws = []
-    for _ in range(10):
-        sums = rng.multinomial(count, even, _RESAMPLES // 10).astype(np.float64) @ parts.T
-        n, first, second, errors = sums.T
-        variance = second / n - (first / n) ** 2
-        alike = variance <= 1e-12 * max(float(centred.var()), spread**2 * 1e-6)
-        draws.append(1 - errors / n / np.where(alike, spread**2, variance))
-    low, high = np.quantile(np.concatenate(draws), [0.5 - confidence / 2, 0.5 + confidence / 2])
-    here = fit_of(true, told, spread).r2
-    words = (
-        f"The interval is that of drawing the {count} volumes anew."
-        if whole
-        else "Slices of one volume share its value: with fewer than three volumes to be measured on, the interval tells "
-        "nothing of other volumes, and is too narrow."
-    )
-    return (min(here, float(low)), max(here, float(high))), words
+    draws: Numbers
+    whole: bool  # whole volumes were drawn, not images
+    count: int  # of those
+
+    @classmethod
+    def of(cls, true: Numbers, told: Sequence[Numbers], volumes: Indices, spread: float, seed: int = 0) -> Bootstrap:
+        """Of what each method told of images (n,).
+
+        Whole volumes are drawn with replacement where there are three or more, for the images of one share their value and
+        much of their error; else images. 10 000 draws (Efron & Tibshirani 1993); those without any spread of values count by
+        the spread of the training values, as in fit_of.
+        """
+        whole = len(np.unique(volumes)) >= FEW
+        groups = np.unique(volumes, return_inverse=True)[1].reshape(-1) if whole else np.arange(len(true))
+        count = int(groups.max()) + 1
+        # Values about their mean: their squares then lose nothing.
+        centred = true - true.mean()
+        weights = [np.ones(len(true)), centred, centred**2, *((one - true) ** 2 for one in told)]
+        parts = np.stack([np.bincount(groups, w, count) for w in weights], axis=1)
+        rng, even = np.random.default_rng(seed), np.full(count, 1 / count)
+        draws = []
+        for _ in range(10):  # in parts: thousands of images times thousands of draws would fill a memory
+            sums = rng.multinomial(count, even, _RESAMPLES // 10).astype(np.float64) @ parts
+            n, first, second = sums[:, :3].T
+            variance = second / n - (first / n) ** 2
+            alike = variance <= 1e-9 * max(float(centred.var()), 1e-9 * spread**2)
+            draws.append(1 - sums[:, 3:].T / n / np.where(alike, spread**2, variance))
+        return cls(draws=np.concatenate(draws, axis=1), whole=whole, count=count)
+
+    def interval(self, method: int, value: float, confidence: float = 0.95) -> Interval:
+        """Percentiles of a method's R², widened to hold `value`, which was measured."""
+        return _between(self.draws[method], value, confidence)
+
+    def gain(self, method: int, other: int, value: float, confidence: float = 0.95) -> Interval:
+        """Percentiles of one method's R² less another's."""
+        return _between(self.draws[method] - self.draws[other], value, confidence)
+
+    @property
+    def words(self) -> str:
+        """What the intervals are of, in a sentence."""
+        if self.whole:
+            return f"The interval is that of drawing the {self.count} volumes anew."
+        return (
+            "Slices of one volume share its value: with fewer than three volumes to be measured on, the interval tells nothing "
+            "of other volumes, and is too narrow."
+        )
+
+
+def _between(draws: Numbers, value: float, confidence: float) -> Interval:
+    low, high = np.quantile(draws, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return min(value, float(low)), max(value, float(high))
 
 
 def split_words(volumes: Mapping[str, Sequence[int]]) -> str:

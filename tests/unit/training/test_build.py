@@ -29,7 +29,7 @@ def test_unknown_names_name_the_nearest() -> None:
         ({"dropout": 0.9}, "dropout is 0.9; it must be at most 0.8"),
         ({"activation": "sigmoid"}, "activation cannot be 'sigmoid'"),
         ({"image_size": 12}, "12 pixels are too small"),
-        ({"classes": 1}, "cannot have classes = 1"),
+        ({"classes": 0}, "cannot have classes = 0"),
         ({"channels": 0}, "cannot have channels = 0"),
         ({"image_size": 64.5}, "cannot have image_size = 64.5"),
     ],
