@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from microtome.errors import InputError, MicrotomeError
 from microtome.events import (
@@ -20,10 +18,8 @@ from microtome.events import (
     TrialAdded,
     TrialEnded,
 )
-from microtome.jobs.local import LocalRunner
-from microtome.jobs.runner import threads_each
+from microtome.jobs.runner import Runner
 from microtome.search.conduct import Conductor
-from microtome.search.devices import Devices, gpus
 from microtome.search.edit import SearchEngine, replay
 from microtome.search.engine import Engine, OneTrial
 from microtome.search.evaluate import TrialBugError
@@ -31,6 +27,7 @@ from microtome.search.finalists import conclude
 from microtome.search.imagesets import ImageSets
 from microtome.search.ledger import Ledger
 from microtome.search.loop import Entry, Loop
+from microtome.search.place import Place
 from microtome.search.recipe import Recipe
 from microtome.search.records import STOPPED, Record, Records
 from microtome.search.steer import Helm
@@ -43,7 +40,6 @@ from microtome.store.run import RunFolder
 
 _POLL = 0.1  # seconds: orders are looked for at least so often
 _TABLE_EVERY = 20  # trials between two writings of trials.csv
-_WARM = ("torch", "microtome.training.loop")  # imported by a worker while slices are being cut
 
 
 class Drive:
@@ -57,8 +53,9 @@ class Drive:
         helm: Helm,
         journal: JournalWriter,
         on_event: Callable[[Event], None] | None,
+        place: Place,
     ) -> None:
-        self._run = run
+        self._run, self._place = run, place
         self._recipe = recipe
         self._records = records
         self._helm = helm
@@ -148,7 +145,7 @@ class Drive:
             )
         )
         # The workers import torch while the slices are being cut.
-        with LocalRunner(self._workers, logs=self._run.path / "workers", warm=_WARM) as runner:
+        with self._place.runner(self._workers, self._run.path, self._helm) as runner:
             axes = recipe.search.space if recipe.search is not None else ()
             fixed = not any(axis.name.startswith("slices.") for axis in axes)
             self._warm_up(self._image_sets.get(recipe).hash if fixed else "")
@@ -177,9 +174,8 @@ class Drive:
     def _engine(self) -> Engine:
         return OneTrial() if self._recipe.search is None else SearchEngine(self._recipe)
 
-    def _conductor(self, runner: LocalRunner) -> Conductor:
+    def _conductor(self, runner: Runner) -> Conductor:
         search = self._recipe.search
-        device = _device()
         return Conductor(
             run=self._run,
             recipe=self._recipe,
@@ -190,13 +186,13 @@ class Drive:
             reuse=search is not None and search.reuse,
             scheduler=make_scheduler(search.early_stopping if search is not None else None, max_epochs=_longest(self._recipe)),
             runner=runner,
-            device=device,
-            devices=Devices(gpus() if device == "cuda" else 0),
-            threads=threads_each(self._workers),
+            device=self._place.device,
+            devices=self._place.devices,
+            threads=self._place.threads(self._workers),
             epochs=_longest(self._recipe),
         )
 
-    def _loop(self, engine: Engine, runner: LocalRunner, conductor: Conductor) -> Loop:
+    def _loop(self, engine: Engine, runner: Runner, conductor: Conductor) -> Loop:
         search = self._recipe.search
         replay(engine, self._records.told(search.second if search is not None else "none", full=conductor.epochs))
         loop = Loop(
@@ -218,7 +214,7 @@ class Drive:
         )
         return loop
 
-    def _trials(self, loop: Loop, runner: LocalRunner, engine: Engine) -> str:
+    def _trials(self, loop: Loop, runner: Runner, engine: Engine) -> str:
         """Run trials until all are done or the user wills otherwise; returns done | stopped | aborted."""
         while not loop.finished:
             self._resize(loop, runner)
@@ -252,7 +248,7 @@ class Drive:
         self._say("stopping")
         return not loop.running
 
-    def _abort(self, loop: Loop, runner: LocalRunner) -> None:
+    def _abort(self, loop: Loop, runner: Runner) -> None:
         self._say("stopping")
         for number in list(loop.running):
             runner.cancel(number, "kill")
@@ -263,7 +259,7 @@ class Drive:
             if not self._records.trials[number].ended:
                 self._emit(TrialEnded(trial=number, outcome="cancelled"))
 
-    def _resize(self, loop: Loop, runner: LocalRunner) -> None:
+    def _resize(self, loop: Loop, runner: Runner) -> None:
         workers, budget = self._helm.take_workers(), self._helm.take_budget()
         if self._recipe.search is None or (workers is None and budget is None):
             return
@@ -336,10 +332,3 @@ def _longest(recipe: Recipe) -> int:
         if axis.name == "training.epochs":
             return int(max(axis.choices)) if axis.kind == "choice" else round(axis.high)
     return recipe.training.epochs
-
-
-def _device() -> str:
-    """Where trials compute, for the record, without importing torch: its CPU builds say so in their version."""
-    if importlib.metadata.version("torch").endswith("+cpu"):
-        return "cpu"
-    return "cuda" if Path("/dev/nvidia0").exists() or Path("C:/Windows/System32/nvcuda.dll").exists() else "cpu"
