@@ -133,12 +133,15 @@ class Wire:
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._whole = True
         self._closed = False
+        self._broken = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def cut(self) -> None:
-        """Break all connections and accept no more."""
+        """Break all connections and accept no more; returns when that is done."""
+        self._broken.clear()
         self._whole = False
+        self._broken.wait()
 
     def mend(self) -> None:
         """Accept connections again."""
@@ -153,6 +156,7 @@ class Wire:
         while not self._closed:
             if not self._whole:
                 self._drop_all()
+                self._broken.set()
             sources = [self._listener, *(s for pair in self._pairs for s in pair)]
             for source in select.select(sources, [], [], 0.05)[0]:
                 if source is self._listener:
