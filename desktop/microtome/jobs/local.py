@@ -34,7 +34,8 @@ _STARTS = 3  # workers in a row that may die before they are ready
 
 
 @contextmanager
-def _no_main_module() -> Iterator[None]:
+def no_main_module() -> Iterator[None]:
+    """Processes spawned within the block do not run the script again that this one was started with."""
     # A spawned child imports its parent's script again; a worker needs none of it, and a script without the
     # `if __name__ == "__main__"` guard would start itself over and over.
     kept = sys.modules["__main__"]
@@ -182,7 +183,7 @@ class LocalRunner:
             name=f"microtome-worker-{number}",
             daemon=True,
         )
-        with _no_main_module():
+        with no_main_module():
             process.start()
         theirs.close()
         self._slots.append(_Slot(number, process, ours, log, start))

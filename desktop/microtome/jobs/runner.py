@@ -56,10 +56,14 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class Failed:
-    """The function raised. `trace` is empty for a user's mistake (MicrotomeError), else the traceback of a bug."""
+    """The function raised. `trace` is empty for a user's mistake (MicrotomeError), else the traceback of a bug.
+
+    `no_room`: its disk takes nothing more (NoRoomError), so that another task would fail as well.
+    """
 
     message: str
     trace: str = ""
+    no_room: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,14 @@ class Lost:
     """The connection to the worker was lost."""
 
     message: str = "The connection to the worker was lost."
+
+
+class CrashError(Exception):
+    """What a task raises where a process died that it had started, and it with it; its outcome is Crashed."""
+
+    def __init__(self, signal: int, log: str = "") -> None:
+        super().__init__(signal, log)
+        self.signal, self.log = signal, log
 
 
 Outcome = Done | Pruned | Paused | Cancelled | Failed | Crashed | Lost

@@ -18,8 +18,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from microtome.errors import MicrotomeError
-from microtome.jobs.runner import Cancelled, Done, Failed, Outcome, Paused, Pruned, resolve
+from microtome.errors import MicrotomeError, NoRoomError
+from microtome.jobs.runner import Cancelled, Crashed, CrashError, Done, Failed, Outcome, Paused, Pruned, resolve
+from microtome.store.atomic import NO_ROOM, explain
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
 _LOG_LIMIT = 2_000_000  # bytes that a worker's log may have before it starts afresh
@@ -47,10 +48,14 @@ def run_guarded(function: str | Callable[..., Any], arguments: dict[str, Any]) -
         target = resolve(function) if isinstance(function, str) else function
         return outcome_of(target(**arguments))
     except MicrotomeError as error:
-        return Failed(str(error))
+        return Failed(str(error), no_room=isinstance(error, NoRoomError))
+    except CrashError as error:
+        return Crashed(error.signal, error.log)
     except MemoryError:
         return Failed("There is not enough memory for this trial. Use a smaller batch, network or image.")
     except Exception as error:  # noqa: BLE001 - the worker boundary: a trial may raise anything
+        if isinstance(error, OSError) and error.errno in NO_ROOM:  # in a library, which names its file at best
+            return Failed(str(explain(error, Path(error.filename or "a file"), "write")), no_room=True)
         traceback.print_exc()
         return Failed(f"{type(error).__name__}: {error}", traceback.format_exc())
 

@@ -173,7 +173,7 @@ class Crew:
         self._wrapped = DistributedDataParallel(
             self._network,
             device_ids=[self._device] if self._device.type == "cuda" else None,
-            broadcast_buffers=False,  # they are the same everywhere
+            forward_sync_buffers=False,  # they are the same everywhere
             # Also because torch then keeps the order in which it adds up: a resumed training rounds as if uninterrupted.
             find_unused_parameters=True,
             gradient_as_bucket_view=True,

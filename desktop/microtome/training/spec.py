@@ -14,7 +14,7 @@ from microtome.registry import registry
 
 AUGMENTATIONS = "augmentations"  # the one setting of a training that is a list
 PUBLISHED = "published"  # weights of a network's authors, whichever they are
-_WORDS = ("value_unit",)  # that change no training
+_WORDS = ("value_unit", "devices")  # that change no training
 _ADDED = (
     AUGMENTATIONS,
     "step_epochs",
@@ -76,6 +76,14 @@ class TrainingSpec:
     )
     patience: int = option(0, 0, 1000, unit="epochs", advanced=True, help="Stop after so many without a better one; 0: never")
     seed: int = option(0, 0, 2**31 - 1, advanced=True)
+    devices: int = option(
+        1,
+        1,
+        64,
+        advanced=True,
+        label="GPUs a training",
+        help="So many share every batch, a process each: the same result but for rounding. Without a GPU: of the processor",
+    )
     target: str = option(
         "class",
         choices=("class", "value"),

@@ -17,6 +17,7 @@ import csv
 import io
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from microtome.training.card import ModelCard
 from microtome.training.changes import Changes
 from microtome.training.checkpoint import RESULT
 from microtome.training.metrics import best_epoch
+from microtome.training.ranks import places, together
 from microtome.training.regression import Scale, names_of, scale_of
 from microtome.training.seen import SeenWriter
 from microtome.training.spec import TrialSpec
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from microtome.training.average import Average
     from microtome.training.data import Images
+    from microtome.training.distributed import Crew
     from microtome.training.part import Part
     from microtome.training.state import State
 
@@ -72,7 +75,37 @@ def run_trial(spec: dict[str, Any], report: Report, should_stop: Callable[[], st
         for line in found["history"]:
             report(decode(line.encode()))
         return found
+    if wanted.training.devices > 1:
+        devices = _devices(wanted, report)
+        if len(devices) > 1:
+            return together(wanted, devices, report, should_stop, trial=trial)
     return _Trial(wanted, folder, trial, report).run(should_stop)
+
+
+def run_rank(
+    spec: dict[str, Any], report: Report, should_stop: Callable[[], str], *, rank: int, size: int, meeting: str, trial: int
+) -> dict[str, Any]:
+    """The part of one process in a trial that several train together (see ranks.together): the first one's is the result."""
+    from microtome.training.device import choose_device
+    from microtome.training.distributed import Crew
+
+    wanted = TrialSpec.from_json(spec)
+    folder = Path(wanted.folder)
+    crew = Crew(rank, size, device=choose_device(wanted.device), meeting=Path(meeting))
+    if crew.leads:
+        return _Trial(wanted, folder, trial, report, crew).run(should_stop)
+    return _Follower(wanted, folder, trial, lambda event: report(event) if isinstance(event, Note) else None, crew).run()
+
+
+def _devices(spec: TrialSpec, report: Report) -> list[str]:
+    import torch
+
+    image_set = ImageSet.open(Path(spec.image_set))
+    counts = (len(image_set.split("train")), len(image_set.split("validation")))
+    devices, why = places(spec, torch.cuda.device_count(), counts)
+    if why:
+        report(Note(text=why, level="warning"))
+    return devices
 
 
 def finished(folder: Path, key: str = "") -> dict[str, Any] | None:
@@ -89,8 +122,8 @@ def finished(folder: Path, key: str = "") -> dict[str, Any] | None:
 class _Trial:
     """A trial under way: its folder, its epochs so far and whom to tell."""
 
-    def __init__(self, spec: TrialSpec, folder: Path, number: int, report: Report) -> None:
-        self.spec, self.folder, self.number, self.report = spec, folder, number, report
+    def __init__(self, spec: TrialSpec, folder: Path, number: int, report: Report, crew: Crew | None = None) -> None:
+        self.spec, self.folder, self.number, self.report, self.crew = spec, folder, number, report, crew
         self.key = spec.key()
         self.history: list[EpochEnded] = []
         self._reported = 0.0
@@ -139,6 +172,7 @@ class _Trial:
     def _train(self, should_stop: Callable[[], str]) -> None:
         from microtome.training import data
         from microtome.training.device import choose_device, explained_memory, ran_out_of_memory, reproducible
+        from microtome.training.distributed import BeginAgainError
         from microtome.training.importance import check_resolution
         from microtome.training.make_card import card_of
         from microtome.training.squares import values_of
@@ -166,6 +200,8 @@ class _Trial:
                 except RuntimeError as error:
                     if not ran_out_of_memory(error) or not self._halve():
                         raise
+                    if self.crew is not None:
+                        raise BeginAgainError from error
                 # Only here, behind the exception, is what it held on to free again.
 
     def _attempt(
@@ -227,6 +263,8 @@ class _Trial:
         from microtome.training.average import Average
         from microtome.training.state import State
 
+        if self.crew is not None:
+            network = self.crew.adopt(network)
         decay = self.spec.training.ema
         average = Average(network, decay) if decay > 0 else None
         self.history = checkpoint.load(self.folder, network, optimiser, self.key, average=average)
@@ -241,11 +279,11 @@ class _Trial:
         word = "resumed" if self.history or part else "started"
         where = f", behind batch {part.done}," if part else ""
         self._log(f"{word} at epoch {epoch}{where} on {device}.")
-        return State(average=average, part=part, changes=self.changes)
+        return State(average=average, part=part, changes=self.changes, crew=self.crew)
 
     def _halve(self) -> bool:
         """Go on with half as many images at once, which add up to the same batches; False where they cannot be fewer."""
-        now = self.changes.at_once or self.spec.training.batch_size
+        now = self.changes.at_once or -(-self.spec.training.batch_size // (1 if self.crew is None else self.crew.size))
         if now <= 2:  # batch normalisation cannot digest a single one
             return False
         self.changes = replace(self.changes, at_once=-(-now // 2))
@@ -314,6 +352,21 @@ class _Trial:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
         except OSError as error:
             raise explain(error, path, "write") from error
+
+
+class _Follower(_Trial):
+    """A trial in another process than the one that keeps its files and tells: it trains, and no more."""
+
+    def run(self, should_stop: Callable[[], str] = lambda: "") -> dict[str, Any]:
+        """Train to the end to which the leader comes."""
+        from microtome.training import loop
+
+        with suppress(loop.StoppedError, loop.DivergedError):
+            self._train(should_stop)
+        return {}
+
+    def _log(self, text: str) -> None:
+        """The leader's log says it."""
 
 
 def write_history(path: Path, history: list[EpochEnded]) -> None:
