@@ -20,7 +20,7 @@ from microtome.ui.window import MainWindow
 from microtome.volumes.read import describe
 
 Press = Callable[[MainWindow, str], None]
-LONG = 200_000
+LONG = 90_000
 RATE, ACTIVATION, WIDTH = "training.learning_rate", "network.activation", "network.width"
 SMALL = {
     "slices.field_of_view": 24.0,
@@ -125,7 +125,7 @@ def test_a_search_is_edited_in_its_middle_and_another_begins_with_it(
     again = make_window()
     again.desk.perform(lambda: again.desk.session.open_project(tmp_path / "project"))
     qtbot.waitUntil(lambda: all(t.caught_up for t in again.desk.tails.all()) and bool(again.desk.tails.all()), timeout=LONG)
-    again.desk.open_page(f"run:{tail.run.name}")
+    again.desk.open_page(page.key)
     page = again.tabs.current()
     assert isinstance(page, SearchPage)
     tail = again.desk.tails.all()[0]

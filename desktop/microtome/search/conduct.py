@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from microtome.errors import MicrotomeError
+from microtome.errors import MicrotomeError, NoRoomError
 from microtome.events import EpochEnded, Event, Note, TrialEnded, TrialPaused, TrialStarted, WorkerEnded
 from microtome.jobs.runner import (
     Cancelled,
@@ -82,9 +82,7 @@ class Conductor:
         """What a point means; its image set is cut where it is not there yet."""
         recipe = self.recipe.with_values(entry.parameters)
         images = self.image_sets.get(recipe)
-        search, parent = self.recipe.search, None
-        if search is not None and search.inherit:
-            parent = parent_of(self.records, entry.number, entry.parameters, search.space)
+        parent = parent_of(self.records, self.recipe, entry.number, entry.parameters)
         folder = None if parent is None else self.run.trial(parent.number)
         self._inherited[entry.number] = "" if folder is None else name_of(folder)
         return TrialSpec(
@@ -108,7 +106,7 @@ class Conductor:
         """A task, or the answer of the ledger, or the twin that runs; a point that cannot be cut or built has failed."""
         try:
             spec = self.spec(entry)
-        except CuttingStoppedError:
+        except (CuttingStoppedError, NoRoomError):
             raise
         except MicrotomeError as error:
             if self.recipe.search is None:
@@ -159,6 +157,8 @@ class Conductor:
                 return Rest(None)
             case Cancelled():
                 return Later()
+            case Failed(message=message, no_room=True):
+                raise NoRoomError(message)  # the next trial would fare no better; this one goes on when there is room again
             case Failed(message=message, trace=trace):
                 self.bug = trace or self.bug
                 return self._ended(entry.number, "failed", message=message)
@@ -209,15 +209,16 @@ class Conductor:
         event = msgspec.structs.replace(event, trial=number)
         record = self.records.trials.get(number)
         known = record.epochs.get(event.epoch) if record is not None else None
-        if known is None or known != event:
-            return self._note(event)
-        return follow(self.scheduler, event, measure(event, self.objective))
+        return self._note(event) if known != event else follow(self.scheduler, event, measure(event, self.objective))
 
     def _known(self, entry: Entry, key: str) -> Answer | Rest | Follow | Elsewhere | None:
         """What is known of a key: finished, or trained just now. None: it is ours to train, from the furthest checkpoint on."""
         folder = self.run.trial(entry.number)
         if not self.reuse:
             self.ledger.claim(key, folder)
+            new = self.recipe.search is None and entry.number not in self.records.trials
+            if new and (twin := self.ledger.find(key)) is not None:
+                self.emit(twin.note())
             return None
         leader = self._keys.get(key, entry.number)
         if leader != entry.number and self.ledger.find(key) is None:
@@ -226,10 +227,9 @@ class Conductor:
         if other is not None:
             if entry.number not in self.records.trials:
                 self._started(entry, key=key, worker=0)
-                self.emit(Note(text=f"Trial {entry.number} waits for {name_of(other)}, which trains the same."))
+                self.emit(Note(text=f"Trial {entry.number} waits for {name_of(other)}: they are the same."))
             return Elsewhere()
-        finished = self.ledger.find(key)
-        if finished is not None and finished.folder != folder:
+        if (finished := self.ledger.find(key)) is not None and finished.folder != folder:
             self.ledger.release(key)
             return self._reuse(entry, key, finished)
         self._keys.setdefault(key, entry.number)
@@ -259,10 +259,8 @@ class Conductor:
     def _valued(self, number: int, result: dict[str, Any]) -> Answer:
         best = next((e for e in epochs_of(result) if e.epoch == result["best_epoch"]), None)
         value = result["value"] if best is None else measure(best, self.objective)
-        costs, seconds, message = costs_of(result), result["seconds"], result["message"]
-        return self._ended(
-            number, "done", value=value, best_epoch=result["best_epoch"], seconds=seconds, message=message, costs=costs
-        )
+        rest = {name: result[name] for name in ("best_epoch", "seconds", "message")}
+        return self._ended(number, "done", value=value, costs=costs_of(result), **rest)
 
     def _rests(self, number: int, costs: dict[str, float]) -> Rest:
         """A trial has stopped with its checkpoint: it waits, or it has fallen behind."""

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 
-from microtome.errors import InputError, MicrotomeError
+from microtome.errors import MicrotomeError
 from microtome.events import (
     EpochEnded,
     Evaluated,
@@ -15,12 +15,11 @@ from microtome.events import (
     RunEnded,
     RunStarted,
     StateChanged,
-    TrialAdded,
     TrialEnded,
 )
 from microtome.jobs.runner import Runner
 from microtome.search.conduct import Conductor
-from microtome.search.edit import SearchEngine, replay
+from microtome.search.edit import SearchEngine, obey, replay
 from microtome.search.engine import Engine, OneTrial
 from microtome.search.evaluate import TrialBugError
 from microtome.search.finalists import conclude
@@ -32,7 +31,7 @@ from microtome.search.recipe import Recipe
 from microtome.search.records import STOPPED, Record, Records
 from microtome.search.steer import Helm
 from microtome.search.stop import make_scheduler
-from microtome.search.warm import warm_start, words
+from microtome.search.warm import warm_up
 from microtome.slices.cutting import CuttingStoppedError
 from microtome.store.atomic import write_text
 from microtome.store.journal import JournalWriter
@@ -148,7 +147,8 @@ class Drive:
         with self._place.runner(self._workers, self._run.path, self._helm) as runner:
             axes = recipe.search.space if recipe.search is not None else ()
             fixed = not any(axis.name.startswith("slices.") for axis in axes)
-            self._warm_up(self._image_sets.get(recipe).hash if fixed else "")
+            image_set = self._image_sets.get(recipe).hash if fixed else ""
+            warm_up(self._records, self._ledger, recipe, image_set, run=self._run.name, emit=self._emit)
             engine = self._engine()
             conductor = self._conductor(runner)
             state = self._trials(self._loop(engine, runner, conductor), runner, engine)
@@ -156,20 +156,6 @@ class Drive:
             if state != "done":
                 return self._end(state)
             return self._finish(conductor)
-
-    def _warm_up(self, image_set: str) -> None:
-        """What other runs know is journalled once, before the first trial, so that every resume tells the same."""
-        search = self._recipe.search
-        if search is None or not search.warm_start or self._records.warm or self._records.trials:
-            return
-        if not image_set:
-            self._emit(
-                Note(text="A search that varies the slices has other images in every trial: it begins with nothing known.")
-            )
-            return
-        warm = warm_start(self._ledger, self._recipe, image_set, run=self._run.name)
-        self._emit(warm)
-        self._emit(words(warm))
 
     def _engine(self) -> Engine:
         return OneTrial() if self._recipe.search is None else SearchEngine(self._recipe)
@@ -225,7 +211,8 @@ class Drive:
             if mode == "abort":
                 self._abort(loop, runner)
                 return "aborted"
-            self._edit(loop, engine)
+            for order in self._helm.take_edits():
+                obey(order, engine, loop, emit=self._emit, state=self._state)
             loop.accepting = mode == "run"
             if mode == "run":
                 self._say("running")
@@ -269,26 +256,6 @@ class Drive:
             loop.budget = max(budget, loop.asked)
             budget = loop.budget
         self._emit(StateChanged(state=self._state, workers=workers, trials=budget))
-
-    def _edit(self, loop: Loop, engine: Engine) -> None:
-        """Obey orders to change the space or to try a point; a wrong one is answered by a note, and all goes on."""
-        for order in self._helm.take_edits():
-            try:
-                if not isinstance(engine, SearchEngine):
-                    raise InputError("A training has no search space.", "Start a search.")
-                if order["command"] == "trial":
-                    self._emit(TrialAdded(parameters=engine.own(order.get("parameters"))))
-                    loop.own.append(self._records.owed[-1])
-                    loop.budget += 1
-                    self._emit(StateChanged(state=self._state, trials=loop.budget))
-                    continue
-                changed = engine.checked(order)
-                inside, known = engine.change(changed.table, changed.fixed)
-                self._emit(changed)
-                self._emit(Note(text=f"The space was changed: {inside} of the {known} trials that are known lie in it."))
-                loop.exhausted = False
-            except MicrotomeError as error:
-                self._emit(Note(text=f"The search goes on as it was. {error.message}", level="warning", hint=error.hint))
 
     def _table_sometimes(self) -> None:
         ended = sum(1 for r in self._records.trials.values() if r.ended)

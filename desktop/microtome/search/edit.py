@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from microtome.errors import InputError, UnknownNameError, nearest
-from microtome.events import SpaceChanged
+from microtome.errors import InputError, MicrotomeError, UnknownNameError, nearest
+from microtome.events import Event, Note, SpaceChanged, StateChanged, TrialAdded
 from microtome.plugin import Space
 from microtome.search.engine import Engine, Parameters, Value, make_engine
+from microtome.search.loop import Loop
 from microtome.search.recipe import Recipe, SearchSpec, check_space
 from microtome.search.space import carried, space_from_table
 from microtome.training.spec import AUGMENTATIONS
@@ -149,6 +150,30 @@ def replay(engine: Engine, history: Iterable[tuple[str, Parameters, Value]]) -> 
             engine.tell(parameters, value)
         elif isinstance(engine, SearchEngine):
             engine.change(parameters["table"], parameters["fixed"])
+
+
+def obey(order: Mapping[str, Any], engine: Engine, loop: Loop, *, emit: Callable[[Event], None], state: str) -> None:
+    """Change the space, or take up a trial of the user's own; a wrong order is answered by a note, and all goes on.
+
+    `state` is the driver's state word, which an event about the budget repeats.
+    """
+    try:
+        if not isinstance(engine, SearchEngine):
+            raise InputError("A training has no search space.", "Start a search.")
+        if order["command"] == "trial":
+            point = engine.own(order.get("parameters"))
+            emit(TrialAdded(parameters=point))
+            loop.own.append(point)
+            loop.budget += 1
+            emit(StateChanged(state=state, trials=loop.budget))
+            return
+        changed = engine.checked(order)
+        inside, known = engine.change(changed.table, changed.fixed)
+        emit(changed)
+        emit(Note(text=f"The space was changed: {inside} of the {known} trials that are known lie in it."))
+        loop.exhausted = False
+    except MicrotomeError as error:
+        emit(Note(text=f"The search goes on as it was. {error.message}", level="warning", hint=error.hint))
 
 
 def _without_conditions(table: dict[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:

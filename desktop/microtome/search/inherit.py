@@ -7,21 +7,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from microtome.plugin import Parameter, Space
+from microtome.search.recipe import Recipe
 from microtome.search.records import COUNTED, Record, Records
 
 
-def parent_of(records: Records, number: int, parameters: Mapping[str, Any], space: Space) -> Record | None:
+def parent_of(records: Records, recipe: Recipe, number: int, parameters: Mapping[str, Any]) -> Record | None:
     """The trial whose weights a trial begins with: the nearest of those that are finished, the better of equally near ones.
 
-    What a trial began with it keeps, whatever has finished since; a twin begins with what its twin began with, so that one is
-    the other's answer. Trials of other slices are no relatives.
+    None where the search does not let trials inherit. What a trial began with it keeps, whatever has finished since; a twin
+    begins with what its twin began with, so that one is the other's answer. Trials of other slices are no relatives.
     """
+    if recipe.search is None or not recipe.search.inherit:
+        return None
     if number in records.trials:
         return _named(records, records.trials[number].inherited)
     twin = next((r for r in records.trials.values() if r.parameters == parameters), None)
     if twin is not None:
         return _named(records, twin.inherited)
-    slices = _slices(parameters)
+    space, slices = recipe.search.space, _slices(parameters)
     relatives = [r for r in records.trials.values() if r.outcome in COUNTED and r.key and _slices(r.parameters) == slices]
     return min(
         relatives,

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from microtome.errors import FileError, MicrotomeError
-from microtome.events import EpochEnded, decode
+from microtome.events import EpochEnded, Note, decode
 from microtome.search.claims import Claims
 from microtome.store.atomic import explain, read_json, replacing
 from microtome.store.run import RunFolder, RunLock
@@ -39,6 +39,13 @@ class Finished:
     def name(self) -> str:
         """run/trial."""
         return name_of(self.folder)
+
+    def note(self) -> Note:
+        """What is said to a user who starts the same once more: it is trained, and whether that is needed they decide."""
+        return Note(
+            text=f"The same was trained before, as {self.name}; its result will be the same.",
+            hint="Abort this training and open that run, if you need it once only.",
+        )
 
     def copy_to(self, folder: Path) -> None:
         """Give another run's trial the same files, so that each run folder is whole by itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import msgspec
 
 from microtome.errors import FileError, MicrotomeError
-from microtome.events import EpochEnded, Note, WarmStarted
+from microtome.events import EpochEnded, Event, Note, WarmStarted
 from microtome.search.edit import settings_of
 from microtome.search.ledger import Ledger, costs_of, epochs_of, name_of
 from microtome.search.recipe import Recipe
-from microtome.search.records import measure
+from microtome.search.records import Records, measure
 from microtome.search.space import carried
 from microtome.store.atomic import FORMAT, read_json
 from microtome.training.checkpoint import NAME, RESULT, history
@@ -56,6 +57,23 @@ def warm_start(ledger: Ledger, recipe: Recipe, image_set: str, *, run: str) -> W
             continue
         points.append({"parameters": point, "value": max(values), "costs": costs, "trial": name_of(folder)})
     return WarmStarted(points=tuple(points), left_out=left_out)
+
+
+def warm_up(
+    records: Records, ledger: Ledger, recipe: Recipe, image_set: str, *, run: str, emit: Callable[[Event], None]
+) -> None:
+    """Where the search wishes it, journal what other runs know once, before the first trial: every resume tells the same.
+
+    `image_set` is its hash; "" where every trial has its own.
+    """
+    if recipe.search is None or not recipe.search.warm_start or records.warm or records.trials:
+        return
+    if not image_set:
+        emit(Note(text="A search that varies the slices has other images in every trial: it begins with nothing known."))
+        return
+    warm = warm_start(ledger, recipe, image_set, run=run)
+    emit(warm)
+    emit(words(warm))
 
 
 def words(warm: WarmStarted) -> Note:

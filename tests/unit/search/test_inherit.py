@@ -11,18 +11,19 @@ from small import Watch, make
 from microtome.events import EpochEnded, TrialEnded, TrialStarted
 from microtome.search.driver import drive
 from microtome.search.inherit import distance, parent_of
+from microtome.search.recipe import parse
 from microtome.search.records import Record, Records
 from microtome.search.space import space_from_table
 from microtome.store.journal import read_all
 from microtome.training.spec import NetworkChoice, TrainingSpec, TrialSpec
 
-SPACE = space_from_table(
-    {
-        "training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
-        "network.activation": ["relu", "gelu", "silu"],
-        "network.dropout": {"low": 0.0, "high": 0.5},
-    }
-)
+TABLE: dict[str, Any] = {
+    "training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
+    "network.activation": ["relu", "gelu", "silu"],
+    "network.dropout": {"low": 0.0, "high": 0.5},
+}
+SPACE = space_from_table(TABLE)
+RECIPE = parse({"search": {"inherit": True, "space": TABLE}})
 
 
 def point(rate: float, activation: str = "relu", dropout: float = 0.0, **more: Any) -> dict[str, Any]:
@@ -47,21 +48,21 @@ def test_distances_are_those_of_the_unit_cube() -> None:
 def test_the_nearest_finished_relative_is_the_parent() -> None:
     far, near, better = point(1e-2), point(1e-3), point(1e-3, dropout=0.1)
     known = records((far, "done", 0.9), (near, "done", 0.5), (point(9e-4), "failed", None), (point(9e-4), "", None))
-    found = parent_of(known, 5, point(8e-4, dropout=0.01), SPACE)
+    found = parent_of(known, RECIPE, 5, point(8e-4, dropout=0.01))
     assert found is not None and found.number == 2, "the failed and the running ones are none"
-    assert parent_of(records(), 1, near, SPACE) is None
+    assert parent_of(records(), RECIPE, 1, near) is None
     tie = records((better, "done", 0.5), (better, "reused", 0.6))
-    best = parent_of(tie, 3, near, SPACE)
+    best = parent_of(tie, RECIPE, 3, near)
     assert best is not None and best.number == 2
     other = records((point(1e-3, **{"slices.pixels": 32}), "done", 0.9))
-    assert parent_of(other, 2, point(1e-3, **{"slices.pixels": 64}), SPACE) is None, "other images"
+    assert parent_of(other, RECIPE, 2, point(1e-3, **{"slices.pixels": 64})) is None, "other images"
 
 
 def test_a_trial_keeps_its_parent_and_a_twin_has_the_same() -> None:
     known = records((point(1e-3), "done", 0.9), (point(2e-3), "", None), (point(2.1e-3), "done", 0.8))
     known.trials[2].inherited = "run/0001"
     for number in (2, 4):  # itself again, and its twin
-        found = parent_of(known, number, point(2e-3), SPACE)
+        found = parent_of(known, RECIPE, number, point(2e-3))
         assert found is not None and found.number == 1
 
 

@@ -77,6 +77,19 @@ def test_a_search_begins_with_what_other_runs_know(tmp_path: Path) -> None:
     assert len(tells) == 4
 
 
+def test_a_training_that_was_trained_before_says_so_and_is_trained(tmp_path: Path) -> None:
+    first = make(tmp_path, training={"epochs": 1})
+    drive(first)
+    second = make(tmp_path, training={"epochs": 1})
+    watch = Watch(second)
+    assert drive(second, watch).state == "done"
+    assert [e.text for e in watch.of(Note)] == [
+        f"The same was trained before, as {first.name}/0001; its result will be the same."
+    ]
+    assert [e.outcome for e in watch.of(TrialEnded)] == ["done"]
+    assert not any(isinstance(e, Note) for e in read_all(first.events))
+
+
 DRIVE = """
 import sys
 from pathlib import Path
