@@ -85,7 +85,8 @@ class ProjectTree(QTreeWidget):
 
     def mimeData(self, items: Sequence[QTreeWidgetItem]) -> QMimeData:
         """A run or a volume, to be dragged onto a page."""
-        return dragging(str(items[0].data(0, _KEY) or "") if items else "")
+        self._carried = dragging(str(items[0].data(0, _KEY) or "") if items else "")  # Python must not let go of it
+        return self._carried
 
     def startDrag(self, actions: Qt.DropAction) -> None:
         """Drag only what a page can take."""

@@ -13,6 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError
+from microtome.results.asking import ask_in_worker
 from microtome.results.predict import predict_paths, predict_volume, write_csv
 from microtome.slices.grey import grey_of
 from microtome.slices.imageset import build
@@ -166,3 +167,21 @@ def test_what_cannot_be_asked_is_said(trained: Path, tmp_path: Path) -> None:
             predict_paths(trained, [path])
     with pytest.raises(InputError, match="0 slices"):
         predict_paths(trained, [tmp_path], slices=0)
+
+
+def test_a_worker_answers_from_the_network_of_now(trained: Path, tmp_path: Path) -> None:
+    file = save(tmp_path, "one.tif", texture((30, 40, 40), 0.7, 5))
+    question: dict[str, Any] = {"model": str(trained / "model.safetensors"), "name": "one", "slices": 10}
+
+    def ask(**about: Any) -> dict[str, Any]:
+        return ask_in_worker({**question, **about}, lambda event: None, lambda: "")
+
+    answer = ask(path=str(file))
+    assert (answer["class"], answer["slices"], answer["path"]) == ("fine", 10, "one")
+    assert answer["epoch"] == Model.load(trained, device="cpu").card.epoch
+    assert any("The voxel size is not known" in w for w in answer["warnings"])
+    sized = ask(volume={"path": str(file), "options": {}, "voxel_size": (10.0, 10.0, 10.0), "unit": "nm"})
+    assert any("10 × 10 × 10 nm, is not that of the training data" in w for w in sized["warnings"])
+    assert "does not exist" in ask(path=str(tmp_path / "gone.tif"))["error"]
+    early = ask_in_worker({**question, "model": str(tmp_path / "m"), "path": str(file)}, lambda event: None, lambda: "")
+    assert early["error"] == "There is no trained network yet."

@@ -9,17 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
 
 from microtome.events import Event
 from microtome.search.recipe import dumps, parse
 from microtome.store.atomic import write_json
 from microtome.store.project import Project
 from microtome.store.run import RunFolder
+from microtome.ui.window import MainWindow
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "results"))
 
 CLASSES = ("cement", "bone", "骨 & <fibre>")
 LayRun = Callable[[Project, Sequence[Event]], RunFolder]
+Idle = Callable[[MainWindow], None]
+_WAIT_MS = 60_000
 
 
 @pytest.fixture
@@ -51,6 +56,36 @@ def lay_run() -> LayRun:
         return run
 
     return lay
+
+
+@pytest.fixture
+def project(window: MainWindow, tmp_path: Path) -> Project:
+    """An open project with two simulated classes."""
+    session = window.desk.session
+    window.desk.perform(lambda: session.new_project(tmp_path / "project"))
+    for kind in ("m-sbr", "rnd"):
+        window.desk.perform(lambda kind=kind: session.add_simulated(kind, seed=1, class_name=kind))  # type: ignore[misc]
+    return session.need_project()
+
+
+@pytest.fixture
+def open_run(window: MainWindow, project: Project, lay_run: LayRun, qtbot: QtBot, idle: Idle) -> Callable[..., QWidget]:
+    """Lays a run into the project, opens its page and waits until all is drawn."""
+
+    def open_page(prefix: str, events: Sequence[Event]) -> QWidget:
+        run = lay_run(project, events)
+        window.desk.tails.sync()
+        tail = window.desk.tails.get(run.name)
+        assert tail is not None
+        qtbot.waitUntil(lambda: tail.caught_up and bool(tail.state.version), timeout=_WAIT_MS)
+        page = window.tabs.open(f"{prefix}:{run.name}")
+        idle(window)
+        for owner in (page, getattr(page, "board", page)):
+            if hasattr(owner, "redraw"):
+                owner.redraw.now()
+        return page
+
+    return open_page
 
 
 def _predictions(path: Path) -> None:

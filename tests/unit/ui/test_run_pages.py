@@ -36,36 +36,6 @@ def words(widget: QWidget) -> str:
     return " ".join(made.text() for made in widget.findChildren(QLabel) if not made.isHidden())
 
 
-@pytest.fixture
-def project(window: MainWindow, tmp_path: Path) -> Project:
-    """An open project with two simulated classes."""
-    session = window.desk.session
-    window.desk.perform(lambda: session.new_project(tmp_path / "project"))
-    for kind in ("m-sbr", "rnd"):
-        window.desk.perform(lambda kind=kind: session.add_simulated(kind, seed=1, class_name=kind))  # type: ignore[misc]
-    return session.need_project()
-
-
-@pytest.fixture
-def open_run(window: MainWindow, project: Project, lay_run: LayRun, qtbot: QtBot, idle: Idle) -> Callable[..., QWidget]:
-    """Lays a run into the project, opens its page and waits until all is drawn."""
-
-    def open_page(prefix: str, events: Sequence[Event]) -> QWidget:
-        run = lay_run(project, events)
-        window.desk.tails.sync()
-        tail = window.desk.tails.get(run.name)
-        assert tail is not None
-        qtbot.waitUntil(lambda: tail.caught_up and bool(tail.state.version), timeout=_WAIT_MS)
-        page = window.tabs.open(f"{prefix}:{run.name}")
-        idle(window)
-        for owner in (page, getattr(page, "board", page)):
-            if hasattr(owner, "redraw"):
-                owner.redraw.now()
-        return page
-
-    return open_page
-
-
 def test_a_finished_training_shows_curves_confusion_verdict_and_counts(open_run: Callable[..., RunPage], qtbot: QtBot) -> None:
     page = open_run("run", training())
     assert page.header.badge.text() == "done"

@@ -79,6 +79,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
             axis.enableAutoSIPrefix(False)
             axis.setLabel(words, **{"color": theme.muted, "font-size": f"{_AXIS_PIXELS}px"})
             axis.setTickPen(pg.mkPen(theme.grid, width=1))
+            # The grid is the axis's: above the lines it would hide one that runs along it, at 100 % for one.
+            axis.setZValue(-1000)
         item.getAxis("left").setWidth(54)
         item.getAxis("bottom").setHeight(38 if x else 22)
         if whole_x:

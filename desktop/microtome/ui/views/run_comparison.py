@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -232,7 +233,7 @@ def _results(tails: Sequence[RunTail]) -> list[tuple[str, list[str]]]:
         (_first(), ["–" if b is None else percent(b.validation_accuracy) for b in best]),
         (tr("Best epoch"), ["–" if b is None else str(b.epoch + 1) for b in best]),
         (tr("Epochs"), ["–" if t is None else str(len(t.epochs)) for t in trials]),
-        (tr("Images a second"), ["–" if b is None else f"{b.images_per_second:.0f}" for b in best]),
+        (tr("Images a second"), ["–" if t is None or not t.epochs else f"{_speed(t):.0f}" for t in trials]),
         (tr("Training time"), ["–" if t is None or not t.seconds else span(t.seconds) for t in trials]),
         (tr("State"), [state_word(t.word) for t in tails]),
     ]
@@ -243,6 +244,11 @@ def _results(tails: Sequence[RunTail]) -> list[tuple[str, list[str]]]:
             cells.append("–" if found is None else f"{percent(found.accuracy)} ({_between(found.interval)}, n = {total})")
         rows.insert(1, (tr("Accuracy on the evaluation set"), cells))
     return rows
+
+
+def _speed(trial: TrialState) -> float:
+    """The median over the epochs: the first ones warm up, and others had to share the machine."""
+    return median(e.images_per_second for e in trial.epochs)
 
 
 def _between(interval: tuple[float, float]) -> str:
