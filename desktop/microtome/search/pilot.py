@@ -175,8 +175,9 @@ class _Pilot:
         found: dict[str, LayerTable] = {}
         until = self.begun + _COUNTING * self.seconds
         problem = MicrotomeError("No network of the space can be built.")
-        while running or (waiting and (time.monotonic() < until or not found)):
-            while waiting and runner.idle > 0 and (time.monotonic() < until or not found):
+        least = min(2, len(wanted))  # the two ends come first
+        while running or (waiting and (time.monotonic() < until or len(found) < least)):
+            while waiting and runner.idle > 0 and (time.monotonic() < until or len(found) + len(running) < least):
                 key = waiting.pop(0)
                 task = Task(
                     id=self._next(), function="microtome.training.layers:layers_in_worker", arguments={"spec": wanted[key]}

@@ -32,6 +32,7 @@ class FormOptions:
     searchable: bool = True
     unsearchable: Sequence[str] = ()
     choices: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    flat: bool = False  # without a fold of their own for advanced fields
 
 
 class FieldRow(QWidget):
@@ -199,7 +200,7 @@ class Form(QWidget):
             made = FieldRow(self.desk, self.section, spec, self._options)
             made.changed.connect(self.changed)
             self.rows[name] = made
-            if spec.advanced:
+            if spec.advanced and not self._options.flat:
                 advanced.append(made)
             else:
                 self._body.addWidget(made)

@@ -9,14 +9,18 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QPushButton, QStackedW
 from microtome.errors import InputError
 from microtome.fields import FieldSpec
 from microtome.registry import registry
-from microtome.session import Axis, Change
+from microtome.session import Axis, Change, Session
 from microtome.ui.desk import Desk
 from microtome.ui.editors import AxisEditor, sentence_of
 from microtome.ui.forecast import last_speed, search_facts
 from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
+from microtome.ui.numbers import number
 from microtome.ui.pages.base import Page
 from microtome.ui.theme import GRID
+from microtome.ui.time_budget import LimitField
+from microtome.ui.views.fold import Fold
+from microtome.ui.views.pilot_card import PilotCard
 from microtome.ui.widgets import (
     Choice,
     EmptyState,
@@ -33,6 +37,10 @@ from microtome.ui.widgets import (
     tool,
 )
 
+#: The fields of a search, those of each fold together; what stands in none of them is shown first.
+_END = ("finalists", "finalist_seeds")
+_KNOWN = ("reuse", "warm_start", "inherit")
+_COURSE = ("early_stopping", "objective", "second", "speculate", "hours", "seed")
 _SECTIONS = ("network", "training", "augmentation", "slices")
 #: Changing these makes trials that cannot be compared, or are no property of a network.
 _NOT_SEARCHED = ("training.seed", "slices.seed", "slices.drawing", "slices.train", "slices.validation", "slices.evaluation")
@@ -106,7 +114,14 @@ class OptimisePage(Page):
         self.rows: dict[str, AxisRow] = {}
         self._space, self._facts = column(gap=GRID), column(gap=GRID)
         self._about = label("", "muted", wrap=True)
+        self.folds: dict[str, tuple[Fold, Form]] = {}
+        self.limit, self.pilot = LimitField(), PilotCard(desk)
+        self._make_buttons()
+
+    def _make_buttons(self) -> None:
         self.start_button = button(tr("Start search"), self.start, kind="primary", icon_name="play")
+        self.queue_button = button(tr("Add to queue"), self.enqueue, icon_name="add")
+        self.queue_button.setToolTip(tr("It begins with the settings of now, as soon as nothing else of the project runs"))
 
     def title(self) -> str:
         """The tab's words."""
@@ -120,11 +135,14 @@ class OptimisePage(Page):
             self._choose_face(ready)
         if self._form is None:
             return
-        self._form.refresh(change)
+        for form in self._forms():
+            form.refresh(change)
+        self.pilot.refresh()
         self._show_space()
         self._show_facts()
 
     def _choose_face(self, ready: bool) -> None:
+        self.pilot.close_down()
         empty_stack(self._stack)
         self._form, self.engine, self.rows = None, None, {}
         self._stack.addWidget(self._face() if ready else self._empty())
@@ -141,20 +159,44 @@ class OptimisePage(Page):
         self.engine = Choice(engines(), str(self.desk.session.value("search.algorithm")))
         self.engine.setAccessibleName(tr("Engine"))
         self.engine.activated.connect(lambda _: self._choose_engine())
-        self._form = Form(self.desk, "search", FormOptions(searchable=False, hidden=("algorithm",)))
-        self._form.changed.connect(self._show_facts)
-        self.start_button = button(tr("Start search"), self.start, kind="primary", icon_name="play")
+        self._form = self._part(hidden=("algorithm", *_END, *_KNOWN, *_COURSE))
+        self._make_buttons()
+        self.limit, self.pilot = LimitField(), PilotCard(self.desk)
+        self.limit.changed.connect(self._show_facts)
+        self.pilot.changed.connect(self._show_facts)
         left = card(self.engine, self._about, self._form, heading=tr("Search"))
         right = card(self._space, heading=tr("What it may vary"))
-        columns = row(holding(column(left, None)), holding(column(right, None)), gap=GRID)
+        columns = row(holding(column(left, *self._make_folds(), None, gap=GRID)), holding(column(right, None)), gap=GRID)
         columns.setStretch(0, 4)
         columns.setStretch(1, 5)
         columns.setContentsMargins(GRID, 2 * GRID, GRID, GRID)
-        foot = row(holding(self._facts), holding(column(self.start_button, None)), gap=2 * GRID)
+        orders = column(self.start_button, self.queue_button, self.pilot.button, self.limit, None, gap=GRID)
+        foot = row(holding(column(holding(self._facts), self.pilot, None)), holding(orders), gap=2 * GRID)
         foot.setStretch(0, 1)
         whole = column(scrolling(holding(columns)), holding(column(card(foot), margin=GRID)), gap=0)
         whole.setStretch(0, 1)
         return holding(whole)
+
+    def _part(self, *, names: tuple[str, ...] = (), hidden: tuple[str, ...] = ()) -> Form:
+        made = Form(self.desk, "search", FormOptions(searchable=False, names=names, hidden=hidden, flat=bool(names)))
+        made.changed.connect(self._show_facts)
+        return made
+
+    def _make_folds(self) -> list[Fold]:
+        """The rarer settings by what they are for; one that differs from its default is told beside the heading."""
+        headings = {
+            "course": (tr("On the way"), _COURSE),
+            "known": (tr("What earlier runs know"), _KNOWN),
+            "end": (tr("An honest winner"), _END),
+        }
+        self.folds = {}
+        for name, (words, fields) in headings.items():
+            form = self._part(names=fields)
+            self.folds[name] = (Fold(words, form), form)
+        return [fold for fold, _ in self.folds.values()]
+
+    def _forms(self) -> list[Form]:
+        return ([self._form] if self._form is not None else []) + [form for _, form in self.folds.values()]
 
     def _choose_engine(self) -> None:
         assert self.engine is not None
@@ -217,19 +259,49 @@ class OptimisePage(Page):
         summary = registry().get("search", name).summary if name != "auto" and name in known else ""
         self._about.setText(tr(summary) if summary else tr("The engine that did best in our own comparisons."))
         clear(self._facts)
-        self._facts.addWidget(facts([*search_facts(session, last_speed(self.desk)), *_size_of_space(session.axes())]))
-        wrong = list(self._form.problems().values())
+        told = search_facts(session, last_speed(self.desk))
+        if self.pilot.promised is not None:
+            told = told[:1]  # memory and time are promised below
+        self._facts.addWidget(facts([*told, *_size_of_space(session.axes())]))
+        self.pilot.show_promise(self.limit.limit)
+        for fold, form in self.folds.values():
+            fold.say(_differs(session, form))
+        wrong = [words for form in self._forms() for words in form.problems().values()]
+        wrong += [self.limit.problem.text()] if self.limit.problem.text() else []
         if not session.axes():
             wrong.append(tr("The search has nothing to vary yet."))
-        self.start_button.setEnabled(not wrong)
+        for made in (self.start_button, self.queue_button):
+            made.setEnabled(not wrong)
+        self.pilot.button.setEnabled(not wrong or self.pilot.busy)
         self.start_button.setToolTip("\n".join(wrong))
 
     def start(self) -> None:
         """Start the search and show its page."""
-        run = self.desk.perform(lambda: self.desk.session.start(search=True, name="search"))
+        self.pilot.close_down()
+        limit = self.limit.limit
+        run = self.desk.perform(lambda: self.desk.session.start(search=True, name="search", limit=limit))
         if run is not None:
             self.desk.open_page(f"search:{run.name}")
             self.desk.select(f"run:{run.name}")
+
+    def enqueue(self) -> None:
+        """Let the search wait for its turn; the page stays, for the next one."""
+        limit = self.limit.limit
+        run = self.desk.perform(lambda: self.desk.session.enqueue(search=True, name="search", limit=limit))
+        if run is not None:
+            self.desk.announce(Change.RUNS)
+
+
+def _differs(session: Session, form: Form) -> str:
+    """What of a fold's settings is not at its default, in a line."""
+    changed = [made for made in form.rows.values() if session.value(made.name) != made.spec.default]
+    return " · ".join(f"{tr(made.spec.title)}: {_value_words(session.value(made.name))}" for made in changed)
+
+
+def _value_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    return number(value) if isinstance(value, int | float) else tr(str(value))
 
 
 def _section_words(section: str) -> str:
