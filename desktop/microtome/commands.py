@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-COMMANDS = ("demo", "info", "import", "simulate", "slices", "run", "resume", "predict", "export", "report", "plugins")
+COMMANDS = ("demo", "info", "import", "simulate", "slices", "run", "resume", "predict", "export", "report", "cluster", "plugins")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from microtome import __version__, log
-from microtome.cli import data, runs
+from microtome.cli import clusters, data, runs
 from microtome.commands import COMMANDS
 from microtome.errors import InputError, MicrotomeError, UnknownNameError, nearest
 from microtome.terminal import finished
@@ -75,8 +75,13 @@ def _run_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--project", type=Path, required=True, metavar="DIR")
     sub.add_argument("--until", metavar="TIME", help="stop there, resumable: 08:00, or 3 h from now")
     sub.add_argument("--queue", action="store_true", help="let it wait until the project's other runs have ended")
+    clusters.add_place(sub)
     sub = command("resume", "go on with a run exactly where it stopped", runs.resume_command)
     sub.add_argument("run", type=Path, metavar="RUN_FOLDER")
+    clusters.add_place(sub)
+    sub = command("cluster", "try the connection to a dask cluster and say which workers can be used", clusters.cluster_command)
+    sub.add_argument("scheduler", metavar="ADDRESS", help="e.g. tls://host:8786")
+    clusters.add_tls(sub)
     sub = command("predict", "tell the classes of volumes or images with a trained network", runs.predict_command)
     sub.add_argument("model", type=Path, metavar="MODEL")
     sub.add_argument("paths", type=Path, nargs="+", metavar="PATH")

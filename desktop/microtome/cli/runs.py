@@ -8,22 +8,24 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from microtome.cli.clusters import place
 from microtome.errors import FileError, InputError, nearest
 from microtome.terminal import Progress, finished
 
 if TYPE_CHECKING:
+    from microtome.jobs.cluster import Scheduler
     from microtome.session.limit import TimeLimit
     from microtome.store.run import RunFolder
 
 
-def _drive(folder: Path, *, as_json: bool) -> int:
+def _drive(folder: Path, scheduler: Scheduler | None, *, as_json: bool) -> int:
     from microtome.results.words import duration
     from microtome.search.driver import drive, summary
     from microtome.store.run import RunFolder
 
     run = RunFolder.open(folder)
     progress = Progress(as_json=as_json)
-    end = drive(run, progress.event)
+    end = drive(run, progress.event, scheduler=scheduler)
     progress.close()
     if end.state == "failed":
         raise InputError(end.message)
@@ -48,6 +50,7 @@ def run_command(options: argparse.Namespace) -> int:
     from microtome.session.limit import TimeLimit
     from microtome.store.project import Project
 
+    scheduler = place(options)
     recipe = load(options.recipe)
     require_classes(recipe)
     project = Project.create(options.project)
@@ -58,7 +61,7 @@ def run_command(options: argparse.Namespace) -> int:
         return _enqueue(run, limit, as_json=options.json)
     if limit is not None:
         run.order("until", **limit.to_json())
-    return _drive(run.path, as_json=options.json)
+    return _drive(run.path, scheduler, as_json=options.json)
 
 
 def _enqueue(run: RunFolder, limit: TimeLimit | None, *, as_json: bool) -> int:
@@ -79,7 +82,7 @@ def resume_command(options: argparse.Namespace) -> int:
     from microtome.store.run import RunFolder
 
     try:
-        return _drive(options.run, as_json=options.json)
+        return _drive(options.run, place(options), as_json=options.json)
     finally:
         go_on(RunFolder(options.run.resolve()))
 

@@ -19,17 +19,18 @@ _BROKEN = (OSError, TimeoutError)  # TLS's errors and distributed's CommClosedEr
 @contextmanager
 def _reaching(what: str) -> Iterator[None]:
     """Whatever a broken connection raises, as a ConnectionLostError."""
+    named = what[:1].upper() + what[1:]  # where a sentence begins with it
     from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
 
     try:
         yield
     except KilledWorker as error:
-        raise ConnectionLostError(f"{what} was lost: its process died.") from error
+        raise ConnectionLostError(f"{named} was lost: its process died.") from error
     except (FutureCancelledError, concurrent.futures.CancelledError) as error:
         raise ConnectionLostError(f"The connection to {what} was lost.") from error
     except _BROKEN as error:
-        raise ConnectionLostError(f"{what} cannot be reached: {error or type(error).__name__}.") from error
+        raise ConnectionLostError(f"{named} cannot be reached: {str(error).rstrip('.') or type(error).__name__}.") from error
 
 
 class Link:
@@ -73,7 +74,7 @@ class Link:
         with _reaching(f"the worker {worker}"):
             answers = self._client.run(function, *arguments, workers=[worker])
         if worker not in answers:
-            raise ConnectionLostError(f"the worker {worker} does not answer.")
+            raise ConnectionLostError(f"The worker {worker} does not answer.")
         return answers[worker]
 
     def greet(self, worker: str, marker: str, content: str) -> Member:

@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 
+from microtome import settings
+from microtome.jobs.cluster import Scheduler
 from microtome.store.run import RunFolder
+
+CLUSTER = "cluster"  # the setting: where trials work; absent: on this computer
 
 
 def program() -> list[str]:
@@ -20,10 +24,11 @@ def environment() -> dict[str, str]:
 
 
 def launch(run: RunFolder) -> subprocess.Popen[bytes]:
-    """Start a driver that begins the run, or goes on where it stopped."""
+    """Start a driver that begins the run, or goes on where it stopped, here or on the cluster of the settings."""
+    there = Scheduler.from_json(settings.load().get(CLUSTER))
     with open(run.path / "driver.log", "ab") as log:
         return subprocess.Popen(
-            [*program(), "resume", str(run.path), "--json"],
+            [*program(), "resume", str(run.path), "--json", *(there.options() if there is not None else ())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,

@@ -26,6 +26,7 @@ SEARCH: dict[str, Any] = {
     "early_stopping": "none",
     "space": {"network.width": {"low": 4, "high": 16}, "training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}},
 }
+TRAINING = {"epochs": 5}
 
 
 def load_kit() -> ModuleType:
@@ -84,27 +85,34 @@ class Disturber(Watch):
             self.what()
 
 
-@pytest.mark.slow
-def test_a_killed_worker_and_a_cut_connection_lose_nothing(tmp_path: Path, cluster: Any) -> None:
-    training = {"epochs": 6}
-    calm = make(tmp_path / "calm", search=SEARCH, training=training)
-    assert drive(calm).state == "done"
+@pytest.fixture
+def calm(tmp_path: Path) -> RunFolder:
+    """The same search on this computer, undisturbed."""
+    run = make(tmp_path / "calm", search=SEARCH, training=TRAINING)
+    assert drive(run).state == "done"
+    return run
 
+
+@pytest.mark.slow
+def test_a_killed_worker_that_shares_no_files_loses_nothing(tmp_path: Path, cluster: Any, calm: RunFolder) -> None:
     def kill() -> None:
         kit.busiest(cluster).kill()
         cluster.join()
 
-    killed = make(tmp_path / "killed", search=SEARCH, training=training)
-    watch = Disturber(killed, kill)
-    assert drive(killed, watch, scheduler=cluster.place(send_files=True)).state == "done", cluster.logs()
-    nothing_lost(killed, calm)
+    run = make(tmp_path / "killed", search=SEARCH, training=TRAINING)
+    assert drive(run, Disturber(run, kill), scheduler=cluster.place(send_files=True)).state == "done", cluster.logs()
+    nothing_lost(run, calm)
+
+
+@pytest.mark.slow
+def test_a_cut_connection_loses_nothing(tmp_path: Path, cluster: Any, calm: RunFolder) -> None:
     wire = kit.Wire(cluster.port)
 
     def cut() -> None:
         wire.cut()
         wire.mend()
 
-    broken = make(tmp_path / "broken", search=SEARCH, training=training)
-    assert drive(broken, Disturber(broken, cut), scheduler=cluster.place(wire.port)).state == "done", cluster.logs()
-    nothing_lost(broken, calm)
+    run = make(tmp_path / "broken", search=SEARCH, training=TRAINING)
+    assert drive(run, Disturber(run, cut), scheduler=cluster.place(wire.port)).state == "done", cluster.logs()
+    nothing_lost(run, calm)
     wire.close()
