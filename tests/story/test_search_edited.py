@@ -139,11 +139,11 @@ def test_a_search_is_edited_in_its_middle_and_another_begins_with_it(
     assert len(tail.state.ended_trials()) > ended
     assert set(tail.state.trials[max(tail.state.trials)].parameters) == {RATE, WIDTH, ACTIVATION}, "the edit has outlived it"
 
-    # A second search of the learning rate alone begins with what is known of its settings.
+    # A second search, of what was left free, begins with what is known of its settings.
     session = again.desk.session
     session.set_axis(ACTIVATION, None)
     session.set_value(ACTIVATION, changed.fixed[ACTIVATION])
-    session.set_axis(WIDTH, [8, 16, 32])
+    session.set_axis(WIDTH, {"low": 8, "high": 64})
     session.set_value("search.warm_start", True)
     session.set_value("search.budget", 1)
     warm, _ = start_search(again, press, qtbot)

@@ -56,6 +56,7 @@ class SearchPage(Page):
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._draw)
         self.setLayout(column(scrolling(holding(self._body()))))
+        self._asked_space = False
         self._read_space()
 
     def title(self) -> str:
@@ -83,6 +84,7 @@ class SearchPage(Page):
     def _read_space(self) -> None:
         tail = self.desk.tails.get(self.argument)
         if tail is not None:
+            self._asked_space = True
             # A recipe that cannot be read any more costs the scales of the axes, nothing else.
             self.desk.tasks.request(self, "space", lambda: read_recipe(tail.run), self._take, failed=self._unreadable)
 
@@ -109,6 +111,8 @@ class SearchPage(Page):
     def show_state(self, state: RunState) -> None:
         """Follow the run: words at once, pictures a few times a second."""
         self.state = state
+        if not self._asked_space:  # the page was there before its run was found
+            self._read_space()
         self.header.show_now()
         tail = self.header.tail
         active = tail is not None and tail.active
