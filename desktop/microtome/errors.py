@@ -33,6 +33,10 @@ class FileError(MicrotomeError, OSError):
     __str__ = MicrotomeError.__str__
 
 
+class NoRoomError(FileError):
+    """A disk that takes nothing more: full, at its quota, or read-only. What was being written is not at fault."""
+
+
 class PluginError(MicrotomeError, ImportError):
     """A plugin that could not be loaded, or that broke its contract."""
 

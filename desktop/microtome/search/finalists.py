@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from microtome.errors import MicrotomeError
+from microtome.errors import MicrotomeError, NoRoomError
 from microtome.events import EpochEnded, Event, ImageSetReady, Note, Phase, Ranked, Retrained, StateChanged, WorkerEnded
 from microtome.jobs.runner import Crashed, Done, Ended, Failed, Lost, Outcome, Report, Task
 from microtome.search.conduct import Conductor
@@ -220,6 +220,8 @@ class Finals:
         match outcome:
             case Done(result=result):
                 self._keep(job, spec, epochs_of(result), result["best_epoch"])
+            case Failed(message=message, no_room=True):
+                raise NoRoomError(message)
             case Failed(message=message, trace=trace):
                 if trace:
                     raise TrialBugError(f"Trial {number} could not be trained again: {message}\n{trace}")

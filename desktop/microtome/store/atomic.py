@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from microtome.errors import FileError
+from microtome.errors import FileError, NoRoomError
 
 FORMAT = "format"
 """The key of the format version in every JSON file of ours."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What the system says of a disk that takes nothing more."""
 
 
 def explain(error: OSError, path: Path, doing: str) -> FileError:
-    """Turn an OSError into a sentence: what was being done, to which item, and what to do."""
+    """Turn an OSError into a sentence: what was being done, to which item, and what to do (NoRoomError: a full disk)."""
     hints = {
         errno.ENOSPC: "The disk is full: free some space, then try again. What was saved before is untouched.",
         errno.EDQUOT: "Your disk quota is used up: free some space, then try again.",
@@ -29,7 +31,8 @@ def explain(error: OSError, path: Path, doing: str) -> FileError:
         errno.ENAMETOOLONG: "The path is too long: choose a shorter one.",
     }
     reason = hints.get(error.errno or 0, f"The system says: {error.strerror or error}.")
-    return FileError(f"Could not {doing} {path}.", reason)
+    kind = NoRoomError if error.errno in NO_ROOM else FileError
+    return kind(f"Could not {doing} {path}.", reason)
 
 
 @contextmanager

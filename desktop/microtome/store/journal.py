@@ -6,6 +6,7 @@ the last line and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -44,15 +45,22 @@ class JournalWriter:
     def append(self, event: Event) -> None:
         """Write one event; it survives a crash of this process at once."""
         line = memoryview(encode(event) + b"\n")
+        end = os.fstat(self._file.fileno()).st_size
         try:
             while line:  # a disk that fills up takes a part first, and refuses the rest
                 line = line[self._file.write(line) :]
         except OSError as error:
+            # A later event, which may be shorter or find room again, must not be written behind half a line.
+            with contextlib.suppress(OSError):
+                self._file.truncate(end)
             raise explain(error, self.path, "append to") from error
 
     def sync(self) -> None:
         """Force what was appended to the disk (against a power failure); at every epoch and end."""
-        os.fsync(self._file.fileno())
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:  # some disks say only now that they are full
+            raise explain(error, self.path, "append to") from error
 
     def close(self) -> None:
         """Close the file."""
