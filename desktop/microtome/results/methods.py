@@ -7,10 +7,11 @@ from typing import Any
 
 from microtome.events import Evaluated
 from microtome.results.fold import RunState
-from microtome.results.words import interval, number, per_class_counts, percent
+from microtome.results.words import interval, number, per_class_counts, percent, value_words
 from microtome.search.recipe import Recipe
 from microtome.slices.plan import ClassSource
 from microtome.slices.shortcut import CUES
+from microtome.training.spec import TrainingSpec
 
 _NETWORKS = {"cnn": "a convolutional neural network with {convolutions} convolution blocks and {dense} hidden dense layers"}
 _OPTIMISERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "stochastic gradient descent"}
@@ -105,14 +106,22 @@ def _training(recipe: Recipe) -> str:
     text = (
         f"{network_words(recipe)[:1].upper()}{network_words(recipe)[1:]} was trained for up to {training.epochs} epochs with "
         f"{_OPTIMISERS.get(training.optimizer, training.optimizer)} (batches of {training.batch_size}, learning rate "
-        f"{number(training.learning_rate)}, {training.schedule} schedule) to minimise the cross entropy"
+        f"{number(training.learning_rate)}, {training.schedule} schedule) to minimise {_loss(training)}"
     )
     if training.symmetries:
         text += ", each image being seen under a random flip and quarter turn"
     if training.augmentations:
         names = ", ".join(_augmentation(item) for item in training.augmentations)
         text += f"; whenever an image was seen in training, it was augmented at random by {names}"
-    return text + "; the weights of the epoch with the highest mean class accuracy on the validation set were kept."
+    best = "R²" if training.target == "value" else "mean class accuracy"
+    return text + f"; the weights of the epoch with the highest {best} on the validation set were kept."
+
+
+def _loss(training: TrainingSpec) -> str:
+    if training.target != "value":
+        return "the cross entropy"
+    error = "Huber's error" if training.value_loss == "huber" else "the mean squared error"
+    return f"{error} of the volumes' values, standardised over the training images"
 
 
 def settings_words(table: Mapping[str, Any]) -> str:
@@ -142,6 +151,12 @@ def _evaluation(state: RunState) -> str:
     found = state.evaluated
     if found is None:
         return "The evaluation set was not opened."
+    if found.r2 is not None:
+        beside = "".join(f"; {name} reached R² {value:.3f} on the same slices" for name, value in found.baseline.items())
+        return (
+            "On the evaluation set, which was opened once and served for no choice, the values of the volumes were told with "
+            f"{value_words(found)}{beside}. {found.caution}"
+        )
     n = sum(total for _, total in found.per_class.values())
     text = (
         f"On the evaluation set, which was opened once and served for no choice, the mean class accuracy was "

@@ -14,7 +14,7 @@ from microtome.results.fold import RunState, TrialState
 from microtome.results.methods import methods, settings_words, source_words
 from microtome.results.svg import DASHES, Series, chart, legend
 from microtome.results.tables import cell, ranked, short, varied
-from microtome.results.words import chance, duration, interval, number, percent, ranked_baselines, standing_words
+from microtome.results.words import chance, duration, interval, number, percent, ranked_baselines, standing_words, value_words
 from microtome.search.recipe import Recipe
 from microtome.slices.shortcut import CUES
 from microtome.slices.trust import VERDICTS
@@ -96,6 +96,9 @@ def runs_table(reports: Sequence[RunReport]) -> Html:
         n = sum(total for _, total in found.per_class.values()) if found is not None else 0
         link = tag("a", report.name, href=f"#{report.name}")
         accuracy = (percent(found.accuracy), interval(*found.interval), str(n)) if found is not None else ("–", "–", "–")
+        if found is not None and found.r2 is not None:
+            low, high = found.interval
+            accuracy = (f"R² {found.r2:.3f}", f"{low:.3f} … {high:.3f}", str(found.n))
         rows.append([link, str(report.info.get("kind", "")), state.state, str(len(state.trials)), *accuracy])
     header = ["Run", "Kind", "State", "Trials", "Accuracy", "95 % interval", "n"]
     return tag("nav", tag("div", table(header, rows, numeric=(3, 4, 5, 6)), cls="card"))
@@ -118,7 +121,8 @@ def run_section(report: RunReport) -> Html:
     if state.kind == "search":
         parts.append(_search(state))
     if state.evaluated is not None:
-        parts.append(_confusion(state.classes, state.evaluated.confusion))
+        known = state.evaluated
+        parts.append(_value_table(known) if known.r2 is not None else _confusion(state.classes, known.confusion))
     if report.recipe is not None and state.trials:
         parts.append(tag("h3", "Methods"))
         parts.append(tag("p", methods(report.recipe, state, report.info, report.independence, report.plan), cls="card"))
@@ -127,6 +131,8 @@ def run_section(report: RunReport) -> Html:
 
 
 def _verdict(found: Evaluated) -> Html:
+    if found.r2 is not None:
+        return _value_verdict(found)
     n = sum(total for _, total in found.per_class.values())
     left = tag(
         "div",
@@ -147,6 +153,25 @@ def _verdict(found: Evaluated) -> Html:
         rows.append([name, bar, percent(value), f"{correct} / {total}", interval(low, high)])
     right = tag("div", table(["Class", "", "Accuracy", "Correct", "95 % interval"], rows, numeric=(2, 3, 4)))
     return tag("div", left, right, cls="card verdict")
+
+
+def _value_verdict(found: Evaluated) -> Html:
+    beside = [f"R² {value:.3f} {name}; {found.baseline_details.get(name, '')}" for name, value, _ in ranked_baselines(found)]
+    lines = [value_words(found), *beside, standing_words(found), found.caution]
+    return tag(
+        "div",
+        tag("div", "R² on the evaluation set", cls="muted"),
+        tag("div", f"{found.accuracy:.3f}", cls="big"),
+        *(tag("div", words, cls="muted") for words in lines if words),
+        cls="card",
+    )
+
+
+def _value_table(found: Evaluated) -> Html:
+    rows = [[f"{t:.4g}", f"{mean:.4g}", f"{sd:.2g}", f"{mean - t:+.3g}", str(n)] for t, mean, sd, n in sorted(found.points)]
+    unit = f" ({found.unit})" if found.unit else ""
+    header = [f"Value of the volume{unit}", "Told, mean of its slices", "Standard deviation", "Error of the mean", "Slices"]
+    return join([tag("h3", "Told values, evaluation set"), tag("div", table(header, rows, numeric=range(5)), cls="card")])
 
 
 def _baselines(found: Evaluated) -> list[Html]:
@@ -233,6 +258,9 @@ def _training(report: RunReport, trial: TrialState) -> Html:
         Series("Validation", [(e.epoch + 1, 100 * e.validation_accuracy) for e in epochs]),
     ]
     classes = [_class_series(trial, name, i) for i, name in enumerate(report.state.classes)]
+    if any(e.r2 is not None for e in epochs):
+        parts.append(tag("div", *_value_figures(trial, losses, mark), cls="three"))
+        return join(parts)
     figures = [
         _figure("Loss", losses, chart(losses, x="epoch", y="cross entropy", mark=mark)),
         _figure("Accuracy", means, chart(means, x="epoch", y="%", mark=mark)),
@@ -240,6 +268,17 @@ def _training(report: RunReport, trial: TrialState) -> Html:
     ]
     parts.append(tag("div", *figures, cls="three"))
     return join(parts)
+
+
+def _value_figures(trial: TrialState, losses: list[Series], mark: tuple[float, str] | None) -> list[Html]:
+    fits = [
+        Series("Training", [(e.epoch + 1, max(-1.0, e.train_accuracy)) for e in trial.epochs], "var(--muted)", "6 4"),
+        Series("Validation", [(e.epoch + 1, None if e.r2 is None else max(-1.0, e.r2)) for e in trial.epochs]),
+    ]
+    return [
+        _figure("Loss", losses, chart(losses, x="epoch", y="error of standardised values", mark=mark)),
+        _figure("R² (below −1 drawn at −1)", fits, chart(fits, x="epoch", y="R²", mark=mark)),
+    ]
 
 
 def _class_series(trial: TrialState, name: str, index: int) -> Series:

@@ -131,3 +131,11 @@ def confusion_rows(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -
 def share(pair: tuple[int, int] | None) -> float | None:
     """correct / total, or None where nothing was counted."""
     return pair[0] / pair[1] if pair is not None and pair[1] else None
+
+
+POINT_COLUMNS = ("true", "mean", "standard_deviation", "images")
+
+
+def point_rows(points: Sequence[tuple[float, float, float, int]]) -> list[tuple[float, float, float, int]]:
+    """What was told of every volume, by its value."""
+    return sorted(points)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,6 +114,17 @@ class OpenProject:
         reset = {"corrected_shape": None, "corrected_voxel_size": None} if stale else {}
         self.need_project().put_volume(replace(entry, **{**reset, **values}))
         return Change.VOLUMES
+
+    def set_volume_value(self, entry_id: str, words: str) -> Change:
+        """Keep the number that a volume carries, as it was typed; none where nothing was. InputError for what is no number."""
+        entry = self.volume(entry_id)
+        try:
+            value = float(words.strip().replace(",", ".").replace("−", "-")) if words.strip() else None
+        except ValueError:
+            value = math.nan
+        if value is not None and not math.isfinite(value):
+            raise InputError(f"“{words}” is no number.", f"Enter the value of {entry.name} as 3.4, or nothing.")
+        return Change.NOTHING if value == entry.value else self.change_volume(entry_id, value=value)
 
     def set_transforms(
         self, entry_id: str, steps: Sequence[Step], *, aside: Sequence[Step] = (), result: Description | Volume | None = None

@@ -12,6 +12,7 @@ from microtome.search.recipe import Recipe, SearchSpec, parse
 from microtome.session.change import Change
 from microtome.session.project import OpenProject
 from microtome.slices.plan import Micrographs, SlicePlan
+from microtome.store.project import VolumeEntry
 from microtome.training.spec import AUGMENTATIONS, ImportanceSpec, TrainingSpec, TransferSpec, augmentation_list
 
 SECTIONS: dict[str, type] = {
@@ -145,13 +146,15 @@ class WorkingRecipe(OpenProject):
         project = self.need_project()
         members = [v for v in project.volumes if v.class_name == name]
         volumes: list[dict[str, Any]] = []
+        # Where classes are told, numbers are left out: the slices then stay those that they were.
+        tells = self.value("training.target") == "value"
         for entry in members:
             if entry.simulate is None and not entry.images:
                 item: dict[str, Any] = {"path": str(project.resolve(entry)), **project.reader_options(entry)}
                 if entry.voxel_size is not None:
                     item |= {"voxel_size": list(entry.voxel_size), "unit": entry.unit}
-                volumes.append(item)
-        simulated = [v.simulate for v in members if v.simulate is not None]
+                volumes.append(item | _carried(entry, tells))
+        simulated = [{**v.simulate, **_carried(v, tells)} for v in members if v.simulate is not None]
         images = [str(project.resolve(v)) for v in members if v.images]
         table: dict[str, Any] = {"name": name} | ({"images": images} if images else {})
         return table | ({"volumes": volumes} if volumes else {}) | ({"simulate": simulated} if simulated else {})
@@ -161,3 +164,7 @@ class WorkingRecipe(OpenProject):
         for name, value in parameters.items():
             self.set_value(name, value)
         return Change.RECIPE
+
+
+def _carried(entry: VolumeEntry, tells: bool) -> dict[str, Any]:
+    return {"value": entry.value} if tells and entry.value is not None else {}

@@ -25,6 +25,7 @@ _OPSET = 18
 def export_onnx(model: Model, path: Path) -> None:
     """Write ONNX: `images` (n, 1, h, w), grey values as in the image set, to `probabilities` (n, k); the card is metadata.
 
+    Of a network that tells a number it is `values` (n, 1), in the card's unit.
     Raises MicrotomeError where the packages onnx and onnxscript are missing.
     """
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
@@ -44,7 +45,7 @@ def export_onnx(model: Model, path: Path) -> None:
             verbose=False,
             opset_version=_OPSET,
             input_names=["images"],
-            output_names=["probabilities"],
+            output_names=["values" if model.card.value else "probabilities"],
             dynamic_shapes=({0: torch.export.Dim("n")},),
         )
     assert program is not None
@@ -104,8 +105,10 @@ def _complete(model: Model) -> tuple[nn.Module, Any]:
     """The network with its grey scaling before and the softmax behind it, and an example of its images."""
     import torch
 
+    value = model.card.value
+
     class Complete(torch.nn.Module):
-        """From grey values to probabilities."""
+        """From grey values to probabilities, or to the value that the network tells."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -113,9 +116,11 @@ def _complete(model: Model) -> tuple[nn.Module, Any]:
             self.mean, self.deviation = model.card.mean, model.card.deviation
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            """Images (n, 1, h, w) to probabilities (n, k)."""
-            logits: torch.Tensor = self.network((images - self.mean) / self.deviation)
-            return logits.softmax(dim=1)
+            """Images (n, 1, h, w) to probabilities (n, k), or values (n, 1)."""
+            answers: torch.Tensor = self.network((images - self.mean) / self.deviation)
+            if value:
+                return answers * float(value["deviation"]) + float(value["mean"])
+            return answers.softmax(dim=1)
 
     edge = model.card.image_size
     return Complete().eval(), torch.zeros(2, model.card.channels, edge, edge)

@@ -12,11 +12,13 @@ from microtome.search.recipe import load
 @dataclass(frozen=True)
 class Stages:
     """`train`: all, last or head; `head_epochs`: how long the head is trained alone before the rest joins (0: not at all);
-    `candidates`: among how many each image is drawn (below 2: of importance sampling there is none)."""
+    `candidates`: among how many each image is drawn (below 2: of importance sampling there is none); `unit` of the values that
+    are told, where no classes are."""
 
     train: str
     head_epochs: int
     candidates: int = 0
+    unit: str = ""
 
 
 def read_stages(recipe: Path) -> Stages:
@@ -27,4 +29,4 @@ def read_stages(recipe: Path) -> Stages:
         return Stages("", 0)
     transfer = found.transfer
     first = 0 if transfer.train == "head" else min(transfer.head_epochs, found.training.epochs)
-    return Stages(transfer.train, first, found.importance.candidates)
+    return Stages(transfer.train, first, found.importance.candidates, found.training.value_unit)

@@ -23,6 +23,7 @@ from microtome.ui.theme import GRID
 from microtome.ui.views.confusion import ConfusionView
 from microtome.ui.views.gallery import Gallery, GalleryRow, to_images
 from microtome.ui.views.saving import Savers
+from microtome.ui.views.value_cards import ScatterCard
 from microtome.ui.views.verdict import Verdict
 from microtome.ui.widgets import EmptyState, button, card, column, holding, label, row, scrolling
 from microtome.ui.words import page_of, run_title
@@ -107,7 +108,11 @@ class EvaluationPage(Page):
         both = row(matrix, pictures, gap=GRID)
         both.setStretch(0, 1)
         both.setStretch(1, 1)
-        body = column(head, self.verdict, both, margin=2 * GRID, gap=GRID)
+        self._of_classes = (matrix, pictures)
+        self.scatter = ScatterCard(self.desk, self.argument, tr("Told values, evaluation set"))
+        self.scatter.setMinimumHeight(360)
+        self.scatter.hide()
+        body = column(head, self.verdict, both, self.scatter, margin=2 * GRID, gap=GRID)
         body.setStretch(2, 1)
         return body
 
@@ -122,6 +127,13 @@ class EvaluationPage(Page):
         if found is None:
             return
         self.verdict.show_result(found)
+        numbers = found.r2 is not None
+        for part in self._of_classes:
+            part.setVisible(not numbers)
+        self.scatter.setVisible(numbers)
+        if numbers:
+            self.scatter.show_points(found.points, found.unit)
+            return
         first = not self.confusion.counts
         self.confusion.show_matrix(state.classes, found.confusion)
         if first and self.confusion.chosen is None:

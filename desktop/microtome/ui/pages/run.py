@@ -30,6 +30,7 @@ from microtome.ui.views.run_header import RunHeader
 from microtome.ui.views.run_words import RunWords
 from microtome.ui.views.saving import Savers
 from microtome.ui.views.seen_card import SeenCard
+from microtome.ui.views.value_cards import ScatterCard, r2_card
 from microtome.ui.views.verdict import Verdict
 from microtome.ui.widgets import Choice, button, card, column, holding, label, row, scrolling
 from microtome.ui.words import run_title
@@ -63,6 +64,7 @@ class RunPage(Page):
         self.ask, self.compared = AskNetwork(desk, argument), RunComparison(desk, argument)
         self.compared.others_changed.connect(lambda: self.redraw.ask("others", self._show_others))
         self._stages = Stages("", 0)
+        self.scatter: ScatterCard | None = None  # of a network that tells a number
         self.setAcceptDrops(True)
         self._grid = QGridLayout()
         self.setLayout(column(scrolling(holding(self._body()))))
@@ -86,7 +88,8 @@ class RunPage(Page):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.addWidget(self.loss, 0, 0)
         grid.addWidget(self.accuracy, 0, 1)
-        grid.addWidget(self._confusion_card(), 1, 1)
+        self._matrix = self._confusion_card()
+        grid.addWidget(self._matrix, 1, 1)
         grid.addWidget(self.speed, 2, 0)
         grid.addWidget(self.rate, 2, 1)
         for column_number in (0, 1):
@@ -125,6 +128,8 @@ class RunPage(Page):
         trial = state.best or next(iter(state.trials.values()), None)
         if trial is not None:
             self._trial = trial
+            if trial.best is not None and trial.best.r2 is not None:
+                self._show_values(trial.best)
             if self.curves.show(trial, self.classes):
                 self.redraw.ask("confusion", self._show_confusion)
             self._follow_folder(state, trial)
@@ -188,6 +193,23 @@ class RunPage(Page):
         for shown in self.curves.cards:
             shown.classes = classes
 
+    def _show_values(self, best: EpochEnded) -> None:
+        """Of a network that tells a number: R² and what it tells of every volume, instead of classes."""
+        if self.scatter is None:
+            self.scatter = ScatterCard(self.desk, self.argument, tr("Told values, validation set, best epoch"))
+            for gone in (self.accuracy, self._matrix, *self.curves.cards[2:3]):
+                self._grid.removeWidget(gone)
+                gone.hide()
+            self.accuracy = r2_card(self.desk, self.argument)
+            self.accuracy.setMinimumWidth(240)
+            self._grid.addWidget(self.accuracy, 0, 1)
+            self._grid.addWidget(self.scatter, 1, 0, 1, 2)
+            self._grid.setRowMinimumHeight(1, 2 * _TALL)
+            self.loss.name_axis(tr("error of standardised values"))
+            self.curves.cards = [self.loss, self.accuracy, self.speed, self.rate]
+        if tuple(best.points) != self.scatter.points:
+            self.scatter.show_points(best.points, self._stages.unit)
+
     def _epoch(self) -> EpochEnded | None:
         if self._trial is None or not self._trial.epochs:
             return None
@@ -199,7 +221,7 @@ class RunPage(Page):
             self.confusion.show_matrix(self.classes, epoch.confusion)
 
     def _smooth(self, value: int) -> None:
-        for made in self.curves.cards[:3]:
+        for made in self.curves.cards[:-2]:
             made.set_smoothing(value / 100)
 
     def _evaluation(self) -> None:

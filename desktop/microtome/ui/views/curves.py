@@ -126,6 +126,10 @@ class CurveCard(PlotCard):
         else:
             self.plot.getPlotItem().vb.enableAutoRange(axis="y")
 
+    def name_axis(self, words: str) -> None:
+        """What the curves are, where it is not what the card was made for."""
+        self.plot.getPlotItem().getAxis("left").setLabel(words, **{"color": current().muted, "font-size": "11px"})
+
     def show_best(self) -> None:
         """Mark the epoch with the highest validation accuracy."""
         best = self.trial.best

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QWidget
 
 from microtome.events import Evaluated
 from microtome.intervals import wilson
-from microtome.results.words import chance, percent, ranked_baselines, standing
+from microtome.results.words import chance, percent, ranked_baselines, standing, with_unit
 from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID, current
 from microtome.ui.widgets import clear, column, holding, label, note, row
@@ -78,6 +78,9 @@ class Verdict(QFrame):
         self.setVisible(found is not None)
         if found is None:
             return
+        if found.r2 is not None:
+            self._show_values(found)
+            return
         n = sum(total for _, total in found.per_class.values())
         big = label(percent(found.accuracy), "number", selectable=True)
         low, high = found.interval
@@ -94,6 +97,28 @@ class Verdict(QFrame):
             self._body.addWidget(standing_note)
         if found.independence and not self._brief:
             self._body.addWidget(label(found.independence, "muted", wrap=True, selectable=True))
+
+    def _show_values(self, found: Evaluated) -> None:
+        """Of a network that tells a number."""
+        low, high = found.interval
+        head = label(tr("R² on the evaluation set"), "section")
+        big = label(f"{found.accuracy:.3f}", "number", selectable=True)
+        between = tr("95 % interval {low} – {high}, n = {n}", low=f"{low:.3f}", high=f"{high:.3f}", n=found.n)
+        errors = tr(
+            "Typical error (RMSE) {rmse}, mean error {mae}; {volumes} volumes",
+            rmse=with_unit(found.rmse, found.unit),
+            mae=with_unit(found.mae, found.unit),
+            volumes=len(found.points),
+        )
+        for made in (head, big, label(between, "muted", selectable=True), label(errors, "muted", selectable=True)):
+            self._body.addWidget(made)
+        ranked = [f"R² {value:.3f} {tr(name)}" for name, value, _ in ranked_baselines(found)]
+        self._body.addWidget(label(tr("On the same images: {list}", list=" · ".join(ranked)), "muted", selectable=True))
+        if (standing_note := _standing(found)) is not None:
+            self._body.addWidget(standing_note)
+        for words in (found.caution, "" if self._brief else found.independence):
+            if words:
+                self._body.addWidget(label(words, "muted", wrap=True, selectable=True))
 
     @staticmethod
     def _classes(found: Evaluated) -> QWidget:

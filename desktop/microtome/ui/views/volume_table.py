@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem
 
+from microtome.session import Change
 from microtome.store.project import VolumeEntry
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
@@ -12,7 +13,8 @@ from microtome.ui.icons import icon
 from microtome.ui.numbers import number, shape, size_of, unit_word
 from microtome.ui.theme import current
 
-_COLUMNS = ("Name", "Class", "Shape (z, y, x)", "Grey values", "Voxel size", "On disk", "Findings")
+_COLUMNS = ("Name", "Class", "Value", "Shape (z, y, x)", "Grey values", "Voxel size", "On disk", "Findings")
+_VALUE = 2  # the column that is edited
 _ROW = 28
 
 
@@ -34,23 +36,34 @@ class VolumeTable(QTableWidget):
         self.setIconSize(QSize(16, 16))
         self.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
         self.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
-        self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.setEditTriggers(QTableWidget.EditTrigger.DoubleClicked | QTableWidget.EditTrigger.EditKeyPressed)
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
         self.setMinimumHeight(92)
         self.itemSelectionChanged.connect(self._selected)
+        self.itemChanged.connect(self._changed)
 
     def fill(self, volumes: list[VolumeEntry]) -> None:
         """Show these volumes."""
         theme = current()
         classes = self.desk.session.classes() if volumes else []
         self.blockSignals(True)
+        unit = str(self.desk.session.value("training.value_unit")) if volumes else ""
+        head = self.horizontalHeaderItem(_VALUE)
+        assert head is not None
+        head.setText(f"{tr('Value')} ({unit})" if unit else tr("Value"))
+        head.setToolTip(
+            tr("The number that a network learns to tell, where it is not to tell classes; double-click to enter it")
+        )
         self.setRowCount(len(volumes))
         for i, entry in enumerate(volumes):
-            cells = [entry.name, entry.class_name or tr("none yet"), *self._facts(entry), "; ".join(entry.findings)]
+            value = "" if entry.value is None else f"{entry.value:.10g}"
+            cells = [entry.name, entry.class_name or tr("none yet"), value, *self._facts(entry), "; ".join(entry.findings)]
             items = [QTableWidgetItem(text) for text in cells]
             for j, item in enumerate(items):
                 item.setToolTip(item.text())
+                if j != _VALUE:
+                    item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
                 self.setItem(i, j, item)
             items[0].setData(Qt.ItemDataRole.UserRole, entry.id)
             known = entry.class_name in classes
@@ -66,6 +79,19 @@ class VolumeTable(QTableWidget):
         if edges is not None:
             size = " × ".join(number(v, 4) for v in edges) + f" {unit_word(entry.unit)}"
         return (shape(entry.shown_shape), entry.dtype, size, size_of(entry.size))
+
+    def _changed(self, item: QTableWidgetItem) -> None:
+        """Keep a value that was entered; what is no number is said, and undone."""
+        name = self.item(item.row(), 0)
+        if item.column() != _VALUE or name is None:
+            return
+        entry_id, words = str(name.data(Qt.ItemDataRole.UserRole)), item.text()
+        # Later: a table must not be filled anew while one of its cells is being edited.
+        QTimer.singleShot(0, self, lambda: self._keep_value(entry_id, words))
+
+    def _keep_value(self, entry_id: str, words: str) -> None:
+        if self.desk.perform(lambda: self.desk.session.set_volume_value(entry_id, words)) is None:
+            self.desk.announce(Change.VOLUMES)  # back to what it was
 
     def mark(self, index: int) -> None:
         """Show a row as selected (-1: none) without saying so."""
