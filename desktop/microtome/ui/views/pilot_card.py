@@ -143,9 +143,9 @@ def promise_facts(found: Piloted, budget: int, limit: TimeLimit) -> list[tuple[s
     hungriest = max((int(c["memory"]) for c in found.corners), default=0)
     speeds = [float(c["images_per_second"]) for c in found.corners]
     pairs = [
-        (tr("Promised time"), tr("{range}, likely {time}", range=between(low, high), time=span(likely))),
+        (tr("Time"), tr("{range}, likely {time}", range=between(low, high), time=span(likely))),
         (
-            tr("Promised memory"),
+            tr("Memory"),
             tr(
                 "{size} a worker, {all} for {n} workers; there are {total}",
                 size=size_of(hungriest),
@@ -156,7 +156,7 @@ def promise_facts(found: Piloted, budget: int, limit: TimeLimit) -> list[tuple[s
         ),
         (tr("Disk"), tr("about {size}", size=size_of(found.disk))),
         (
-            tr("Measured speed"),
+            tr("Speed"),
             tr("{low} – {high} images a second", low=number(min(speeds), 3), high=number(max(speeds), 3)),
         ),
     ]
