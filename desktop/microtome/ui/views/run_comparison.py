@@ -201,9 +201,9 @@ class RunComparison(QFrame):
             grid.addWidget(holding(row(*parts, gap=GRID // 2)), 0, at + 1)
             grid.setColumnStretch(at + 1, 1)
         for line, (words, cells) in enumerate(self.rows, start=1):
-            name = label(words, "muted", wrap=True)
-            name.setMinimumWidth(_NARROW)
-            grid.addWidget(name, line, 0, Qt.AlignmentFlag.AlignTop)
+            what = label(words, "muted", wrap=True)
+            what.setMinimumWidth(_NARROW)
+            grid.addWidget(what, line, 0, Qt.AlignmentFlag.AlignTop)
             for at, cell in enumerate(cells, start=1):
                 short = cell if len(cell) <= _LONG else cell[: _LONG - 1] + "…"
                 made = label(breakable(short), wrap=True, selectable=True)
