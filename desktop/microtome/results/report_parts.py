@@ -13,8 +13,18 @@ from microtome.intervals import wilson
 from microtome.results.fold import RunState, TrialState
 from microtome.results.methods import methods, settings_words, source_words
 from microtome.results.svg import DASHES, Series, chart, legend
-from microtome.results.tables import cell, ranked, short, varied
-from microtome.results.words import chance, duration, interval, number, percent, ranked_baselines, standing_words, value_words
+from microtome.results.tables import cell, ranked, ranking_rows, short, varied
+from microtome.results.words import (
+    chance,
+    duration,
+    interval,
+    number,
+    percent,
+    promise_words,
+    ranked_baselines,
+    standing_words,
+    value_words,
+)
 from microtome.search.recipe import Recipe
 from microtome.slices.shortcut import CUES
 from microtome.slices.trust import VERDICTS
@@ -119,7 +129,7 @@ def run_section(report: RunReport) -> Html:
     if trial is not None:
         parts.append(_training(report, trial))
     if state.kind == "search":
-        parts.append(_search(state))
+        parts += [_search(state), _winner(state)]
     if state.evaluated is not None:
         known = state.evaluated
         parts.append(_value_table(known) if known.r2 is not None else _confusion(state.classes, known.confusion))
@@ -292,6 +302,21 @@ def _class_series(trial: TrialState, name: str, index: int) -> Series:
 def _figure(title: str, series: Sequence[Series], drawing: str) -> Html:
     caption = tag("figcaption", tag("b", title))
     return tag("figure", caption, Html(drawing), Html(legend(series)), cls="card")
+
+
+def _winner(state: RunState) -> Html:
+    """The finalists, trained again, and what a pilot had promised."""
+    took = state.ended - state.started if state.ended and state.started and state.state == "done" else None
+    promise = [tag("p", promise_words(state.piloted, took), cls="muted")] if state.piloted is not None else []
+    if state.ranked is None:
+        return join(promise)
+    header = ["Trial", "Mean", "95 % interval", "Seeds", "p against the first", ""]
+    rows = [
+        [str(trial), percent(mean, 2), interval(low, high), str(seeds), "" if p is None else f"{p:.2g}", remark]
+        for trial, mean, low, high, seeds, p, remark in ranking_rows(state)[1]
+    ]
+    made = table(header, rows, numeric=(0, 1, 2, 3, 4))
+    return join([tag("h3", "The best, trained again on fresh seeds and slices"), tag("p", state.ranked.words), made, *promise])
 
 
 def _search(state: RunState) -> Html:

@@ -111,6 +111,20 @@ def trial_rows(state: RunState) -> tuple[list[str], list[list[Any]]]:
     return header, [[cell(t, key) for key in keys] for _, t in sorted(state.trials.items())]
 
 
+def ranking_rows(state: RunState) -> tuple[list[str], list[list[Any]]]:
+    """(header, rows) of the retrained finalists, best first: mean and its 95 % interval, p against the first, what became."""
+    header = ["trial", "mean", "low", "high", "seeds", "p", "remark"]
+    found = state.ranked
+    if found is None:
+        return header, []
+    seeds = {e.trial: sum(1 for other in state.retrained if other.trial == e.trial) for e in state.retrained}
+    rows: list[list[Any]] = []
+    for name, (mean, low, high) in sorted(found.means.items(), key=lambda item: -item[1][0]):
+        remark = "taken" if int(name) == found.winner else "tied" if int(name) in found.tied else ""
+        rows.append([int(name), mean, low, high, seeds.get(int(name), 0), found.p.get(name), remark])
+    return header, rows
+
+
 def history_rows(trial: TrialState, classes: Sequence[str]) -> tuple[list[str], list[list[Any]]]:
     """(header, rows) of a trial's epochs, counted from 1; a class's column is its accuracy on the validation set."""
     header = ["epoch", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy"]

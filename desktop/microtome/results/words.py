@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
 
-from microtome.events import EpochEnded, Evaluated, ImageSetReady
+from microtome.events import EpochEnded, Evaluated, ImageSetReady, Piloted
 
 _LEAST = 5  # epochs: fewer tell no trend
 _LAST = 3  # epochs that say where the curves are now
@@ -111,6 +111,13 @@ def value_words(found: Evaluated) -> str:
         f"R² {found.accuracy:.3f} (95 % interval {low:.3f} … {high:.3f}), RMSE {with_unit(found.rmse, found.unit)}, "
         f"n = {found.n} images of {len(found.points)} volumes"
     )
+
+
+def promise_words(found: Piloted, seconds: float | None) -> str:
+    """What a pilot promised, beside what it took: `Promised: 1 h 50 min to 4 h 5 min, likely 2 h 40 min; it took 3 h 2 min.`"""
+    low, likely, high = (duration(3600 * hours) for hours in found.hours)
+    took = f"; it took {duration(seconds)}" if seconds else ""
+    return f"Promised by a pilot: {low} to {high}, likely {likely}{took}."
 
 
 def with_unit(value: float | None, unit: str) -> str:

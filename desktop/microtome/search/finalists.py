@@ -301,7 +301,7 @@ class Finals:
         found = rank(
             [_contender(self._conductor.records.trials[number], events) for number, events in kept.items()],
             grain=1 / least if shares and least else 0.0,
-            bounds=(0.0, 1.0) if shares else None,
+            bounds=(0.0, 1.0) if shares and least else None,  # a value told without counts may be below 0
         )
         ranked = Ranked(
             means={str(trial): triple for trial, triple in found.means.items()},

@@ -1,0 +1,38 @@
+"""The finalists and the promise in tables, sentences and the report."""
+
+from __future__ import annotations
+
+from microtome.events import Piloted, Ranked, Retrained, RunEnded, RunStarted
+from microtome.results.fold import fold_all
+from microtome.results.report_parts import RunReport, run_section
+from microtome.results.tables import ranking_rows
+from microtome.results.words import promise_words
+
+AGAIN = [Retrained(trial=t, seed=s, value=v) for t, v in ((12, 0.91), (40, 0.9)) for s in (1, 2, 3)]
+RANKED = Ranked(
+    means={"40": (0.90, 0.88, 0.92), "12": (0.91, 0.89, 0.93)},
+    tied=(12, 40),
+    words="Trials 12 and 40 cannot be told apart (p = 0.4); trial 40 is taken, the smaller network.",
+    winner=40,
+    p={"40": 0.4},
+)
+PROMISE = Piloted(corners=(), hours=(0.5, 1.0, 2.0), disk=0)
+
+
+def test_the_ranking_is_a_table_with_the_highest_mean_first() -> None:
+    header, rows = ranking_rows(fold_all([*AGAIN, RANKED]))
+    assert header[:2] == ["trial", "mean"]
+    assert rows == [[12, 0.91, 0.89, 0.93, 3, None, "tied"], [40, 0.90, 0.88, 0.92, 3, 0.4, "taken"]]
+    assert ranking_rows(fold_all(AGAIN))[1] == []
+
+
+def test_a_promise_is_said_beside_what_it_took() -> None:
+    assert promise_words(PROMISE, 4000.0).startswith("Promised by a pilot: ")
+    assert "; it took " in promise_words(PROMISE, 4000.0) and "took" not in promise_words(PROMISE, None)
+
+
+def test_the_report_names_the_winner_the_tie_and_the_promise() -> None:
+    begun = RunStarted(run="r", kind="search", classes=("a", "b"), trials=2, epochs=1, pid=1)
+    state = fold_all([PROMISE, begun, *AGAIN, RANKED, RunEnded(state="done", best_trial=40)])
+    html = run_section(RunReport("r", {}, state, None, {}, ()))
+    assert "cannot be told apart" in html and "taken" in html and "Promised by a pilot" in html
