@@ -114,6 +114,8 @@ class EvaluationPage(Page):
         self.scatter.hide()
         body = column(head, self.verdict, both, self.scatter, margin=2 * GRID, gap=GRID)
         body.setStretch(2, 1)
+        body.setStretch(3, 1)
+        self._below = body
         return body
 
     def _table(self) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
@@ -131,6 +133,7 @@ class EvaluationPage(Page):
         for part in self._of_classes:
             part.setVisible(not numbers)
         self.scatter.setVisible(numbers)
+        self._below.setStretch(2, 0 if numbers else 1)
         if numbers:
             self.scatter.show_points(found.points, found.unit)
             return
