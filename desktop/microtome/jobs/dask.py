@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,15 +15,16 @@ from microtome.jobs.cluster import ConnectionLostError, Member, Scheduler
 
 _TIMEOUT = 10.0  # seconds until a connection counts as refused
 _BROKEN = (OSError, TimeoutError)  # TLS's errors and distributed's CommClosedError are OSErrors
+_CLOSING = (RuntimeError, AttributeError, AssertionError, TypeError, ValueError, KeyError)
 
 
 @contextmanager
-def _reaching(what: str) -> Iterator[None]:
+def _reaching(what: str, alive: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Whatever a broken connection raises, as a ConnectionLostError."""
-    named = what[:1].upper() + what[1:]  # where a sentence begins with it
     from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
 
+    named = what[:1].upper() + what[1:]  # where a sentence begins with it
     try:
         yield
     except KilledWorker as error:
@@ -31,6 +33,17 @@ def _reaching(what: str) -> Iterator[None]:
         raise ConnectionLostError(f"The connection to {what} was lost.") from error
     except _BROKEN as error:
         raise ConnectionLostError(f"{named} cannot be reached: {str(error).rstrip('.') or type(error).__name__}.") from error
+    except _CLOSING as error:
+        # A client that is just being closed stumbles over its own missing parts.
+        if alive():
+            raise
+        raise ConnectionLostError(f"The connection to {what} was lost.") from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError at once where nobody listens; dask itself would try again until its time is up."""
+    host, _, port = address.partition("://")[2].rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_TIMEOUT).close()
 
 
 class Link:
@@ -50,6 +63,7 @@ class Link:
         self.topic = f"microtome-{uuid.uuid4().hex}"
         self._name = f"the cluster at {scheduler.address}"
         with _reaching(self._name):
+            _knock(scheduler.address)
             self._client = Client(
                 scheduler.address, security=security, timeout=_TIMEOUT, set_as_default=False, name="microtome"
             )
@@ -62,16 +76,19 @@ class Link:
         """False once the first connection was cut, whether or not there is another."""
         return self._client.status == "running" and self._client.scheduler_comm is self._connection
 
+    def _lives(self) -> bool:
+        return self.alive
+
     def workers(self) -> list[str]:
         """The addresses of the cluster's workers."""
         if not self.alive:
             raise ConnectionLostError(f"The connection to {self._name} was lost.")
-        with _reaching(self._name):
+        with _reaching(self._name, self._lives):
             return list(self._client.nthreads())
 
     def call(self, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run a function of `remote` on a worker, beside its tasks, and return what it returns."""
-        with _reaching(f"the worker {worker}"):
+        with _reaching(f"the worker {worker}", self._lives):
             answers = self._client.run(function, *arguments, workers=[worker])
         if worker not in answers:
             raise ConnectionLostError(f"The worker {worker} does not answer.")
@@ -86,7 +103,7 @@ class Link:
 
     def submit(self, worker: str, errand: dict[str, Any], done: Callable[[], None]) -> Any:
         """Give `remote.serve` an errand on this worker and no other; `done` is called in some thread at its end."""
-        with _reaching(self._name):
+        with _reaching(self._name, self._lives):
             future = self._client.submit(
                 remote.serve,
                 errand,
@@ -101,13 +118,13 @@ class Link:
 
     def result(self, future: Any, worker: str) -> dict[str, Any]:
         """What serve returned. Raises ConnectionLostError where the worker died or the task was forgotten."""
-        with _reaching(f"the worker {worker}"):
+        with _reaching(f"the worker {worker}", self._lives):
             returned: dict[str, Any] = future.result(timeout=_TIMEOUT)
         return returned
 
     def forget(self, future: Any) -> None:
         """Wait no more for a task: its worker notices, and stops it."""
-        with _reaching(self._name):
+        with _reaching(self._name, self._lives):
             future.cancel(force=True)
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from microtome.ui.palette import Palette
 from microtome.ui.preferences import ask_at_once, ask_memory_limit, switch_notices
 from microtome.ui.projects import ask_new, ask_open, open_project, open_sample
 from microtome.ui.toasts import MessageList
+from microtome.ui.where import ask_where
 
 if TYPE_CHECKING:
     from microtome.ui.window import MainWindow
@@ -70,6 +71,7 @@ def _view(window: MainWindow) -> list[Command]:
         Command("memory", "view", tr("Memory limit…"), lambda: ask_memory_limit(window)),
         Command("notices", "view", tr("Desktop notice when a run ends"), switch_notices, checked=notices_wanted),
         Command("at-once", "view", tr("Queue: runs at once…"), lambda: ask_at_once(window), needs_project=True),
+        Command("where", "view", tr("Where trials work…"), lambda: ask_where(window)),
         *[
             Command(f"theme-{m}", "theme", words, partial(set_theme, window, m), checked=partial(_is_theme, m))
             for m, words in zip(theme.MODES, (tr("Like the system"), tr("Light"), tr("Dark")), strict=True)
