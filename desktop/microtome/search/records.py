@@ -137,6 +137,9 @@ class Records:
                 self.evaluated = event
             case RunEnded():
                 self.end = event
+                # By the driver's own count, since the clock may have been set while it worked.
+                worked = event.seconds or max(0.0, self._latest - self._begun)
+                self._before, self._begun = self._before + worked, math.inf
         if isinstance(event, TrialStarted | EpochEnded | TrialPaused | TrialEnded):
             self.timeline.append(event)
         self._latest = event.time if event.time >= self._begun else self._latest

@@ -29,6 +29,7 @@ Order = Literal["pause", "resume", "stop", "abort", "workers", "budget", "until"
 #: The orders that a driver obeys; a window offers no others.
 OBEYED: frozenset[Order] = frozenset({"pause", "resume", "stop", "abort", "workers", "budget", "until", "space", "trial"})
 VERSION = 1
+_SAME = 2.0  # seconds between two readings of when a process was started
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class RunLock:
         pid = int(data.get("pid", 0))
         try:
             process = psutil.Process(pid)
-            alive = abs(process.create_time() - data.get("started", 0)) < 2 and process.status() != psutil.STATUS_ZOMBIE
+            alive = _is_same(process, data) and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return None
         return pid if alive else None
@@ -160,10 +161,33 @@ class RunLock:
         if holder is not None and holder != os.getpid():
             who = "another computer" if holder < 0 else f"process {holder}"
             raise InputError(f"{self.path.parent.name} is being run by {who}.", "Stop it there first.")
-        mine = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
-        write_text(self.path, json.dumps(mine))
+        me = psutil.Process()
+        started = {"started": me.create_time(), "boot": _boot(), "after_boot": _after_boot(me)}
+        write_text(self.path, json.dumps({"host": socket.gethostname(), "pid": os.getpid(), **started}))
 
     def release(self) -> None:
         """Let go, if the lock is ours."""
         if self.holder() == os.getpid():
             self.path.unlink(missing_ok=True)
+
+
+def _is_same(process: psutil.Process, lock: dict[str, Any]) -> bool:
+    """Whether a process is the one that took a lock, and not another with its number."""
+    if abs(process.create_time() - lock.get("started", 0)) < _SAME:
+        return True
+    # The system derives that time from the clock as it stands now: where the clock was set, only the distance stays.
+    boot = lock.get("boot")
+    return bool(boot) and boot == _boot() and abs(_after_boot(process) - lock.get("after_boot", 0)) < _SAME
+
+
+def _after_boot(process: psutil.Process) -> float:
+    """Seconds from the machine's start to the process's."""
+    return process.create_time() - psutil.boot_time()
+
+
+def _boot() -> str:
+    """What tells this start of the machine from all others; "" where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 
 from microtome.errors import MicrotomeError
 from microtome.jobs.local import LocalRunner
-from microtome.jobs.runner import Cancelled, Crashed, Done, Ended, Message, Pruned, Report, Task, WorkerDied, cores
+from microtome.jobs.runner import Cancelled, Crashed, Done, Ended, Failed, Message, Pruned, Report, Task, WorkerDied, cores
+from microtome.jobs.worker import run_guarded
+from microtome.store.atomic import explain
 
 HERE = Path(__file__).parent
 
@@ -183,3 +186,15 @@ def test_workers_die_with_their_parent_however_it_dies(tmp_path: Path) -> None:
         driver.wait()
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert not alive, "a worker outlived its parent"
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "full", "a.npz"), explain(OSError(errno.EDQUOT, "x"), Path("a"), "write")]
+)
+def test_a_disk_without_room_is_told_apart_from_a_tasks_own_fault(error: OSError) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    outcome = run_guarded(fail, {})
+    assert isinstance(outcome, Failed) and outcome.no_room and not outcome.trace
+    assert "free some space" in outcome.message

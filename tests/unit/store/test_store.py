@@ -52,6 +52,25 @@ def test_damaged_json_is_said_with_its_path(tmp_path: Path, text: str) -> None:
         read_json(file)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX does")
+def test_half_a_line_that_a_full_disk_took_is_taken_back(tmp_path: Path) -> None:
+    import resource
+
+    path, before = tmp_path / "events.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
+    with JournalWriter(path) as journal:
+        journal.append(Note(text="one"))
+        whole = path.read_bytes()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, before[1]))
+        try:
+            with pytest.raises(FileError, match="Could not append to"):
+                journal.append(Note(text="two"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert path.read_bytes() == whole
+        journal.append(Note(text="three"))
+    assert [getattr(e, "text", "") for e in read_all(path)] == ["one", "three"]
+
+
 def test_a_torn_last_line_is_cut_before_appending(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     with JournalWriter(path) as journal:
@@ -106,6 +125,24 @@ def test_orders_reach_the_driver_once_and_old_ones_never(tmp_path: Path) -> None
     run.order("workers", n=3)
     assert [(o["command"], o["n"]) for o in orders.new()] == [("workers", 3)]
     assert orders.new() == []
+
+
+@pytest.mark.skipif(not Path("/proc/sys/kernel/random/boot_id").exists(), reason="the system does not tell its starts apart")
+def test_a_lock_outlives_a_clock_that_is_set(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    lock = RunLock(run)
+    lock.take()
+    taken = json.loads(lock.path.read_text())
+    # From the process's start to now the clock was set by an hour: the system now says another time of that start.
+    lock.path.write_text(json.dumps({**taken, "started": taken["started"] - 3600}))
+    assert lock.holder() == os.getpid()
+    lock.path.write_text(json.dumps({**taken, "started": taken["started"] - 3600, "boot": "another"}))
+    assert lock.holder() is None
+    old = {name: taken[name] for name in ("host", "pid")}
+    lock.path.write_text(json.dumps({**old, "started": taken["started"]}))  # of an earlier version
+    assert lock.holder() == os.getpid()
+    lock.path.write_text(json.dumps({**old, "started": taken["started"] - 3600}))
+    assert lock.holder() is None
 
 
 def test_a_lock_is_held_by_a_living_process_only(tmp_path: Path) -> None:
