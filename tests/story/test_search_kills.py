@@ -1,0 +1,331 @@
+"""Driver and workers of searches are killed at random moments: in the end all is as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+import pytest
+
+from microtome.events import EpochEnded, RunEnded, TrialEnded, TrialStarted, Unknown, WorkerEnded
+from microtome.search.ledger import Ledger
+from microtome.search.records import Records
+from microtome.store.journal import read_all
+from microtome.store.locked import try_lock
+from microtome.store.run import RunFolder
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "unit" / "search")]
+from cheap_trial import BEGUN  # noqa: E402 - found by the line above
+from small import make  # noqa: E402
+
+_MARK = "MICROTOME_STORY"  # in the environment of a story's processes, by which orphans are found
+_LIVES = 40  # drivers of one search at most
+
+SPACE = {"network.width": {"low": 4, "high": 40}, "training.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}}
+GRID = {"network.width": {"choices": list(range(4, 19))}, "training.learning_rate": {"choices": [1e-4, 1e-3, 3e-3, 1e-2]}}
+
+
+@dataclass
+class Story:
+    """A search that is killed again and again."""
+
+    run: RunFolder
+    rng: random.Random
+    cheap: bool
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    workers_killed: int = 0
+    drivers_killed: int = 0
+    _victims: list[psutil.Process] = field(default_factory=list)
+
+    @property
+    def kills(self) -> int:
+        return self.workers_killed + self.drivers_killed
+
+    def start(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+        """A new driver."""
+        ways = [str(HERE / "cheap_trial.py")] if self.cheap else ["-m", "microtome", "resume", "--json"]
+        paths = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**os.environ, _MARK: self.mark, "PYTHONPATH": paths}
+        command = [sys.executable, *ways, str(self.run.path)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment)
+
+    def processes(self) -> list[psutil.Process]:
+        """All that this story has started and that is alive, whoever its parent is now."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(_MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def tell(self, kills: int) -> None:
+        """Kill until there were so many kills, or the search is done; then let it come to its end."""
+        for _ in range(_LIVES):
+            self._live(kills - self.kills)
+            if self.ended():
+                return
+        raise AssertionError(f"the search has not come to its end with {_LIVES} drivers")
+
+    def ended(self) -> bool:
+        """Whether the run has come to its end."""
+        events = read_all(self.run.events) if self.run.events.exists() else []
+        return bool(events) and isinstance(events[-1], RunEnded) and events[-1].state == "done"
+
+    def _live(self, kills: int) -> None:
+        """One driver, and the kills that it suffers."""
+        before = measured(self.run)
+        with open(self.run.path.parent / "errors.txt", "ab") as errors, self.start(errors) as driver:
+            self._haunt(driver, kills)
+            assert driver.stdout is not None
+            rest = driver.stdout.read()
+        killed = driver.returncode == -9
+        assert killed or driver.returncode == 0, (self.run.path.parent / "errors.txt").read_text()[-3000:] + str(rest[-500:])
+        _, alive = psutil.wait_procs(self.processes(), timeout=30)
+        assert not alive, "a worker outlived its driver"
+        after = measured(self.run)
+        assert {key: after.get(key) for key in before} == before, "an epoch was lost"
+
+    def _haunt(self, driver: subprocess.Popen[bytes], kills: int) -> None:
+        """Kill its workers at some moments and, with luck, itself at another."""
+        if kills > 0 and self.rng.random() < 0.2:  # while it starts
+            self._wait(driver, self.rng.uniform(0, 1.0 if self.cheap else 4.0))
+            self.drivers_killed += self._kill(driver)
+            return
+        watch = Watch(driver)
+        while kills > 0 and watch.lines(self.rng.randrange(1, 12)):
+            self._wait(driver, self.rng.uniform(0, 0.05))
+            if self.rng.random() < 0.35:
+                self.drivers_killed += self._kill(driver)
+                return
+            # Its trial is killed twice at most before it comes further: a third time would count as its own fault.
+            deaths = 0
+            for _ in range(self.rng.choice((1, 1, 2))):
+                if kills > 0 and self._kill_a_worker(driver):
+                    self.workers_killed, kills, deaths = self.workers_killed + 1, kills - 1, deaths + 1
+                    self._wait(driver, self.rng.uniform(0, 0.4 if self.cheap else 3.0))
+            watch.until_all_move(deaths)
+
+    def _wait(self, driver: subprocess.Popen[bytes], seconds: float) -> None:
+        try:
+            driver.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return
+
+    def _kill(self, driver: subprocess.Popen[bytes]) -> int:
+        """1 where it was still alive."""
+        if driver.poll() is not None:
+            return 0
+        driver.kill()
+        return 1
+
+    def _kill_a_worker(self, driver: subprocess.Popen[bytes]) -> bool:
+        try:
+            children = psutil.Process(driver.pid).children()
+            workers = [p for p in children if p not in self._victims and "spawn_main" in " ".join(p.cmdline())]
+            if workers:
+                self._victims.append(self.rng.choice(sorted(workers, key=lambda p: p.pid)))
+                self._victims[-1].kill()
+            return bool(workers)
+        except psutil.Error:
+            return False
+
+
+class Watch:
+    """Follows what a driver says."""
+
+    def __init__(self, driver: subprocess.Popen[bytes]) -> None:
+        self._out = driver.stdout
+        self._running: set[int] = set()
+        self._still: set[int] = set()  # trials that have not come further since they were looked at
+        self._deaths = self._awaited = 0  # of workers, so far
+
+    def lines(self, count: int) -> bool:
+        """Read so many lines; False where it ended before."""
+        return all(self._line() for _ in range(count))
+
+    def until_all_move(self, deaths: int) -> bool:
+        """Read until so many more deaths were noticed, and every trial that ran then has come further."""
+        self._awaited += deaths
+        while self._deaths < self._awaited:
+            if not self._line():
+                return False
+        self._still = set(self._running)
+        while self._still:
+            if not self._line():
+                return False
+        return True
+
+    def _line(self) -> bool:
+        assert self._out is not None
+        text = self._out.readline()
+        if not text:
+            return False
+        event = json.loads(text)
+        match event.get("event"):
+            case "trial-started":
+                self._running.add(event["trial"])
+            case "worker-ended":
+                self._deaths += 1
+            case "epoch":
+                self._still.discard(event["trial"])
+            case "trial-ended" | "trial-paused":
+                self._running.discard(event["trial"])
+                self._still.discard(event["trial"])
+        return True
+
+
+# --- what must be true in the end
+
+
+def measured(run: RunFolder) -> dict[tuple[int, int], tuple[float, float | None]]:
+    """What was measured after each epoch of each trial."""
+    events = read_all(run.events) if run.events.exists() else []
+    return {(e.trial, e.epoch): (e.validation_accuracy, e.validation_loss) for e in events if isinstance(e, EpochEnded)}
+
+
+def known(run: RunFolder) -> dict[str, tuple[float | None, int | None, list[float | None]]]:
+    """What the ledger has: the value, the best epoch and the losses of each key."""
+    ledger = Ledger(run.path.parent)
+    keys = [key for key, _ in ledger]
+    found = [(key, ledger.find(key)) for key in keys]
+    return {key: (f.value, f.best_epoch, [e.train_loss for e in f.history]) for key, f in found if f is not None}
+
+
+def curves_of_keys(run: RunFolder) -> dict[tuple[str, int], tuple[float, float | None]]:
+    """What was measured after each epoch of each key, finished or not."""
+    keys = {e.trial: e.key for e in read_all(run.events) if isinstance(e, TrialStarted) and e.key}
+    return {(keys[trial], epoch): value for (trial, epoch), value in measured(run).items()}
+
+
+def check_journal(run: RunFolder, *, budget: int, epochs: int) -> None:
+    """Every epoch is there once, every trial ended once, in one point, and the run is done."""
+    events = read_all(run.events)
+    assert not [e for e in events if isinstance(e, Unknown)]
+    assert isinstance(events[-1], RunEnded) and events[-1].state == "done"
+    counted = Counter((e.trial, e.epoch) for e in events if isinstance(e, EpochEnded))
+    assert set(counted.values()) == {1}
+    trials = range(1, budget + 1)
+    assert Counter(e.trial for e in events if isinstance(e, TrialEnded)) == dict.fromkeys(trials, 1)
+    records = Records.of(events)
+    assert sorted(records.trials) == list(trials)
+    for record in records.trials.values():
+        assert sorted(record.epochs) == list(range(len(record.epochs)))
+        assert record.outcome != "done" or len(record.epochs) == epochs
+        assert record.outcome in ("done", "reused", "pruned", "dropped")
+    points = {(e.trial, json.dumps(e.parameters), e.key) for e in events if isinstance(e, TrialStarted)}
+    assert len(points) == budget
+    trained = Counter(r.key for r in records.trials.values() if not r.reused_from)
+    assert set(trained.values()) == {1}, "the same was trained twice"
+
+
+def check_work(story: Story) -> None:
+    """No epoch was computed twice beyond those that were under way when their worker died."""
+    again = 0
+    for folder in (story.run.path / "trials").iterdir():
+        log = (folder / "log.txt").read_text() if (folder / "log.txt").exists() else ""
+        done = Counter(line.split("epoch ")[1].split(":")[0] for line in log.splitlines() if "epoch " in line and ":" in line)
+        if story.cheap:
+            begun = (folder / BEGUN).read_text().split() if (folder / BEGUN).exists() else []
+            again += len(begun) - len(set(begun))
+            assert set(done) <= set(begun)
+            # It is written after the checkpoint: what is in it was never computed again.
+            assert all(number == 1 for number in done.values())
+    assert again <= story.workers_killed + 2 * story.drivers_killed
+
+
+def check_remains(story: Story) -> None:
+    """No process, no lock, no torn or half-written file."""
+    assert story.processes() == []
+    assert not (story.run.path / "lock").exists()
+    project = story.run.path.parent.parent
+    for path in project.rglob("*"):
+        assert not path.name.endswith(".part"), path
+        if path.suffix == ".json":
+            json.loads(path.read_text())
+    for claim in (project / ".cache" / "claims").iterdir():
+        with open(claim, "r+b") as file:
+            assert try_lock(file, at=512), "a claim outlived its search"
+
+
+def tell(
+    folder: Path,
+    *,
+    seed: int,
+    kills: int,
+    search: dict[str, Any],
+    epochs: int = 4,
+    cheap: bool = True,
+    strict: bool = True,
+    cutting: bool = True,
+) -> int:
+    """One search in two ways, undisturbed and with kills; returns how many there were.
+
+    `strict`: their ledgers are the same; `cutting`: the second one's slices are cut again, and kills may hit that too.
+    """
+    settings = {"workers": 2, "seed": seed, "space": SPACE, **search}
+    runs = [make(folder / name, training={"epochs": epochs}, search=settings) for name in ("calm", "killed")]
+    calm = Story(runs[0], random.Random(seed), cheap)
+    calm.tell(0)
+    check_journal(calm.run, budget=settings["budget"], epochs=epochs)
+    killed = Story(runs[1], random.Random(seed), cheap)
+    if not cutting:
+        shutil.copytree(calm.run.path.parents[1] / "imagesets", killed.run.path.parents[1] / "imagesets", dirs_exist_ok=True)
+    killed.tell(kills)
+    check_journal(killed.run, budget=settings["budget"], epochs=epochs)
+    check_work(killed)
+    check_remains(killed)
+    deaths = sum(isinstance(e, WorkerEnded) for e in read_all(killed.run.events))
+    assert deaths <= killed.workers_killed
+    one, two = curves_of_keys(calm.run), curves_of_keys(killed.run)
+    assert all(two[key] == one[key] for key in one.keys() & two.keys())
+    if strict:
+        assert known(killed.run) == known(calm.run)
+        assert two == one
+        assert Records.of(read_all(killed.run.events)).best() is not None
+        best = [Records.of(read_all(run.events)).best() for run in runs]
+        assert [(b.number, b.value) if b else None for b in best[:1]] == [(b.number, b.value) if b else None for b in best[1:]]
+    return killed.kills
+
+
+FIXED = {"early_stopping": "none"}
+WAYS: dict[str, tuple[dict[str, Any], bool]] = {
+    "grid": ({"algorithm": "grid", "space": GRID, **FIXED}, True),
+    "random": ({"algorithm": "random", **FIXED}, True),
+    "random-asha": ({"algorithm": "random", "early_stopping": "asha"}, False),
+    "tpe-asha": ({"algorithm": "tpe", "early_stopping": "asha"}, False),
+    "de": ({"algorithm": "two-points-de", **FIXED}, False),
+    "speculating": ({"algorithm": "tpe", "early_stopping": "asha", "speculate": True}, False),
+}
+
+
+def test_some_kills(tmp_path: Path) -> None:
+    assert tell(tmp_path, seed=1, kills=5, search={"budget": 12, **WAYS["grid"][0]}, cutting=False) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("way", list(WAYS))
+def test_many_kills(tmp_path: Path, way: str, seed: int) -> None:
+    search, strict = WAYS[way]
+    done = tell(tmp_path, seed=10 + seed, kills=20, search={"budget": 60, **search}, epochs=5, strict=strict)
+    assert done >= 15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["random", "random-asha"])
+def test_kills_of_real_trainings(tmp_path: Path, way: str) -> None:
+    search, strict = WAYS[way]
+    assert tell(tmp_path, seed=5, kills=6, search={"budget": 8, **search}, strict=strict, cheap=False) >= 4
