@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ class WhereDialog(QDialog):
         form.addRow(tr("Scheduler"), self.address)
         words = (tr("Authority (PEM)"), tr("Certificate (PEM)"), tr("Key (PEM)"))
         for word, edit in zip(words, self.files.values(), strict=True):
-            form.addRow(word, holding(row(edit, button("…", lambda edit=edit: self._choose(edit)))))
+            form.addRow(word, holding(row(edit, button("…", partial(self._choose, edit)))))
         form.addRow("", self.send_files)
         form.addRow("", holding(row(self.attempt, None)))
         form.addRow("", self.said)

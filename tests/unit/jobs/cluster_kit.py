@@ -70,8 +70,15 @@ class Cluster:
         self.address = f"tls://127.0.0.1:{self.port}"
         self.workers: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start("dask_scheduler", "--port", str(self.port), "--no-dashboard", "--no-show")
+        while not self._listens():
+            threading.Event().wait(0.05)
         for _ in range(workers):
             self.join()
+
+    def _listens(self) -> bool:
+        assert self.scheduler.poll() is None, self.logs()
+        with socket.socket() as caller:
+            return caller.connect_ex(("127.0.0.1", self.port)) == 0
 
     def join(self) -> subprocess.Popen[bytes]:
         """Start one more worker."""

@@ -76,3 +76,30 @@ def asks(report: Any, should_stop: Stop, *, epochs: int) -> dict[str, Any]:
         if report.ask(epoch):
             return {"outcome": "pruned", "epochs": epoch + 1}
     return {"epochs": epochs}
+
+
+def networks(report: Report, should_stop: Stop) -> list[str]:
+    """The networks that this process knows."""
+    from microtome.registry import registry
+
+    return registry().names("network")
+
+
+def writes(report: Report, should_stop: Stop, *, spec: dict[str, Any]) -> dict[str, Any]:
+    """Change the files of a folder as a trial does, and tell of an epoch."""
+    from pathlib import Path
+
+    from microtome.events import EpochEnded
+
+    folder = Path(spec["folder"])
+    before = (folder / "checkpoint.safetensors").read_text()
+    (folder / "checkpoint.safetensors").write_text("second")
+    (folder / "part.safetensors").unlink()
+    (folder / "params.json").write_text('{"format": 1, "folder": "here", "image_set": "here"}')
+    epoch = {"trial": 1, "epoch": 1, "train_loss": 0.0, "train_accuracy": 0.0, "validation_loss": 0.0}
+    rest = {"per_class": {}, "confusion": (), "images_per_second": 0.0}
+    report(EpochEnded(**epoch, validation_accuracy=0.0, learning_rate=0.0, seconds=0.0, **rest))
+    while not should_stop():
+        pass
+    (folder / "result.json").write_text("{}")
+    return {"before": before, "images": sorted(p.name for p in Path(spec["image_set"]).iterdir()), "folder": spec["folder"]}

@@ -40,8 +40,16 @@ def load_kit() -> ModuleType:
 kit = load_kit()
 
 
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The same search on this computer, undisturbed."""
+    run = make(tmp_path_factory.mktemp("calm"), search=SEARCH, training=TRAINING)
+    assert drive(run).state == "done"
+    return run
+
+
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Any]:
+def cluster(tmp_path: Path, calm: RunFolder) -> Iterator[Any]:
     folder = tmp_path / "cluster"
     folder.mkdir()
     made = kit.Cluster(folder, workers=2)
@@ -83,14 +91,6 @@ class Disturber(Watch):
     def act(self, event: Event) -> None:
         if isinstance(event, EpochEnded) and event.epoch == 1 and self.once("it"):
             self.what()
-
-
-@pytest.fixture
-def calm(tmp_path: Path) -> RunFolder:
-    """The same search on this computer, undisturbed."""
-    run = make(tmp_path / "calm", search=SEARCH, training=TRAINING)
-    assert drive(run).state == "done"
-    return run
 
 
 @pytest.mark.slow
