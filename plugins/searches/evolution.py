@@ -185,9 +185,27 @@ def ngopt(space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 25
     return _Nevergrad(space, budget, seed, workers, "NGOpt")
 
 
+class _Portfolio:
+    """Engines that take turns; each is told all results, also those of points that another proposed."""
+
+    def __init__(self, engines: list[_Nevergrad]) -> None:
+        self._engines = engines
+        self._turn = 0
+
+    def ask(self) -> dict[str, Any]:
+        self._turn += 1
+        return self._engines[self._turn % len(self._engines)].ask()
+
+    def tell(self, parameters: dict[str, Any], value: float | None) -> None:
+        for engine in self._engines:
+            engine.tell(parameters, value)
+
+
 @search("portfolio", label="Portfolio", family="evolution")
 def portfolio(
     space: Space, budget: int, seed: int, *, workers: int = Field(1, 1, 256, help="Trials at the same time")
 ) -> object:
-    """Several evolutionary engines side by side, none of which has to be the right one."""
-    return _Nevergrad(space, budget, seed, workers, "Portfolio")
+    """Differential evolution, CMA-ES and (1 + 1) in turns, each told all results: none has to be the right one."""
+    size = {"crossover": "twopoints", "popsize": _population(budget // 3, 30)}
+    kinds: tuple[str | tuple[str, dict[str, Any]], ...] = (("DifferentialEvolution", size), "CMA", "OnePlusOne")
+    return _Portfolio([_Nevergrad(space, budget, seed + i, workers, kind) for i, kind in enumerate(kinds)])

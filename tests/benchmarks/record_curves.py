@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -174,9 +174,7 @@ class _Trainer:
                     classes=image_set.classes,
                     augment=augment,
                     history=history,
-                    hooks=loop.Hooks(
-                        should_stop=lambda: "", batch_done=lambda epoch, done, total: None, epoch_done=epoch_done
-                    ),
+                    hooks=loop.Hooks(should_stop=lambda: "", batch_done=lambda epoch, done, total: None, epoch_done=epoch_done),
                 )
             except loop.DivergedError:
                 pass  # the epochs so far are the curve
@@ -187,8 +185,41 @@ class _Trainer:
         }
 
 
+def pack(paths: list[Path]) -> None:
+    """Write each recording as a small npz: positions (n, axes), accuracy (n, epochs) as 1e-4, seconds (n, epochs).
+
+    A training that diverged has its lowest accuracy in the epochs that it has not. Beside them: the space and what was
+    trained on, as JSON.
+    """
+    space = space_from_table(SPACE)
+    DATA.mkdir(exist_ok=True)
+    counts = {}
+    for path in paths:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        accuracy = np.zeros((len(lines), EPOCHS), np.uint16)
+        seconds = np.zeros((len(lines), EPOCHS), np.float16)
+        for row, line in enumerate(lines):
+            curve = line["accuracy"] or [0.0]
+            accuracy[row] = np.rint(1e4 * np.array(curve + [min(curve)] * (EPOCHS - len(curve))))
+            taken = line["seconds"] or [0.0]
+            seconds[row] = taken + [float(np.mean(taken))] * (EPOCHS - len(taken))
+        positions = np.array([space.positions(line["point"]) for line in lines], np.float32)
+        name = lines[0]["landscape"]
+        counts[name] = len(lines)
+        np.savez_compressed(DATA / f"curves-{name}.npz", positions=positions, accuracy=accuracy, seconds=seconds)
+    about = {
+        "space": SPACE,
+        "fixed": FIXED,
+        "epochs": EPOCHS,
+        "landscapes": {name: {**asdict(LANDSCAPES[name]), "configurations": count} for name, count in counts.items()},
+    }
+    (DATA / "curves.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["record"]:
         record(LANDSCAPES[sys.argv[2]], Path(sys.argv[3]), int(sys.argv[4]) if sys.argv[4:] else 512)
+    elif sys.argv[1:2] == ["pack"]:
+        pack([Path(name) for name in sys.argv[2:]])
     else:
         sys.exit(__doc__)

@@ -8,8 +8,8 @@ from microtome.contract import SearchContract
 from microtome.registry import registry
 
 PROMISED = (
-    *("grid", "random", "quasi-random", "two-points-de", "de", "cma", "pso", "one-plus-one", "genetic", "ngopt"),
-    *("tpe", "gp", "nsga2"),
+    *("grid", "random", "quasi-random", "two-points-de", "de", "cma", "pso", "one-plus-one", "genetic", "ngopt", "portfolio"),
+    *("tpe", "gp", "nsga2", "bayes"),
 )
 QUICK = [name for name in PROMISED if name != "gp"]
 
@@ -30,6 +30,9 @@ class TestGaussianProcess(SearchContract):
     name = "gp"
 
 
-class TestGaussianProcessBriefly(SearchContract):
-    name = "gp"
-    budget = 5  # most of it random: its model takes up to a second a point
+def test_the_gaussian_process_goes_beyond_its_random_start() -> None:
+    """Its model takes up to a second a point, so the whole contract is for the slow tests."""
+    contract = TestGaussianProcess()
+    engine = registry().get("search", "gp").call(contract.space, 4, 1)
+    for point in contract.walk(engine, 5):
+        contract.check(point, contract.space)
