@@ -38,7 +38,12 @@ def make_optimiser(
         case "adamw":
             return torch.optim.AdamW(groups, lr=rate, fused=True)
         case _:
-            return torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True)
+            found = torch.optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True)
+            if settings.momentum > 0:
+                # From nothing, as torch begins; but its fused form fails where weights are freed after others have begun.
+                for parameter in (p for group in found.param_groups for p in group["params"]):
+                    found.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+            return found
 
 
 def learning_rate(settings: TrainingSpec, step: int, steps: int) -> float:

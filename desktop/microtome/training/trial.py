@@ -227,8 +227,7 @@ class _Trial:
         torch.manual_seed(settings.seed)
         tell = self.report if self._needs["parameters"] is None else lambda event: None  # once
         network, stages = prepare(self.spec, image_set, resumed=self._resumes(), report=tell, should_stop=should_stop)
-        network.to(device)
-        network.to(memory_format=memory_format(device, settings.precision))  # type: ignore[call-overload]
+        network.to(device, memory_format=memory_format(device, settings.precision))  # type: ignore[call-overload]
         optimiser = make_optimiser(network, settings, stages.factors())
         state = self._begin(network, optimiser, device)
         hooks = loop.Hooks(

@@ -108,3 +108,17 @@ def test_biases_do_not_decay() -> None:
     optimiser.step()
     assert torch.allclose(network.weight, weight * 0.9)
     assert torch.equal(network.bias, torch.ones(2))
+
+
+def test_weights_that_are_freed_later_learn_as_others_began() -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    optimiser = make_optimiser(network, TrainingSpec(optimizer="sgd", momentum=0.9, learning_rate=0.1))
+    before = network[0].weight.detach().clone()
+    for frozen in (True, False):
+        network[0].requires_grad_(not frozen)
+        optimiser.zero_grad(set_to_none=True)
+        network(torch.ones(3, 2)).sum().backward()
+        optimiser.step()
+        assert torch.equal(network[0].weight, before) == frozen
+    # Nesterov's first step, whose momentum is the gradient.
+    assert torch.allclose(before - network[0].weight, 0.1 * 1.9 * network[0].weight.grad)
