@@ -22,7 +22,7 @@ from microtome.search.conduct import Conductor
 from microtome.search.edit import SearchEngine, obey, replay
 from microtome.search.engine import Engine, OneTrial
 from microtome.search.evaluate import TrialBugError
-from microtome.search.finalists import conclude
+from microtome.search.finalists import closing_seconds, conclude
 from microtome.search.imagesets import ImageSets
 from microtome.search.ledger import Ledger
 from microtome.search.loop import Entry, Loop
@@ -204,6 +204,8 @@ class Drive:
         """Run trials until all are done or the user wills otherwise; returns done | stopped | aborted."""
         while not loop.finished:
             self._resize(loop, runner)
+            if self._helm.until is not None:
+                self._helm.reserve = closing_seconds(self._records, self._recipe)
             if self._helm.used_up and loop.budget > loop.asked:
                 loop.budget = loop.asked
                 self._emit(Note(text="The search's time budget is used up: nothing new is begun."))

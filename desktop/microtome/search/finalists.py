@@ -6,6 +6,7 @@ model.safetensors   in the run's folder: the network that was evaluated
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from microtome.search.imagesets import ImageSets
 from microtome.search.ledger import epochs_of
 from microtome.search.loop import Entry
 from microtome.search.ranking import Contender, rank
+from microtome.search.recipe import Recipe
 from microtome.search.records import COUNTED, Record, Records, measure
 from microtome.search.steer import Helm
 from microtome.store.atomic import explain
@@ -34,6 +36,8 @@ _FIRST = 1_000_000_000  # the ids of its tasks lie above those of all trials
 _BRANCH = 20_016  # of a training's seed: the fresh seeds
 _ATTEMPTS = 3
 _POLL = 0.1
+_MARGIN = 1.25  # of the longest trial: what comes may be longer
+_CLOSING = 15.0  # seconds for the evaluation
 _EVERY = 0.02  # of the whole, between two events of progress
 _FILES = ("model.safetensors", "predictions.csv")
 
@@ -69,6 +73,16 @@ def finalists(records: Records, count: int) -> list[Record]:
     for record in sorted(counted, key=lambda r: (-(r.value or 0.0), r.number)):
         found.setdefault(record.key or str(record.number), record)
     return list(found.values())[:count]
+
+
+def closing_seconds(records: Records, recipe: Recipe) -> float:
+    """Seconds that a search needs from its last beginning to its end: the longest trial, the finalists, the evaluation."""
+    search = recipe.search
+    longest = max((r.costs.get("seconds", r.seconds) for r in records.trials.values()), default=0.0)
+    if search is None or not longest:
+        return 0.0
+    again = min(search.finalists, search.budget) * search.finalist_seeds
+    return _MARGIN * longest * (1 + math.ceil(again / search.workers)) + _CLOSING
 
 
 def fresh_seeds(seed: int, count: int) -> list[int]:

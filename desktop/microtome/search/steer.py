@@ -30,6 +30,7 @@ class Helm:
         # One that had passed when its run is taken up again no longer counts.
         end = _end_of(orders.latest("until"))
         self.until = end if end is not None and end > time.time() else None  # seconds since the epoch; None: no end
+        self.reserve = 0.0  # seconds before that time in which nothing new is begun, so that all is done by then
         self._over: float | None = None  # when nothing new is to be begun, by the monotonic clock
         self._orders = orders
         self._looked = 0.0
@@ -55,7 +56,9 @@ class Helm:
 
     @property
     def used_up(self) -> bool:
-        """True once the time that was allowed is over."""
+        """True once the time that was allowed is over, or what is left until the end is needed to come to it."""
+        if self.until is not None and self.reserve > 0 and time.time() >= self.until - self.reserve:
+            return True
         return self._over is not None and time.monotonic() >= self._over
 
     def take_workers(self) -> int | None:

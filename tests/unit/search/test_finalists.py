@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small import Watch, make
+from small import Watch, make, table
 
 from microtome.events import Evaluated, Event, Ranked, Retrained, TrialEnded
 from microtome.results.fold import fold_all
 from microtome.search.driver import drive, summary
-from microtome.search.finalists import finalists, fresh_seeds
+from microtome.search.finalists import closing_seconds, finalists, fresh_seeds
 from microtome.search.ledger import Ledger
+from microtome.search.recipe import parse
 from microtome.search.records import Record, Records
+from microtome.search.steer import Helm
 from microtome.slices.imageset import ImageSet
 from microtome.store.journal import read_all
+from microtome.store.run import Orders
 from microtome.training.card import ModelCard
 
 SEARCH = {
@@ -104,3 +108,18 @@ def test_fresh_seeds_are_fresh_and_do_not_depend_on_their_number() -> None:
     assert fresh_seeds(7, 20)[:3] == fresh_seeds(7, 3)
     assert len(set(fresh_seeds(7, 50)) - {7, 0}) == 50
     assert set(fresh_seeds(7, 50)).isdisjoint(fresh_seeds(8, 50))
+
+
+def test_nothing_is_begun_that_could_not_be_evaluated_in_time(tmp_path: Path) -> None:
+    recipe = parse(table(tmp_path / "data", search=SEARCH))
+    records = Records()
+    assert closing_seconds(records, recipe) == 0.0, "before the first trial nothing is known"
+    records.trials = {1: Record(1, seconds=10.0), 2: Record(2, seconds=40.0)}
+    needed = closing_seconds(records, recipe)
+    assert needed > 40 * (1 + 2), "the longest trial, then four retrainings by two workers"
+    run = make(tmp_path / "run", search=SEARCH)
+    run.order("until", at=time.time() + 1000)
+    helm = Helm(Orders(run, from_start=True))
+    assert helm.look() == "run" and not helm.used_up
+    helm.reserve = 2000.0
+    assert helm.used_up and helm.look() == "run", "what runs goes on"
