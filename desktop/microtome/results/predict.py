@@ -42,6 +42,8 @@ class Prediction:
     probabilities: dict[str, float]  # means over the slices
     votes: dict[str, int]  # slices whose most probable class it is
     warnings: tuple[str, ...] = ()
+    told: tuple[float, float] | None = None  # of a network that tells a number: mean and standard deviation over the slices
+    unit: str = ""  # of that number
 
     @property
     def slices(self) -> int:
@@ -55,6 +57,15 @@ class Prediction:
 
     def to_json(self) -> dict[str, Any]:
         """The prediction as JSON."""
+        if self.told is not None:
+            return {
+                "path": self.path,
+                "value": self.told[0],
+                "deviation": self.told[1],
+                "unit": self.unit,
+                "slices": self.slices,
+                "warnings": list(self.warnings),
+            }
         return {
             "path": self.path,
             "class": self.class_name,
@@ -67,6 +78,10 @@ class Prediction:
 
     def sentence(self) -> str:
         """The prediction in words."""
+        if self.told is not None:
+            mean, deviation = self.told
+            unit = f" {self.unit}" if self.unit else ""
+            return f"{self.path}: {mean:.4g}{unit} (standard deviation of {self.slices} slices {deviation:.2g}{unit})"
         low, high = self.interval
         return (
             f"{self.path}: {self.class_name}, mean probability {self.probabilities[self.class_name]:.1%}; "
@@ -115,7 +130,8 @@ def predict_volume(model: Model, volume: Volume, *, slices: int = 100, seed: int
     plan, cut = _as_learned(card, volume)
     grid, centres, axes = _poses(card, plan, cut, slices, seed, name)
     reference = tuple(card.grey.get("reference", ()))
-    parts, left_out, empty = [], 0, 0
+    parts: list[NDArray[Any]] = []
+    left_out, empty = 0, 0
     size = max(1, _CHUNK_BYTES // (4 * grid.size**2))
     for start in range(0, len(centres), size):
         part = slice(start, start + size)
@@ -124,8 +140,9 @@ def predict_volume(model: Model, volume: Volume, *, slices: int = 100, seed: int
         left_out += int((~good).sum())
         flat = good & is_empty(images, plan.reject * grey.deviation)
         empty += int(flat.sum())
-        parts.append(model.predict(normalise(images[good & ~flat], plan.normalisation, grey, reference)))
-    shares = np.concatenate(parts)
+        seen = normalise(images[good & ~flat], plan.normalisation, grey, reference)
+        parts.append(model.tell(seen)[:, None] if card.value else model.predict(seen))
+    shares: NDArray[Any] = np.concatenate(parts)
     if len(shares) == 0 and empty:
         raise InputError(
             f"Every slice of {name} is empty, and the network learned from none that are.", "Crop the volume to its specimen."
@@ -137,11 +154,17 @@ def predict_volume(model: Model, volume: Volume, *, slices: int = 100, seed: int
         warnings.append(f"{left_out} slices with NaN were left out.")
     if empty:
         warnings.append(f"{empty} empty slices were left out, as in training.")
+    if card.value:
+        return _told(name, card, shares[:, 0], [w for w in warnings if w])
     return _summary(name, card.classes, shares, tuple(w for w in warnings if w))
 
 
 def write_csv(rows: Sequence[Prediction], path: Path) -> None:
-    """Replace a CSV file: one row a path, with the mean probability and the votes of every class."""
+    """Replace a CSV file: one row a path, with the mean probability and the votes of every class, or the value told."""
+    if any(row.told is not None for row in rows):
+        found = [[r.path, *(r.told or ("", "")), r.unit, r.slices, "; ".join(r.warnings)] for r in rows]
+        write_table(path, ["path", "value", "deviation", "unit", "slices", "warnings"], found)
+        return
     classes = list(dict.fromkeys(c for row in rows for c in row.probabilities))
     header = ["path", "class", "slices", "low", "high", *(f"p_{c}" for c in classes), *(f"votes_{c}" for c in classes)]
     table = [
@@ -226,6 +249,24 @@ def _grey_warning(card: ModelCard, grey: Grey) -> str:
     if low <= grey.mean <= high:
         return ""
     return f"The mean grey value, {grey.mean:.4g}, is far from those of the training volumes, {low:.4g} … {high:.4g}."
+
+
+def _told(name: str, card: ModelCard, values: NDArray[np.float64], warnings: list[str]) -> Prediction:
+    mean = float(values.mean())
+    low, high = card.value["low"], card.value["high"]
+    if not low <= mean <= high:
+        warnings.append(f"The network learned from values of {low:.4g} … {high:.4g}; beyond them it is not to be trusted.")
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    (only,) = card.classes
+    return Prediction(
+        path=name,
+        class_name=only,
+        probabilities={},
+        votes={only: len(values)},
+        warnings=tuple(warnings),
+        told=(mean, deviation),
+        unit=str(card.value["unit"]),
+    )
 
 
 def _summary(name: str, classes: tuple[str, ...], shares: NDArray[np.float32], warnings: tuple[str, ...]) -> Prediction:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QProcess, QTimer
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from microtome import settings
+from microtome.results.words import value_words
 from microtome.ui.i18n import tr
 from microtome.ui.icons import app_icon
 from microtome.ui.numbers import percent, span
@@ -51,6 +52,8 @@ def _result(tail: RunTail) -> str:
     state = tail.state
     if state.evaluated is not None:
         low, high = state.evaluated.interval
+        if state.evaluated.r2 is not None:
+            return value_words(state.evaluated)
         total = sum(total for _, total in state.evaluated.per_class.values())
         return tr(
             "Accuracy {share} on {n} evaluation images (95 % interval {low} – {high}).",
@@ -63,6 +66,8 @@ def _result(tail: RunTail) -> str:
     best = trial.best if trial is not None else None
     if best is None:
         return ""
+    if best.r2 is not None:
+        return f"R² {best.r2:.3f}"
     total = sum(total for _, total in best.per_class.values())
     share = percent(best.validation_accuracy)
     return tr("Best so far: {share} on {n} validation images.", share=share, n=total)

@@ -151,9 +151,14 @@ class PropertiesPanel(QFrame):
             pairs.append((tr("Best value"), f"{state.best.value:.4g}"))
         trials = list(state.trials.values())
         best = max((t.best for t in trials if t.best), key=lambda e: e.validation_accuracy, default=None)
-        if best is not None:
+        if best is not None and best.r2 is not None:
+            pairs.append((tr("Best R², validation"), f"{best.r2:.3f}"))
+        elif best is not None:
             pairs.append((tr("Best validation accuracy"), percent(best.validation_accuracy)))
-        if state.evaluated is not None:
+        if state.evaluated is not None and state.evaluated.r2 is not None:
+            low, high = state.evaluated.interval
+            pairs.append((tr("R² on the evaluation set"), f"{state.evaluated.r2:.3f} ({low:.3f} – {high:.3f})"))
+        elif state.evaluated is not None:
             low, high = state.evaluated.interval
             shown = f"{percent(state.evaluated.accuracy)} ({percent(low)} – {percent(high)})"
             pairs.append((tr("Evaluation accuracy"), shown))

@@ -16,8 +16,10 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from microtome.errors import InputError
 from microtome.events import EpochEnded, Event
+from microtome.results.predict import predict_volume
 from microtome.search.recipe import Recipe, parse
 from microtome.slices.imageset import ImageSet, build
+from microtome.slices.source import Member
 from microtome.training.baseline_values import ridge
 from microtome.training.evaluate import Model
 from microtome.training.importance import Drawn
@@ -50,7 +52,8 @@ def test_one_volume_alone_is_measured_by_the_spread_of_the_training_values() -> 
 
 def test_points_are_means_and_deviations_of_volumes() -> None:
     found = points_of(np.array([1.0, 1.0, 3.0]), np.array([0.5, 1.5, 2.0]), np.array([4, 4, 2]))
-    assert found == ((3.0, 2.0, 0.0, 1), (1.0, 1.0, pytest.approx(math.sqrt(0.5)), 2))
+    assert found[0] == (3.0, 2.0, 0.0, 1)
+    assert found[1] == pytest.approx((1.0, 1.0, math.sqrt(0.5), 2))
 
 
 def test_the_interval_draws_whole_volumes_and_is_wider_for_it() -> None:
@@ -180,6 +183,12 @@ def test_a_training_tells_values_and_goes_on_to_the_bit(few: ImageSet, tmp_path:
     assert list(found["baseline"]) == ["radial spectrum + ridge regression"]
     card = Model.load(tmp_path / "whole").card
     assert (card.classes, card.value["unit"]) == (("value",), "1")
+    volume = _recipe([0.15]).classes[0].simulated[0]
+    asked_about = predict_volume(Model.load(tmp_path / "whole"), Member(name="box", source=volume).open(), slices=5)
+    assert asked_about.told is not None
+    assert math.isfinite(asked_about.told[0])
+    assert asked_about.to_json()["slices"] == 5
+    assert asked_about.to_json()["unit"] == "1"
     with pytest.raises(InputError, match="tells a value"):
         Model.load(tmp_path / "whole").predict(few.images[:2])
 

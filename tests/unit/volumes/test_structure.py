@@ -12,10 +12,12 @@ from microtome.plugin import Structure
 from microtome.volumes.packing import SMALLEST, aggregate_sizes, density, draw_radii, radii_for, relax
 from microtome.volumes.simulate import simulate
 from microtome.volumes.structure import (
+    aggregate_size,
     check,
     contact_number,
     max_overlap,
     percus_yevick,
+    specific_surface,
     structure_factor,
     volume_fraction,
 )
@@ -135,3 +137,11 @@ def test_an_unsound_structure_is_refused(structure: Structure) -> None:
     """Shapes, numbers, places."""
     with pytest.raises(InputError):
         check(structure)
+
+
+def test_surface_and_aggregates_of_a_few_spheres() -> None:
+    """Two that touch, one alone, in a box of 10³: 3 · 4π / 1000, and (2 + 1) / 2 particles an aggregate."""
+    centres = np.array([[2.0, 2.0, 2.0], [2.0, 2.0, 4.0], [7.0, 7.0, 7.0]])
+    three = Structure(centres=centres, radii=np.ones(3), box=(10.0, 10.0, 10.0))
+    assert specific_surface(three) == pytest.approx(12 * np.pi / 1000)
+    assert aggregate_size(three) == 1.5
