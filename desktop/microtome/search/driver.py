@@ -25,10 +25,12 @@ from microtome.search.place import Place
 from microtome.search.recipe import Recipe, dumps, load, parse, require_classes
 from microtome.search.records import Records
 from microtome.search.steer import Helm, signals
+from microtome.store.atomic import sweep
 from microtome.store.journal import read_all
 from microtome.store.project import Project
 from microtome.store.run import Orders, RunFolder, RunLock
 
+_WRITTEN = ("lock", "trials.csv", "model.safetensors", "predictions.csv")  # by drivers alone, into a run's folder
 _PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-learn", "nevergrad", "optuna", "tifffile")
 
 
@@ -95,6 +97,8 @@ def drive(
     lock = RunLock(run)
     lock.take()
     try:
+        for name in _WRITTEN:
+            sweep(run.path / name)
         records = Records.of(read_all(run.events))
         if records.end is not None and records.end.state == "done":
             return records.end

@@ -14,7 +14,7 @@ import msgspec
 from microtome.errors import FileError, MicrotomeError
 from microtome.events import EpochEnded, Note, decode
 from microtome.search.claims import Claims
-from microtome.store.atomic import explain, read_json, replacing
+from microtome.store.atomic import explain, read_json, replacing, sweep
 from microtome.store.run import RunFolder, RunLock
 from microtome.training import checkpoint
 from microtome.training.changes import FILE as CHANGES
@@ -209,6 +209,7 @@ class Ledger:
     def _write_cache(self, runs: dict[str, _Known]) -> None:
         try:
             self._cache.parent.mkdir(parents=True, exist_ok=True)
+            sweep(self._cache)
             with replacing(self._cache) as file:
                 file.write(msgspec.json.encode(_Cache(_CACHE_VERSION, runs)))
         except (OSError, FileError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -65,6 +66,13 @@ def replacing(path: Path, mode: str = "wb", *, durable: bool = True) -> Iterator
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sweep(path: Path) -> None:
+    """Remove the temporary siblings of a file that killed processes have left; no other process may be writing it now."""
+    with contextlib.suppress(OSError):  # they only take room
+        for torn in path.parent.glob(f".{path.name[:40]}.*.part"):
+            torn.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from microtome.errors import FileError, InputError, MicrotomeError, NewerFormatError
 from microtome.events import Note
 from microtome.store import migrate
-from microtome.store.atomic import explain, read_json, replacing, write_json, write_text
+from microtome.store.atomic import explain, read_json, replacing, sweep, write_json, write_text
 from microtome.store.journal import JournalReader, JournalWriter, read_all
 from microtome.store.project import Project, VolumeEntry
 from microtome.store.run import Orders, RunFolder, RunLock
@@ -30,6 +30,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path
         raise ZeroDivisionError
     assert read_json(file)["x"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_what_a_killed_process_left_beside_a_file_is_swept(tmp_path: Path) -> None:
+    for name in (".a.json.x1.part", ".b.json.x1.part", "a.json", "a.json.part"):
+        (tmp_path / name).write_text("")
+    sweep(tmp_path / "a.json")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".b.json.x1.part", "a.json", "a.json.part"]
+    sweep(tmp_path / "missing" / "a.json")
 
 
 def test_a_full_disk_is_said_in_words(tmp_path: Path) -> None:
