@@ -31,6 +31,7 @@ class RunTail:
     driving: bool = False
     caught_up: bool = False  # the journal has been read to its end at least once
     queued: bool = False  # it waits for its turn
+    again: bool = False  # it had ended, and a new driver has not yet said that it goes on
     eta: Eta = field(default_factory=Eta)
     problem: str = ""
 
@@ -42,6 +43,7 @@ class RunTail:
         events = self._reader.read(_CHUNK)
         for event in events:
             fold(self.state, event)
+        self.again = self.again and self.state.finished
         self.caught_up = self.caught_up or not events
         if events and self.caught_up:
             self.eta.update(time.time(), self.state.fraction())
@@ -52,6 +54,8 @@ class RunTail:
         """The state word: the journal's, or starting | interrupted where the driver says otherwise, queued."""
         if self.queued and not self.driving:
             return "queued"
+        if self.again:
+            return "starting"
         if self.state.finished:
             return self.state.state
         if not self.driving:
@@ -61,7 +65,14 @@ class RunTail:
     @property
     def active(self) -> bool:
         """True while a driver works on the run."""
-        return self.driving and not self.state.finished
+        return self.driving and (self.again or not self.state.finished)
+
+    def found(self, driving: bool) -> None:
+        """Take in whether a driver lives now."""
+        # A driver of an ended run imports for seconds before its first event; till then the journal says “stopped”.
+        self.again = driving and not self.driving and self.state.finished
+        self.driving = driving
+        self.caught_up = False  # what the driver wrote last is still to be read
 
     def eta_range(self) -> tuple[float, float] | None:
         """Seconds to go, (low, high), or None where nothing can be said."""
@@ -134,7 +145,7 @@ class Tails(QObject):
         end = time.perf_counter() + _BUDGET
         changed = self._look_at_drivers()
         for tail in self._tails.values():
-            if (tail.active or not tail.caught_up) and self._read(tail, end):
+            if (tail.driving or not tail.caught_up) and self._read(tail, end):
                 changed.add(tail.run.name)
         for name in changed:
             self.changed.emit(name)
@@ -163,7 +174,6 @@ class Tails(QObject):
         for tail in self._tails.values():
             driving = not (tail.state.finished and tail.caught_up and not tail.driving) and self._session.driving(tail.run)
             if driving != tail.driving:
-                tail.driving = driving
-                tail.caught_up = False  # what the driver wrote last is still to be read
+                tail.found(driving)
                 changed.add(tail.run.name)
         return changed

@@ -139,3 +139,41 @@ def test_runs_of_another_project_are_dropped(session: Session, run: RunFolder, t
     tails.sync()
     assert tails.all() == []
     qtbot.waitUntil(lambda: tails.idle)
+
+
+def test_an_ended_run_that_goes_on_is_followed(session: Session, run: RunFolder, qtbot: QtBot) -> None:
+    write(run, STARTED, TRIAL, epoch(0), RunEnded(state="stopped"))
+    tails, _ = follow(session, qtbot)
+    tail = tails.get(run.name)
+    assert tail is not None
+    qtbot.waitUntil(lambda: tails.idle)
+    assert tail.word == "stopped" and not tail.active
+    RunLock(run).take()
+    tails.sync()
+    qtbot.waitUntil(lambda: tail.driving and tail.caught_up)
+    tails.tick()  # all is read, and the driver still imports
+    assert tail.word == "starting" and tail.active
+    write(run, STARTED, StateChanged(state="running"))
+    qtbot.waitUntil(lambda: tail.word == "running")
+    assert tail.active and not tail.again
+    write(run, RunEnded(state="done"))
+    qtbot.waitUntil(lambda: tail.state.finished)
+    assert tail.word == "done" and not tail.active, "a driver that still cleans up does not start"
+    RunLock(run).release()
+    qtbot.waitUntil(lambda: tails.idle)
+
+
+def test_a_driver_that_dies_before_its_first_word_leaves_the_run_as_it_was(
+    session: Session, run: RunFolder, qtbot: QtBot
+) -> None:
+    write(run, STARTED, RunEnded(state="stopped"))
+    tails, _ = follow(session, qtbot)
+    tail = tails.get(run.name)
+    assert tail is not None
+    qtbot.waitUntil(lambda: tails.idle)
+    RunLock(run).take()
+    tails.sync()
+    qtbot.waitUntil(lambda: tail.word == "starting")
+    RunLock(run).release()
+    qtbot.waitUntil(lambda: tails.idle, timeout=10_000)
+    assert tail.word == "stopped"

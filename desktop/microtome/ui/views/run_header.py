@@ -82,7 +82,7 @@ class RunHeader(QFrame):
         tone = state_tone(word)
         set_property(self.bar, "tone", "" if tone == "accent" else tone)
         self.bar.setValue(round(1000 * tail.state.fraction()))
-        self.bar.setVisible(not tail.state.finished)
+        self.bar.setVisible(not tail.state.finished or tail.again)
         words = progress_words(tail)
         self.words.setText(words)
         self.words.setToolTip(words)
@@ -124,7 +124,9 @@ def _in_words(message: str) -> str:
 def progress_words(tail: RunTail) -> str:
     """Where a run is: the phase, or the trial and epoch; the time left."""
     state = tail.state
-    parts = []
+    parts: list[str] = []
+    if tail.again:
+        return ""
     if state.finished:
         if state.ended:
             parts.append(tr("ended after {time}", time=span(state.ended - state.started)))
