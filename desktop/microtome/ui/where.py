@@ -47,12 +47,15 @@ class WhereDialog(QDialog):
         self.said = label("", "muted", wrap=True, selectable=True)
         self.problem = label("", "problem", wrap=True)
         self.attempt = button(tr("Try the connection"), self._try)
+        self.attempt.setAutoDefault(False)
         self._process: QProcess | None = None
         form = QFormLayout()
         form.addRow(tr("Scheduler"), self.address)
         words = (tr("Authority (PEM)"), tr("Certificate (PEM)"), tr("Key (PEM)"))
         for word, edit in zip(words, self.files.values(), strict=True):
-            form.addRow(word, holding(row(edit, button("…", partial(self._choose, edit)))))
+            choose = button("…", partial(self._choose, edit))
+            choose.setAutoDefault(False)  # the return key is for “Keep”
+            form.addRow(word, holding(row(edit, choose)))
         form.addRow("", self.send_files)
         form.addRow("", holding(row(self.attempt, None)))
         form.addRow("", self.said)
