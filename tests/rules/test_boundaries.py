@@ -46,7 +46,8 @@ PLUGIN_LIBRARIES = {
 }
 #: What opens volumes by their readers and transforms is not for these to call: they would go in circles.
 ABOVE_PLUGINS = ("microtome.volumes.read", "microtome.volumes.drop", "microtome.volumes.transforms")
-BINARY_ALLOWED = ("resources/docs/images/", "resources/icons/")
+#: Pictures, and the recorded learning curves that the benchmark of engines replays.
+BINARY_ALLOWED = ("resources/docs/images/", "resources/icons/", "tests/benchmarks/data/")
 
 
 def _broad_excepts(source: Source) -> Iterator[str]:
