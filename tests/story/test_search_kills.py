@@ -33,7 +33,7 @@ _MARK = "MICROTOME_STORY"  # in the environment of a story's processes, by which
 _LIVES = 40  # drivers of one search at most
 
 SPACE = {"network.width": {"low": 4, "high": 40}, "training.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}}
-GRID = {"network.width": {"choices": list(range(4, 19))}, "training.learning_rate": {"choices": [1e-4, 1e-3, 3e-3, 1e-2]}}
+GRID = {"network.width": {"choices": list(range(4, 12))}, "training.learning_rate": {"choices": [1e-4, 1e-3, 3e-3, 1e-2]}}
 
 
 @dataclass
@@ -297,6 +297,7 @@ def tell(
         assert Records.of(read_all(killed.run.events)).best() is not None
         best = [Records.of(read_all(run.events)).best() for run in runs]
         assert [(b.number, b.value) if b else None for b in best[:1]] == [(b.number, b.value) if b else None for b in best[1:]]
+    print(f"{killed.workers_killed} workers and {killed.drivers_killed} drivers were killed")
     return killed.kills
 
 
@@ -316,12 +317,13 @@ def test_some_kills(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("way", list(WAYS))
 def test_many_kills(tmp_path: Path, way: str, seed: int) -> None:
     search, strict = WAYS[way]
-    done = tell(tmp_path, seed=10 + seed, kills=20, search={"budget": 60, **search}, epochs=5, strict=strict)
-    assert done >= 15
+    search = {"budget": 30, **search}
+    # Nine or ten in each of 24 searches; fewer only where a search is done before.
+    assert tell(tmp_path, seed=10 + seed, kills=10, search=search, strict=strict, cutting=seed == 0) >= 6
 
 
 @pytest.mark.slow
