@@ -73,6 +73,7 @@ def _run_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("run", "do what a recipe says: train, or search where it has [search]", runs.run_command)
     sub.add_argument("recipe", type=Path, metavar="RECIPE")
     sub.add_argument("--project", type=Path, required=True, metavar="DIR")
+    sub.add_argument("--pilot", action="store_true", help="only measure for a minute, and promise hours, memory and disk")
     sub.add_argument("--until", metavar="TIME", help="stop there, resumable: 08:00, or 3 h from now")
     sub.add_argument("--queue", action="store_true", help="let it wait until the project's other runs have ended")
     clusters.add_place(sub)

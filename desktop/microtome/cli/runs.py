@@ -14,7 +14,9 @@ from microtome.terminal import Progress, finished
 
 if TYPE_CHECKING:
     from microtome.jobs.cluster import Scheduler
+    from microtome.search.recipe import Recipe
     from microtome.session.limit import TimeLimit
+    from microtome.store.project import Project
     from microtome.store.run import RunFolder
 
 
@@ -55,6 +57,8 @@ def run_command(options: argparse.Namespace) -> int:
     require_classes(recipe)
     project = Project.create(options.project)
     fill_project(project, recipe)
+    if options.pilot:
+        return _pilot(recipe, project, as_json=options.json)
     limit = TimeLimit.of(options.until) if options.until else None
     run = create_run(recipe, project, options.recipe.stem)
     if options.queue:
@@ -62,6 +66,24 @@ def run_command(options: argparse.Namespace) -> int:
     if limit is not None:
         run.order("until", **limit.to_json())
     return _drive(run.path, scheduler, as_json=options.json)
+
+
+def _pilot(recipe: Recipe, project: Project, *, as_json: bool) -> int:
+    """Promise what the recipe will take, from a minute at its corners; no run is made."""
+    import msgspec
+
+    from microtome.results.words import promise_words
+    from microtome.search.pilot import pilot
+
+    progress = Progress(as_json=as_json)
+    found = pilot(recipe, project, report=progress.event)
+    progress.close()
+    if found is None:
+        return 130
+    values = {k: v for k, v in msgspec.structs.asdict(found).items() if k != "time"}
+    notes = "".join(f" {words}" for words in found.notes)
+    finished({**values, "run": None}, as_json=as_json, sentence=f"{promise_words(found, None)}{notes}")
+    return 0
 
 
 def _enqueue(run: RunFolder, limit: TimeLimit | None, *, as_json: bool) -> int:
