@@ -306,6 +306,8 @@ def require_classes(recipe: Recipe) -> None:
         if not recipe.classes:
             raise InputError("There are no volumes to learn a value of.", "Add a [[class]] with volumes that carry values.")
         require_values(recipe.classes)
+        if recipe.search is not None and recipe.search.objective == "worst":
+            raise InputError("A network that tells a value has no worst class.", 'Set search.objective = "mean", which is R².')
         return
     if len(recipe.classes) < 2:
         count = "only one class" if recipe.classes else "no class"

@@ -56,6 +56,10 @@ def test_a_run_needs_values_that_differ() -> None:
         require_classes(_recipe({"name": "a", "simulate": [_box(1, value=1), _box(2)]}))
     with pytest.raises(InputError, match="same value"):
         require_classes(_recipe({"name": "a", "value": 1, "simulate": [_box(1), _box(2)]}))
+    search = {"objective": "worst", "space": {"training.learning_rate": {"low": 1e-3, "high": 1e-2}}}
+    values = [{"name": "a", "simulate": [_box(1, value=1), _box(2, value=2)]}]
+    with pytest.raises(InputError, match="no worst class"):
+        require_classes(parse({"class": values, "training": {"target": "value"}, "search": search}))
 
 
 def test_whole_volumes_of_all_classes_are_held_apart(tmp_path: Path) -> None:
