@@ -66,7 +66,7 @@ class SetupFace(QWidget):
         left = card(row(self.network, None), self._about, network, heading=tr("Network"))
         sees = card(self.seen, heading=tr("What it sees at once"))
         right = card(training, heading=tr("Training"))
-        columns = row(holding(column(left, None)), holding(column(right, sees, None, gap=GRID)), gap=GRID)
+        columns = row(holding(column(left, sees, None, gap=GRID)), holding(column(right, None)), gap=GRID)
         columns.setStretch(0, 1)
         columns.setStretch(1, 1)
         hint = label(tr("Tick “optimise” on a setting to let a search choose it."), "muted", wrap=True)
