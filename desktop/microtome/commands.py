@@ -2,4 +2,17 @@
 
 from __future__ import annotations
 
-COMMANDS = ("demo", "info", "import", "simulate", "slices", "run", "resume", "predict", "export", "report", "cluster", "plugins")
+COMMANDS = (
+    "demo",
+    "info",
+    "import",
+    "simulate",
+    "slices",
+    "run",
+    "resume",
+    "predict",
+    "export",
+    "report",
+    "cluster",
+    "plugins",
+)
