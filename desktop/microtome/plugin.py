@@ -15,7 +15,7 @@ Parameters and names cross processes, plugin objects never do.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -198,12 +198,25 @@ def augmentation(name: str, *, label: str = "", mixes: bool = False, greys: bool
     return _mark("augmentation", name, label, mixes=mixes, greys=greys)
 
 
+class Part(float):
+    """The value of a trial that has not come to its end: a float that also says of which `share` (0 … 1) of its epochs."""
+
+    share: float
+
+    def __new__(cls, value: float, share: float) -> Part:
+        """`value` after `share` of a whole trial."""
+        made = super().__new__(cls, value)
+        made.share = share
+        return made
+
+
 def search(name: str, *, label: str = "", family: str = "", objectives: int = 1) -> Callable[[F], F]:
     """`function(space: Space, budget: int, seed: int, **fields) -> engine` with `ask()` and `tell(parameters, value)`.
 
     `ask() -> dict of parameters | None` (None: the engine has nothing more to propose, as a finished grid); a point leaves out
     the axes whose `when` does not hold in it (`Space.active`). `tell(parameters, value)` accepts any order, also points that
-    were never asked for; None: the trial failed. Values are maximised. `objectives`: how many values of a trial the engine
+    were never asked for; None: the trial failed. Values are maximised; that of a trial which has stopped early, and may be told
+    again when it has gone on, is a `Part`. `objectives`: how many values of a trial the engine
     can weigh against each other; one that can take 2 is told a float or a pair.
     """
     return _mark("search", name, label, family=family, objectives=objectives)
@@ -341,7 +354,7 @@ class Space:
         """Where a point lies along every axis, each 0 … 1; in the middle of axes that do not exist there."""
         return [axis.position(point[axis.name]) if axis.name in point else 0.5 for axis in self.parameters]
 
-    def at(self, fractions: Sequence[float]) -> dict[str, Any]:
+    def at(self, fractions: Iterable[float]) -> dict[str, Any]:
         """The point at 0 … 1 along every axis, without the axes that do not exist there."""
         values = {axis.name: axis.at(float(u)) for axis, u in zip(self.parameters, fractions, strict=True)}
         return self.active(values)

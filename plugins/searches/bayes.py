@@ -8,10 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
-from scipy.optimize import minimize
-from scipy.special import ndtr, ndtri
-from scipy.stats import qmc
 
 from microtome.plugin import Parameter, Space, search
 
@@ -20,7 +16,6 @@ Array = NDArray[np.float64]
 _MOST = 160  # points that the process is made of: the best of all and the latest
 _DRAWN, _MUTATED, _PARENTS = 250, 200, 8  # candidates an ask
 _GROWTH = 1.25  # the length scales are found again when there are so many times the points
-_ACQ = "ei"
 _BLIND = 0.15  # share of points drawn at random, against a process that is wrong
 
 
@@ -86,6 +81,8 @@ class _Process:
 
     def learn(self, x: Array, y: Array) -> None:
         """Find length scales and noise: their most probable values after y (n,) at x (n, columns)."""
+        from scipy.optimize import minimize
+
         squares = np.zeros((self._axes, len(x), len(x)))
         for column, owner in enumerate(self._owners):
             squares[owner] += (x[:, None, column] - x[None, :, column]) ** 2
@@ -112,6 +109,8 @@ class _Process:
 
     def know(self, x: Array, y: Array, pending: Array) -> None:
         """Take the values y (n,) at x; points under way are taken to be what is expected of them."""
+        from scipy.linalg import cho_factor, cho_solve
+
         self._x, self._mean = x, float(y.mean())
         both = np.concatenate([x, pending]) if len(pending) else x
         factor = cho_factor(self._covariance(x, x) + self._noise(len(x)), lower=True)
@@ -124,6 +123,8 @@ class _Process:
 
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Mean and deviation (n,) at x (n, columns)."""
+        from scipy.linalg import solve_triangular
+
         across = self._covariance(x, self._x)
         explained = solve_triangular(self._factor, across.T, lower=True)
         variance = np.maximum(1.0 - (explained**2).sum(0), 1e-9)
@@ -142,13 +143,18 @@ class _Process:
 
 
 class _Bayes:
-    """Sobol points first, then those of the highest expected improvement among random ones and children of the best.
+    """Sobol points first, then by Thompson's rule: of random points and children of the best, the one with the best draw.
+
+    Every candidate's value is drawn from what the process holds possible there. Beginnings of trials are cheap and tell little:
+    drawing spreads them, where the highest expected improvement would crowd them around the first quick learners.
 
     What a part of a trial gave is known beside what whole ones gave: it is lifted by what trials gain from there on, and the
     share of a trial is one more axis of the process, so that it learns how far the beginning tells the end.
     """
 
     def __init__(self, space: Space, budget: int, seed: int) -> None:
+        from scipy.stats import qmc
+
         self._space, self._axes = space, _Axes(space)
         self._rng = np.random.default_rng(seed)
         self._sobol = qmc.Sobol(len(space), rng=self._rng)
@@ -173,8 +179,9 @@ class _Bayes:
         self._places[key] = self._space.positions(point)
         return point
 
-    def tell(self, parameters: dict[str, Any], value: float | None, share: float = 1.0) -> None:
-        """`share` of a whole trial's epochs that the value comes from; told again, the latest value of a share counts."""
+    def tell(self, parameters: dict[str, Any], value: float | None) -> None:
+        """Told again, the latest value of a share of a trial counts."""
+        share = getattr(value, "share", 1.0)
         key = tuple(parameters.items())
         self._pending.discard(key)
         self._places[key] = self._space.positions(parameters)
@@ -226,15 +233,7 @@ class _Bayes:
         self._process.know(x, y, self._columns(waiting))
         candidates = self._axes.snapped(self._candidates(u, y))
         mean, deviation = self._process.predict(self._columns(candidates))
-        best_known = self._process.predict(self._columns(u))[0].max()  # of the means: a single lucky value is noise
-        if _ACQ == "ei":
-            z = (mean - best_known) / deviation
-            improvement = deviation * (z * ndtr(z) + np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi))
-        elif _ACQ == "ts":
-            improvement = mean + deviation * self._rng.normal(size=len(mean))
-        elif _ACQ == "ucb":
-            improvement = mean + deviation * self._rng.exponential()
-        ranked: Array = candidates[np.argsort(-improvement, kind="stable")[:50]]
+        ranked: Array = candidates[np.argsort(-(mean + deviation * self._rng.normal(size=len(mean))), kind="stable")[:50]]
         return ranked
 
     def _columns(self, u: Array, share: Array | None = None) -> Array:
@@ -261,6 +260,8 @@ def _warped(values: list[float | None]) -> Array:
     So a few trials that diverged do not squeeze the good ones together (half-rank warping, as in Vizier's designer: Song et
     al., arXiv:2408.11527). Failed trials are the worst.
     """
+    from scipy.special import ndtri
+
     least = min((v for v in values if v is not None), default=0.0)
     y = np.array([least if v is None else v for v in values])
     middle = float(np.median(y))

@@ -18,7 +18,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-
 from tests.benchmarks.landscapes import Landscape, about, landscape
 from tests.benchmarks.peers import DeapGenetic, Hyperopt, Optuna, Ours, Strategy
 

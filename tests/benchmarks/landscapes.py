@@ -35,11 +35,12 @@ def about() -> dict[str, Any]:
 class Landscape:
     """Curves (epochs,) of validation accuracy and seconds an epoch for every point of a space.
 
-    "nearest": those of the nearest recorded configuration; the truth that counts is its running mean over five epochs. "interpolated": a Gaussian process through all of them (ARD Matérn
-    5/2 on the axes' positions, one for all epochs) is the truth that counts; what is seen of it has the noise of the nearest
-    recorded one besides: what its curve deviates from its own running mean over five epochs, at most 4 %. The process is that of −log(ceiling − accuracy), the
-    ceiling 1 % above the best smoothed curve, so that it spreads the good ones and overshoots nowhere. It is smooth where the recordings are few, which favours engines that model
-    smoothness; the nearest one alone is rough everywhere, which favours none. The truth lies between.
+    "nearest": those of the nearest recorded configuration; the truth that counts is its running mean over five epochs.
+    "interpolated": a Gaussian process through all of them (ARD Matérn 5/2 on the axes' positions, one for all epochs) is the
+    truth that counts; what is seen of it has the noise of the nearest recorded one besides: what its curve deviates from its
+    own running mean, at most 4 %. The process is that of −log(ceiling − accuracy), the ceiling 1 % above the best smoothed
+    curve, so that it spreads the good ones and overshoots nowhere. It is smooth where the recordings are few, which favours
+    engines that model smoothness; the nearest one alone is rough everywhere, which favours none. The truth lies between.
     """
 
     name: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import random
 import warnings
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from microtome.plugin import Space
+from microtome.plugin import Part, Space
 from microtome.search.engine import make_engine
 from microtome.search.stop import make_scheduler
 
@@ -45,7 +44,6 @@ class Ours:
         self._scheduler = make_scheduler(stopping, max_epochs=epochs)
         self._points: dict[int, Point] = {}
         self._epochs = epochs
-        self._graded = "share" in inspect.signature(self._engine.tell).parameters
 
     def job(self) -> Job | None:
         leg = self._scheduler.next()
@@ -71,14 +69,8 @@ class Ours:
             self._scheduler.rests(trial)
             worth = self._scheduler.worth(trial)
             if worth is not None:
-                self._tell(trial, worth)
-
-    def _tell(self, trial: int, worth: float) -> None:
-        if self._graded:
-            share = len(self._scheduler.curves[trial]) / self._epochs
-            self._engine.tell(self._points[trial], worth, share=share)
-        else:
-            self._engine.tell(self._points[trial], worth)
+                share = len(self._scheduler.curves[trial]) / self._epochs
+                self._engine.tell(self._points[trial], Part(worth, share))
 
 
 class Optuna:

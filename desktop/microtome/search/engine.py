@@ -8,12 +8,12 @@ from microtome.errors import InputError
 from microtome.plugin import Space
 from microtome.registry import registry
 
-DEFAULT = "tpe"
+DEFAULT = "bayes"
 """What "auto" stands for; see decision 0004."""
 DEFAULT_OF_TWO = "nsga2"
 """What "auto" stands for where two objectives are weighed against each other."""
 Value = float | tuple[float, ...] | None
-"""A trial's value, one an objective; None: it failed."""
+"""A trial's value, one an objective; None: it failed. A `Part` where the trial has stopped early."""
 Parameters = dict[str, Any]
 
 

@@ -27,7 +27,7 @@ from microtome.jobs.runner import (
     cores,
     resolve,
 )
-from microtome.plugin import Space
+from microtome.plugin import Part, Space
 from microtome.search.engine import make_engine
 from microtome.search.loop import Again, Answer, Entry, Follow, Later, Loop, Rest
 from microtome.search.schedule import Scheduler
@@ -157,7 +157,9 @@ class _Owner:
                 trial.outcome, trial.value = "pruned", result["value"]
                 trial.start = max(trial.values, default=-1) + 1
                 self._scheduler.rests(entry.number)
-                return Rest(self._scheduler.worth(entry.number))
+                worth, full = self._scheduler.worth(entry.number), self._scheduler.max_epochs or 0
+                share = trial.start / full if full else 1.0
+                return Rest(worth if worth is None or share >= 1 else Part(worth, share))
             case Failed(message=message):
                 trial.outcome, trial.value, trial.message = "failed", None, message
             case Crashed() | Lost():

@@ -23,6 +23,7 @@ from microtome.events import (
     TrialStarted,
     WarmStarted,
 )
+from microtome.plugin import Part
 from microtome.search.engine import Value
 
 COUNTED = ("done", "reused")
@@ -219,10 +220,13 @@ def both(value: float | None, costs: Mapping[str, float], second: str, *, full: 
     """What an engine is told: the value, and minus the cost where there is a second objective ("seconds" | "parameters").
 
     The seconds of a trial that has stopped early are those that all of its `full` epochs would have taken. A trial of which
-    the cost is not known has failed for such a search.
+    the cost is not known has failed for such a search. The value of one that has stopped says so (Part).
     """
-    if value is None or second == "none":
-        return value
+    if value is None:
+        return None
+    if second == "none":
+        share = costs.get("epochs", 0.0) / full if full > 0 and costs.get("stopped") else 0.0
+        return Part(value, share) if 0 < share < 1 else value
     cost = costs.get(second)
     if cost is None:
         return None
