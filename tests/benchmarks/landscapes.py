@@ -151,7 +151,7 @@ def fit_quality(landscape: Landscape, folds: int = 5) -> tuple[float, float]:
     from scipy.stats import spearmanr
 
     order = np.random.default_rng(0).permutation(len(landscape.positions))
-    truth, guess = landscape.accuracy.max(1), np.zeros(len(order))
+    truth, guess = _smooth(landscape.accuracy).max(1), np.zeros(len(order))
     for part in np.array_split(order, folds):
         rest = np.setdiff1d(order, part)
         if landscape.model == "interpolated":
