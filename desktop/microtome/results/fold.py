@@ -88,6 +88,7 @@ class RunState:
     state: str = "waiting"
     message: str = ""
     started: float = 0.0
+    away: float = 0.0  # seconds between an end, or a death, and the resumption
     updated: float = 0.0
     ended: float | None = None
     phase: Phase | None = None
@@ -107,6 +108,11 @@ class RunState:
     def finished(self) -> bool:
         """True after the run's end, until it is resumed."""
         return self.state in ("done", "stopped", "aborted", "failed")
+
+    @property
+    def took(self) -> float:
+        """Seconds in which a driver worked on it, till its end or its latest event."""
+        return max(0.0, (self.ended or self.updated) - self.started - self.away)
 
     @property
     def best(self) -> TrialState | None:
@@ -227,7 +233,9 @@ def _run_started(state: RunState, event: RunStarted) -> None:
     state.planned_trials, state.planned_epochs, state.workers = event.trials, event.epochs, event.workers
     state.state, state.message, state.ended = "running", "", None
     if not event.resumed:
-        state.started = event.time
+        state.started, state.away = event.time, 0.0
+    else:
+        state.away += max(0.0, event.time - state.updated)
 
 
 def _state_changed(state: RunState, event: StateChanged) -> None:

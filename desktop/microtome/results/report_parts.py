@@ -119,7 +119,7 @@ def run_section(report: RunReport) -> Html:
     state = report.state
     head = tag("h2", report.name, Html(" "), tag("span", state.state, cls=f"badge {state.state}"), id=report.name)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(report.info.get("created", 0))))
-    took = f" · {duration(state.ended - state.started)}" if state.ended and state.started else ""
+    took = f" · {duration(state.took)}" if state.ended and state.started else ""
     parts = [head, tag("div", f"{report.info.get('kind', '')} · {when}{took}", cls="muted")]
     parts += [tag("div", text, cls="note") for text in (*report.problems, *([state.message] if state.message else []))]
     if state.evaluated is not None:
@@ -306,7 +306,7 @@ def _figure(title: str, series: Sequence[Series], drawing: str) -> Html:
 
 def _winner(state: RunState) -> Html:
     """The finalists, trained again, and what a pilot had promised."""
-    took = state.ended - state.started if state.ended and state.started and state.state == "done" else None
+    took = state.took if state.ended and state.started and state.state == "done" else None
     promise = [tag("p", promise_words(state.piloted, took), cls="muted")] if state.piloted is not None else []
     if state.ranked is None:
         return join(promise)

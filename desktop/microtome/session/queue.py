@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -103,8 +103,12 @@ class Queue:
         with self._changing() as change:
             change(lambda state: replace(state, waiting=tuple(w for w in state.waiting if w.run != name)))
 
-    def advance(self, start: Callable[[RunFolder], subprocess.Popen[bytes]] = launch) -> Started:
+    def advance(
+        self, start: Callable[[RunFolder], subprocess.Popen[bytes]] = launch, *, begun_elsewhere: Iterable[str] = ()
+    ) -> Started:
         """Start waiting runs while fewer than `at_once` are driven; returns run → its driver's process.
+
+        `begun_elsewhere`: runs whose drivers the caller started outside the queue; they take their locks seconds later.
 
         What is killed in between loses nothing: a run leaves the queue only after its driver was started, and the driver of a
         run that is driven already ends at once.
@@ -116,6 +120,7 @@ class Queue:
             state = self._read()
             starting = {name: who for name, who in state.starting.items() if self._starts(name, *who)}
             driven = {path.parent.name for path in self.project.glob("runs/*/lock") if _driven(path.parent)} | set(starting)
+            driven |= {name for name in begun_elsewhere if (self.project / "runs" / name).is_dir()}
             waiting = [
                 w for w in state.waiting if w.run not in driven and (self.project / "runs" / w.run / "run.json").is_file()
             ]

@@ -47,7 +47,8 @@ class Session(WorkingRecipe):
         """Start what waits in the queue while there is room."""
         if self.project is None or self.project.read_only:
             return Change.NOTHING
-        begun = self.queue.advance()
+        mine = [name for name, driver in self.drivers.items() if driver.poll() is None]
+        begun = self.queue.advance(begun_elsewhere=mine)
         self.drivers.update(begun)
         return Change.RUNS if begun else Change.NOTHING
 

@@ -82,9 +82,10 @@ class Desk(QObject):
         details: str = "",
         action: str = "",
         act: Callable[[], object] | None = None,
+        about: str = "",
     ) -> None:
         """Show a toast, kept in the list of messages. level: info | good | warning | error."""
-        message = Message(text, hint, level, details, action, act)
+        message = Message(text, hint, level, details, action, act, about)
         self.messages = [*self.messages[-_KEPT:], message]
         self.said.emit(message)
 

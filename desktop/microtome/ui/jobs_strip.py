@@ -76,7 +76,7 @@ class JobRow(QWidget):
         self.badge.setText(state_word(word))
         set_property(self.badge, "tone", state_tone(word))
         set_property(self.bar, "tone", {"accent": ""}.get(state_tone(word), state_tone(word)))
-        fraction = tail.state.fraction()
+        fraction = tail.fraction()
         self.bar.setValue(round(1000 * fraction))
         self.share.setText(percent(fraction))
         text = tail.problem or self._facts()
@@ -94,7 +94,9 @@ class JobRow(QWidget):
 
     def _facts(self) -> str:
         tail, state = self.tail, self.tail.state
-        parts = []
+        parts: list[str] = []
+        if tail.again:
+            return ""
         if tail.word == "interrupted":
             parts.append(tr("The job ended unexpectedly; everything it finished is kept."))
         if state.phase is not None and not state.running_trials():
@@ -227,7 +229,7 @@ class JobsStrip(QFrame):
         if not done:
             return tr("No job is running.")
         last = max(done, key=lambda t: t.state.ended or 0.0)
-        took = span((last.state.ended or 0.0) - last.state.started)
+        took = span(last.state.took)
         return tr(
             "No job is running. Last: {name}, {state} after {time}.",
             name=run_title(last.run.name),

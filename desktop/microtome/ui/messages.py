@@ -17,6 +17,7 @@ class Message:
     details: str = ""  # for “copy details”
     action: str = ""  # the button's word
     act: Callable[[], object] | None = None
+    about: str = ""  # what it is about, "run:NAME": a newer message about it takes its place
     time: float = field(default_factory=time.time)
 
     def full(self) -> str:

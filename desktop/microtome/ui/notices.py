@@ -44,7 +44,7 @@ def end_words(tail: RunTail) -> tuple[str, str]:
     if state.message:
         parts.append(state.message)
     if state.ended is not None and state.started:
-        parts.append(tr("It took {time}.", time=span(state.ended - state.started)))
+        parts.append(tr("It took {time}.", time=span(state.took)))
     return headlines.get(state.state, name), " ".join(part for part in parts if part)
 
 
@@ -93,6 +93,8 @@ class Notices(QObject):
         if tail is None:
             return
         if tail.active:
+            if name not in self._running:
+                self._window.toasts.withdraw(f"run:{name}")  # how it ended before is no news any more
             self._running.add(name)
         elif tail.state.finished and name in self._running:
             self._running.discard(name)
@@ -102,7 +104,8 @@ class Notices(QObject):
         head, words = end_words(tail)
         key = page_of(tail.kind, tail.run.name)
         level = _LEVELS.get(tail.state.state, "info")
-        self._desk.say(head, hint=words, level=level, action=tr("Show"), act=lambda: self._desk.open_page(key))
+        about = f"run:{tail.run.name}"
+        self._desk.say(head, hint=words, level=level, action=tr("Show"), act=lambda: self._desk.open_page(key), about=about)
         if wanted() and QApplication.activeWindow() is None:
             self.show_on_desktop(head, words)
 

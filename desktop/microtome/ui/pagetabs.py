@@ -26,7 +26,7 @@ class PageTabs(QTabWidget):
         self.setMovable(True)
         self.tabBar().setExpanding(False)
         self.setUsesScrollButtons(True)
-        self._versions: dict[str, int] = {}
+        self._versions: dict[str, tuple[int, str]] = {}
         self.currentChanged.connect(self._came_to_front)
         desk.page_wanted.connect(self.open)
         desk.changed.connect(self._changed)
@@ -127,6 +127,10 @@ class PageTabs(QTabWidget):
 
     def _feed(self, page: Page, *, force: bool = False) -> None:
         tail = self.desk.tails.get(page.argument) if page.argument else None
-        if tail is not None and (force or self._versions.get(page.key) != tail.state.version or not tail.active):
-            self._versions[page.key] = tail.state.version
+        if tail is None:
+            return
+        # A driver that comes or goes changes what may be ordered, before it has written anything.
+        now = (tail.state.version, tail.word)
+        if force or self._versions.get(page.key) != now or not tail.active:
+            self._versions[page.key] = now
             page.show_state(tail.state)

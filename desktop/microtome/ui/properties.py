@@ -127,7 +127,7 @@ class PropertiesPanel(QFrame):
         self._body.addWidget(facts(self._run_facts(tail)))
         if tail.problem:
             self._body.addWidget(label(tail.problem, "problem", wrap=True))
-        elif state.message:
+        elif state.message and not tail.again:
             self._body.addWidget(label(state.message, "muted", wrap=True, selectable=True))
         if tail.word == "interrupted":
             go_on = button(
@@ -164,6 +164,6 @@ class PropertiesPanel(QFrame):
             pairs.append((tr("Evaluation accuracy"), shown))
         if state.started:
             pairs.append((tr("Begun"), time.strftime("%Y-%m-%d %H:%M", time.localtime(state.started))))
-            pairs.append((tr("Took"), span((state.ended or state.updated) - state.started)))
+            pairs.append((tr("Took"), span(state.took)))
         pairs.append((tr("Folder"), str(Path("runs") / tail.run.name)))
         return pairs

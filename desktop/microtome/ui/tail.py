@@ -67,6 +67,10 @@ class RunTail:
         """True while a driver works on the run."""
         return self.driving and (self.again or not self.state.finished)
 
+    def fraction(self) -> float:
+        """How far it is, 0 to 1; what had failed begins again."""
+        return 0.0 if self.again and self.state.state == "failed" else self.state.fraction()
+
     def found(self, driving: bool) -> None:
         """Take in whether a driver lives now."""
         # A driver of an ended run imports for seconds before its first event; till then the journal says “stopped”.

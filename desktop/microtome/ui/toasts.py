@@ -90,7 +90,9 @@ class Toasts(QObject):
 
     def show(self, message: Message) -> None:
         """Add a toast; a fourth pushes the oldest out (it stays in the list), the same words replace themselves."""
-        for old in [t for t in self._toasts if t.message.text == message.text] + self._toasts[: -(_MOST - 1)]:
+        text, about = message.text, message.about
+        outdated = [t for t in self._toasts if t.message.text == text or (about and t.message.about == about)]
+        for old in outdated + self._toasts[: -(_MOST - 1)]:
             old.close()
         toast = Toast(message, self._host)
         toast.destroyed.connect(self._place)
@@ -98,6 +100,11 @@ class Toasts(QObject):
         self._toasts.append(toast)
         toast.show()
         self._place()
+
+    def withdraw(self, about: str) -> None:
+        """Close what was said of something that has gone on since; the list of messages keeps it."""
+        for old in [t for t in self._toasts if t.message.about == about]:
+            old.close()
 
     def _place(self) -> None:
         bottom = self._host.height() - GRID

@@ -128,3 +128,9 @@ def test_speculation_space_and_the_honest_ranking_are_kept() -> None:
     state = fold_all([*start("search", 2, 4), started, changed, again, ranked, dropped])
     assert (state.trials[1].speculative, state.trials[1].inherited, state.trials[1].outcome) == (True, "a/1", "dropped")
     assert (state.spaces, state.ranked, state.retrained) == ([changed], ranked, [again])
+
+
+def test_time_in_which_nobody_drove_is_not_what_a_run_took() -> None:
+    events = [_start(10.0), _trial(1, 11.0), RunEnded(time=20.0, state="stopped"), _start(1000.0, resumed=True)]
+    assert fold_all(events).took == 10.0
+    assert fold_all([*events, RunEnded(time=1005.0, state="done")]).took == 15.0

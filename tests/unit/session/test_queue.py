@@ -211,3 +211,10 @@ def test_after_a_signal_the_queue_rests(queue: Queue) -> None:
         journal.append(RunEnded(state="stopped", message=SIGNALLED))
     go_on(run)
     assert names(queue) == [waiting.name]
+
+
+def test_a_driver_that_was_begun_by_hand_counts_before_it_has_its_lock(queue: Queue, starter: Starter) -> None:
+    three(queue)
+    run = made(queue, "by-hand")
+    assert queue.advance(starter, begun_elsewhere=[run.name]) == {}
+    assert len(queue.advance(starter, begun_elsewhere=["of-another-project"])) == 1

@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from microtome.errors import FileError
-from microtome.events import Event
+from microtome.events import Event, RunEnded
 from microtome.session import Session
 from microtome.store.project import Project
-from microtome.store.run import RunFolder
+from microtome.store.run import RunFolder, RunLock
 from microtome.ui import i18n, theme
 from microtome.ui.forecast import epoch_seconds, last_speed, search_facts
 from microtome.ui.form import Form
@@ -262,3 +262,22 @@ def test_the_last_run_tells_the_speed(open_run: Callable[..., RunPage], window: 
     assert last_speed(window.desk) == (0.0, "")
     page = open_run("run", training())
     assert last_speed(window.desk) == (250.0, page.argument)
+
+
+def test_a_stopped_search_that_goes_on_takes_orders_as_soon_as_its_driver_lives(
+    open_run: Callable[..., SearchPage], window: MainWindow, qtbot: QtBot
+) -> None:
+    stopped = [event for event in searching() if not isinstance(event, RunEnded)] + [RunEnded(state="stopped")]
+    page = open_run("search", stopped)
+    tail = page.header.tail
+    assert tail is not None
+    qtbot.waitUntil(lambda: window.desk.tails.idle, timeout=_WAIT_MS)
+    assert not page.header.again.isHidden() and not page.edit_space.isEnabled()
+    RunLock(tail.run).take()  # this process drives, and says nothing yet
+    window.desk.tails.sync()
+    qtbot.waitUntil(lambda: page.header.badge.text() == "starting", timeout=_WAIT_MS)
+    assert page.header.again.isHidden() and not page.header.stop.isHidden()
+    assert page.edit_space.isEnabled() and page.own_trial.isEnabled()
+    RunLock(tail.run).release()
+    qtbot.waitUntil(lambda: page.header.badge.text() == "stopped", timeout=_WAIT_MS)
+    assert not page.edit_space.isEnabled()

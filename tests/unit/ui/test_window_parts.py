@@ -320,3 +320,25 @@ def test_a_project_of_many_runs_opens(window: MainWindow, project: Path, qtbot: 
     words = [t.word for t in window.desk.tails.all()]
     assert words == ["done"] * 60
     assert window.strip.rows() == []
+
+
+def test_the_toast_of_a_run_s_end_goes_when_the_run_goes_on(window: MainWindow, project: Path, qtbot: QtBot) -> None:
+    run = run_folder(window)
+    RunLock(run).take()
+    window.desk.announce(Change.RUNS)
+    tail = window.desk.tails.get(run.name)
+    assert tail is not None
+    qtbot.waitUntil(lambda: tail.active)
+    with run.writer() as journal:
+        journal.append(RunEnded(state="failed", message="The loss is not a number."))
+    RunLock(run).release()
+    window.desk.say("Another thing", level="error")
+    qtbot.waitUntil(lambda: [t.message.about for t in window.toasts.all()] == ["", f"run:{run.name}"])
+    qtbot.waitUntil(lambda: window.desk.tails.idle)
+    RunLock(run).take()
+    window.desk.announce(Change.RUNS)
+    qtbot.waitUntil(lambda: [t.message.text for t in window.toasts.all()] == ["Another thing"])
+    qtbot.waitUntil(lambda: len(window.strip.rows()) == 1)
+    assert window.strip.rows()[0].bar.value() == 0, "what failed begins again"
+    RunLock(run).release()
+    qtbot.waitUntil(lambda: window.desk.tails.idle, timeout=10_000)

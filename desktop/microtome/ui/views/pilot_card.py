@@ -17,7 +17,7 @@ from microtome.session import TimeLimit
 from microtome.store.project import Project
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
-from microtome.ui.numbers import between, number, size_of, span
+from microtome.ui.numbers import between, size_of, span
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import button, clear, column, facts, note
 
@@ -157,7 +157,7 @@ def promise_facts(found: Piloted, budget: int, limit: TimeLimit) -> list[tuple[s
         (tr("Disk"), tr("about {size}", size=size_of(found.disk))),
         (
             tr("Speed"),
-            tr("{low} – {high} images a second", low=number(min(speeds), 3), high=number(max(speeds), 3)),
+            tr("{low} – {high} images a second", low=f"{min(speeds):.0f}", high=f"{max(speeds):.0f}"),
         ),
     ]
     left = limit.left()

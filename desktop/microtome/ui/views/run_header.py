@@ -81,7 +81,7 @@ class RunHeader(QFrame):
         set_property(self.badge, "tone", state_tone(word))
         tone = state_tone(word)
         set_property(self.bar, "tone", "" if tone == "accent" else tone)
-        self.bar.setValue(round(1000 * tail.state.fraction()))
+        self.bar.setValue(round(1000 * tail.fraction()))
         self.bar.setVisible(not tail.state.finished or tail.again)
         words = progress_words(tail)
         self.words.setText(words)
@@ -129,7 +129,7 @@ def progress_words(tail: RunTail) -> str:
         return ""
     if state.finished:
         if state.ended:
-            parts.append(tr("ended after {time}", time=span(state.ended - state.started)))
+            parts.append(tr("ended after {time}", time=span(state.took)))
         if state.kind == "search":
             parts.append(tr("{n} trials", n=len(state.ended_trials())))
         return " · ".join(parts)
