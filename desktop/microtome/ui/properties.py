@@ -6,7 +6,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtWidgets import QApplication, QFrame, QLineEdit
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QWidget
 
 from microtome.session import Change
 from microtome.store.project import Project
@@ -58,10 +59,21 @@ class PropertiesPanel(QFrame):
         name = focus.accessibleName() if focus is not None and self.isAncestorOf(focus) else ""
         clear(self._body)
         self._fill()
+        self._show_at_once()
         again = next((w for w in self.findChildren(QLineEdit) if name and w.accessibleName() == name and w is not focus), None)
         if again is not None:
             again.setFocus()
             again.selectAll()
+
+    def _show_at_once(self) -> None:
+        # Qt shows what a layout took up a turn of the event loop later: till then the panel would flash empty.
+        body = self._body.parentWidget()
+        if body is None or not body.isVisible():
+            return
+        for made in body.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            if not made.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide):
+                made.show()
+        self._body.activate()
 
     def _fill(self) -> None:
         project = self.desk.session.project

@@ -278,6 +278,7 @@ def test_importance_is_shown_with_its_interval_and_number_of_trials(qtbot: QtBot
     qtbot.addWidget(card)
     card.show_waiting(9)
     assert "from 15 on" in card.foot.text()
+    assert card.learnt.isHidden(), "nothing stands below it yet"
     shares = (Importance("training.learning_rate", 0.8, 0.7, 0.9), Importance("network.dropout", 0.01, 0.0, 0.05))
     card.show_ranking(Ranking(shares, 120, 0.83))
     assert [b.words for b in card.bars.bars] == ["80 % (70–90)", "1 % (0–5)"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit, QPushButton, QTreeWidgetItem, QTreeWidgetItemIterator
+from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QTreeWidgetItem, QTreeWidgetItemIterator
 from pytestqt.qtbot import QtBot
 
 from microtome import settings
@@ -342,3 +342,12 @@ def test_the_toast_of_a_run_s_end_goes_when_the_run_goes_on(window: MainWindow, 
     assert window.strip.rows()[0].bar.value() == 0, "what failed begins again"
     RunLock(run).release()
     qtbot.waitUntil(lambda: window.desk.tails.idle, timeout=10_000)
+
+
+def test_the_properties_panel_is_never_empty_between_two_events(window: MainWindow, project: Path, qtbot: QtBot) -> None:
+    window.show()
+    qtbot.waitExposed(window)
+    window.properties.show_selection()
+    name = window.desk.session.need_project().name
+    headings = [made for made in window.properties.findChildren(QLabel) if made.text() == name]
+    assert any(made.isVisible() for made in headings), "seen before the event loop turns"

@@ -84,17 +84,20 @@ class LessonsCard(QFrame):
         self._reason = ""
         self._sentences = column(gap=4)
         title = label(tr("What mattered"), "heading")
-        learnt = label(tr("What was learnt"), "heading")
-        parts = column(title, self.bars, self.foot, GRID // 2, learnt, self._sentences, self.said, None, margin=GRID + 4, gap=6)
+        self.learnt = label(tr("What was learnt"), "heading")
+        parts = column(
+            title, self.bars, self.foot, GRID // 2, self.learnt, self._sentences, self.said, None, margin=GRID + 4, gap=6
+        )
         self.setLayout(parts)
         self.show_waiting(0)
 
     def show_waiting(self, trials: int) -> None:
         """Before there is anything to say."""
         self.bars.hide()
+        self.learnt.hide()
         if trials < LEAST:
             self.foot.setText(
-                tr("{n} trials have ended; from {least} on it is said which parameters mattered.", n=trials, least=LEAST)
+                tr("{n} trials ran to their end; from {least} on it is said which parameters mattered.", n=trials, least=LEAST)
             )
         else:
             self.foot.setText(tr("Being worked out…"))
@@ -128,6 +131,7 @@ class LessonsCard(QFrame):
     def show_lessons(self, lessons: list[Lesson]) -> None:
         """Sentences, each with its button."""
         self.lessons, self.buttons = lessons, []
+        self.learnt.show()
         clear(self._sentences)
         for lesson in lessons:
             act = button(proposal(lesson), partial(self._ask, lesson), kind="small")

@@ -233,6 +233,7 @@ def _results(tails: Sequence[RunTail]) -> list[tuple[str, list[str]]]:
         (_first(), ["–" if b is None else percent(b.validation_accuracy) for b in best]),
         (tr("Best epoch"), ["–" if b is None else str(b.epoch + 1) for b in best]),
         (tr("Epochs"), ["–" if t is None else str(len(t.epochs)) for t in trials]),
+        (tr("Learning rate at the end"), ["–" if t is None or not t.epochs else _rate(t) for t in trials]),
         (tr("Images a second"), ["–" if t is None or not t.epochs else f"{_speed(t):.0f}" for t in trials]),
         (tr("Training time"), ["–" if t is None or not t.seconds else span(t.seconds) for t in trials]),
         (tr("State"), [state_word(t.word) for t in tails]),
@@ -249,6 +250,11 @@ def _results(tails: Sequence[RunTail]) -> list[tuple[str, list[str]]]:
 def _speed(trial: TrialState) -> float:
     """The median over the epochs: the first ones warm up, and others had to share the machine."""
     return median(e.images_per_second for e in trial.epochs)
+
+
+def _rate(trial: TrialState) -> str:
+    """Of the last epoch: a schedule, or a lower rate that was accepted, leaves the one of the recipe."""
+    return f"{trial.epochs[-1].learning_rate:.3g}"
 
 
 def _between(interval: tuple[float, float]) -> str:

@@ -50,7 +50,7 @@ class StaircaseCard(PlotCard):
         # Room for the figure above the last step.
         self.plot.getPlotItem().vb.setDefaultPadding(0.1)
         self._stairs = self.plot.line("best", theme.accent, width=2.4)
-        self._label = pg.TextItem(color=theme.accent, anchor=(1, 1.1))
+        self._label = pg.TextItem(color=theme.accent, anchor=(1, -0.1))  # below: the best lies at the upper edge
         self._label.setFont(axis_font())
         self.plot.getPlotItem().addItem(self._label, ignoreBounds=True)
         self.plot.picked.connect(self._clicked)

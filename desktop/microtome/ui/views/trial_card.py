@@ -73,5 +73,9 @@ class TrialCard(QFrame):
         clear(self._facts)
         if trial.outcome not in (*COUNTED, "running"):
             self._facts.addWidget(note(f"{state_word(trial.outcome)}. {trial.message}".strip(), "warn"))
-        pairs = [f"{tr(short(name))} {number(v)}" for name, v in list(trial.parameters.items())[:_SHOWN]]
-        self._facts.addWidget(label("  ·  ".join(pairs), "muted", wrap=True, selectable=True))
+        # A value stays in the line of its name.
+        pairs = [
+            f"{tr(short(name))} {number(v)}".replace(" ", "\N{NO-BREAK SPACE}")
+            for name, v in list(trial.parameters.items())[:_SHOWN]
+        ]
+        self._facts.addWidget(label(" · ".join(pairs), "muted", wrap=True, selectable=True))
