@@ -63,9 +63,6 @@ class LayoutKeeper(QObject):
         if not (isinstance(sizes, list) and len(sizes) == self._splitter.count() and min(sizes) > 0):
             # Hidden panels have no width to be kept: begin with the usual ones.
             sizes = [_TREE, max(400, self._splitter.width() - _TREE - _PANEL), _PANEL]
-        # One that is not laid out yet would squeeze the panels to their least width, and they would stay so.
-        handles = self._splitter.handleWidth() * (len(sizes) - 1)
-        self._splitter.resize(max(self._splitter.width(), sum(sizes) + handles), self._splitter.height())
         self._splitter.setSizes(sizes)
         self._desk.select(str(layout.get("selection", "")))
         self._timer.stop()

@@ -432,5 +432,5 @@ def test_nothing_is_worked_out_before_the_scales_are_known(quiet: SearchBoard) -
     assert sums.analysis.idle
     quiet.state = RunState()
     sums.show_run(quiet.state)
-    assert "0 trials have ended" in quiet.lessons.foot.text()
+    assert "0 trials ran to their end" in quiet.lessons.foot.text()
     sums.analysis.close()

@@ -351,15 +351,3 @@ def test_the_properties_panel_is_never_empty_between_two_events(window: MainWind
     name = window.desk.session.need_project().name
     headings = [made for made in window.properties.findChildren(QLabel) if made.text() == name]
     assert any(made.isVisible() for made in headings), "seen before the event loop turns"
-
-
-def test_the_panels_keep_their_widths_in_another_theme(window: MainWindow, project: Path, qtbot: QtBot) -> None:
-    window.resize(1280, 800)
-    window.show()
-    qtbot.waitExposed(window)
-    window.splitter.setSizes([260, 730, 280])
-    before = window.splitter.sizes()
-    assert before[0] > 240 and before[2] > 250
-    window.rebuild()
-    qtbot.waitUntil(lambda: sum(window.splitter.sizes()) == sum(before))
-    assert window.splitter.sizes() == before
