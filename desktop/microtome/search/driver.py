@@ -84,9 +84,7 @@ def _describe(plugin: Plugin) -> dict[str, str]:
     return {"kind": plugin.kind, "name": plugin.name, "version": plugin.version, "hash": plugin.source_hash}
 
 
-def drive(
-    run: RunFolder, on_event: Callable[[Event], None] | None = None, *, scheduler: Scheduler | None = None
-) -> RunEnded:
+def drive(run: RunFolder, on_event: Callable[[Event], None] | None = None, *, scheduler: Scheduler | None = None) -> RunEnded:
     """Do what the run says, or go on where it stopped; every event is journalled, then given to `on_event`.
 
     `scheduler`: a cluster whose workers do the trials; the run does not keep it, so it is said again to go on there.
