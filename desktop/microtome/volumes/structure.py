@@ -81,7 +81,8 @@ def aggregate_size(structure: Structure, *, gap: float = 0.05) -> float:
     joined = pairs[distance < structure.radii[pairs].sum(axis=1) * (1 + gap)]
     count = len(structure.radii)
     graph = coo_array((np.ones(len(joined)), (joined[:, 0], joined[:, 1])), shape=(count, count))
-    return count / int(connected_components(graph, directed=False, return_labels=False))
+    _, owners = connected_components(graph, directed=False)
+    return count / (int(owners.max()) + 1)
 
 
 #: What can be computed of a structure, by name.
