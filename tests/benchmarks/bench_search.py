@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ WORKERS = (2, 4, 8)
 MOST = 200  # full trials' worth of epochs; who has not arrived then is censored
 CLOSE = 0.99
 Make = Callable[..., Strategy]
+Task = tuple[str, str, str, int, int]
 PEERS: dict[str, Make] = {
     "optuna TPE": partial(Optuna, hyperband=False),
     "optuna TPE + Hyperband": partial(Optuna, hyperband=True),
@@ -105,17 +107,24 @@ def simulate(make: Make, where: Landscape, workers: int, seed: int) -> tuple[boo
     return False, spent, now, own / max(1, len(curves))
 
 
-def _task(task: tuple[str, str, str, int, int]) -> Outcome:
+def _task(task: Task) -> Outcome:
     search, name, model, workers, seed = task
     make = {**PEERS, **OURS}[search]
     return Outcome(search, name, model, workers, seed, *simulate(make, landscape(name, model), workers, seed))
 
 
-def run(tasks: Iterable[tuple[str, str, str, int, int]], processes: int) -> list[Outcome]:
-    """All searches, spread over processes."""
-    todo = list(tasks)
+def run(tasks: Iterable[Task], processes: int, kept: Path | None = None) -> list[Outcome]:
+    """All searches, spread over processes; `kept`: a file of outcomes, a line of JSON each, that is gone on with."""
+    done = [Outcome(**json.loads(line)) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
+    known = {(o.search, o.landscape, o.model, o.workers, o.seed) for o in done}
+    todo = [task for task in tasks if task not in known]
     with multiprocessing.get_context("fork").Pool(processes) as pool:
-        return pool.map(_task, todo, chunksize=4)
+        for outcome in pool.imap_unordered(_task, todo, chunksize=2):
+            done.append(outcome)
+            if kept:
+                with kept.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(outcome)) + "\n")
+    return done
 
 
 def expected(outcomes: list[Outcome], what: str) -> float:
@@ -195,23 +204,22 @@ def describe(names: Iterable[str]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Run and print all tables; BENCH_SEARCH_JSON names a file for the outcomes."""
+    """Run and print all tables; BENCH_SEARCH_FILE names a file of outcomes to go on with."""
     seeds = int(arguments[0]) if arguments else 30
     names = arguments[1:] or [*OURS, *PEERS]
     landscapes = about()["landscapes"]
     tasks = [(n, where, "interpolated", w, s) for where in landscapes for w in WORKERS for s in range(seeds) for n in names]
     # The rough landscapes are a check of the smooth ones: fewer searches tell it.
     tasks += [(n, where, "nearest", 4, s) for where in landscapes for s in range(max(1, seeds // 3)) for n in names]
+    tasks.sort(key=lambda task: task[-1])  # by seed: what is done when it is broken off is fair
     for where in landscapes:
         for model in MODELS:
             landscape(where, model)  # before the processes part
     describe(landscapes)
     begun = time.monotonic()
-    outcomes = run(tasks, int(os.environ.get("BENCH_PROCESSES", "2")))
+    kept = os.environ.get("BENCH_SEARCH_FILE")
+    outcomes = run(tasks, int(os.environ.get("BENCH_PROCESSES", "2")), Path(kept) if kept else None)
     print(f"{len(tasks)} searches in {time.monotonic() - begun:.0f} s; {seeds} seeds; {', '.join(map(str, WORKERS))} workers")
-    if target := os.environ.get("BENCH_SEARCH_JSON"):
-        with open(target, "w", encoding="utf-8") as file:
-            json.dump([asdict(o) for o in outcomes], file)
     for model in MODELS:
         for chosen in (True, False):
             where = [name for name, about_it in landscapes.items() if about_it["chosen_on"] == chosen]
