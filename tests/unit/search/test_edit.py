@@ -257,6 +257,7 @@ class Late(Watch):
             self.run.order("stop")
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_asked_for_outlives_the_driver(tmp_path: Path) -> None:
     search = {"algorithm": "random", "budget": 1, "workers": 1, "space": {RATE: [1e-3, 4e-3]}}
     run = make(tmp_path, search=search, training={"epochs": 2})

@@ -42,7 +42,8 @@ class StopsAtTheFirst(Watch):
             self.run.order(self.command)
 
 
-@pytest.mark.parametrize("command", ["stop", pytest.param("abort", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["stop", "abort"])
 def test_the_winner_is_found_on_fresh_seeds_and_slices_and_evaluated_once(tmp_path: Path, command: str) -> None:
     run = make(tmp_path, search=SEARCH, training={"epochs": 2}, network={"batch_norm": False})
     first = StopsAtTheFirst(run)

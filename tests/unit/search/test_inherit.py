@@ -91,6 +91,7 @@ def test_tensors_that_agree_are_copied_and_the_rest_stays_fresh(tmp_path: Path) 
     assert torch.equal(child[0].weight, parent[0].weight) and torch.equal(child[2].weight, before)
 
 
+@pytest.mark.slow
 def test_a_search_whose_trials_inherit(tmp_path: Path) -> None:
     space = {"training.learning_rate": [1e-3, 2e-3, 4e-3]}
     search = {"algorithm": "grid", "budget": 3, "workers": 1, "space": space, "inherit": True}
