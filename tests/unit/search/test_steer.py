@@ -9,7 +9,7 @@ import pytest
 import small
 from small import Watch
 
-from microtome.events import BatchProgress, Event, Note, StateChanged
+from microtome.events import EpochEnded, Event, Note, StateChanged
 from microtome.search.driver import drive
 from microtome.search.steer import Helm
 from microtome.store.run import Orders, RunFolder
@@ -87,17 +87,19 @@ class Late(Watch):
     """Says in the second epoch that the time is over."""
 
     def act(self, event: Event) -> None:
-        if isinstance(event, BatchProgress) and event.epoch == 1 and self.once("until"):
+        if isinstance(event, EpochEnded) and event.epoch == 1 and self.once("until"):
             self.run.order("until", at=time.time())
 
 
 def test_a_training_stops_in_time_and_goes_on_to_the_same_end(tmp_path: Path) -> None:
-    run = small.make(tmp_path, training={"epochs": 6})
+    # So many epochs take seconds anywhere, and the order is read within a twentieth of one.
+    run = small.make(tmp_path, training={"epochs": 100})
     watch = Late(run)
     end = drive(run, watch)
     assert end.state == "stopped"
     assert "time was over" in end.message
     assert "stopping" in [e.state for e in watch.of(StateChanged)]
+    assert len(watch.of(EpochEnded)) < 100
     assert drive(run).state == "done"
 
 
