@@ -57,19 +57,14 @@ class Outcome:
 
 
 def simulate(make: Make, where: Landscape, workers: int, seed: int) -> tuple[bool, int, float, float]:
-    """Run a search with virtual asynchronous workers: (arrived, epochs, virtual seconds, engine's seconds a trial).
-
-    Where two points are the same recorded configuration, the epochs that one of them has trained are free for the other, as
-    the ledger has it.
-    """
+    """Run a search with virtual asynchronous workers: (arrived, epochs, virtual seconds, engine's seconds a trial)."""
     strategy = make(where.space, where.epochs, seed, workers)
+    noise = np.random.default_rng([seed, 1])
     done: dict[int, int] = {}  # trial → epochs trained
     curves: dict[int, tuple[Any, Any, Any]] = {}
-    trained: dict[int, int] = {}  # recorded configuration → epochs
-    alike: dict[int, int] = {}  # trial → recorded configuration
     busy: list[tuple[float, int, int, int]] = []  # end of the epoch, order, trial, until
     goal, most, spent, now, order, own = CLOSE * where.best, MOST * where.epochs, 0, 0.0, 0, 0.0
-    while spent < most and len(curves) < 1000:
+    while spent < most:
         while len(busy) < workers:
             begun = time.perf_counter()
             job = strategy.job()
@@ -78,20 +73,15 @@ def simulate(make: Make, where: Landscape, workers: int, seed: int) -> tuple[boo
                 break
             trial, point, until = job
             if trial not in curves:
-                curves[trial] = where.answer(point)
-                identity = where.identity(point)
-                alike[trial] = -trial if identity is None else identity
+                curves[trial] = where.answer(point, noise)
             epoch, order = done.setdefault(trial, 0), order + 1
-            lasts = float(curves[trial][2][epoch]) if epoch >= trained.get(alike[trial], 0) else 0.0
-            heapq.heappush(busy, (now + lasts, order, trial, until))
+            heapq.heappush(busy, (now + float(curves[trial][2][epoch]), order, trial, until))
         if not busy:
             break
         now, _, trial, until = heapq.heappop(busy)
         seen, truth, seconds = curves[trial]
         epoch = done[trial]
-        done[trial] = epoch + 1
-        if epoch >= trained.get(alike[trial], 0):
-            trained[alike[trial]], spent = epoch + 1, spent + 1
+        done[trial], spent = epoch + 1, spent + 1
         if truth[epoch] >= goal:
             return True, spent, now, own / len(curves)
         begun = time.perf_counter()
@@ -101,8 +91,7 @@ def simulate(make: Make, where: Landscape, workers: int, seed: int) -> tuple[boo
             strategy.left(trial, float(seen[: epoch + 1].max()), complete)
         else:
             order += 1
-            lasts = float(seconds[epoch + 1]) if epoch + 1 >= trained.get(alike[trial], 0) else 0.0
-            heapq.heappush(busy, (now + lasts, order, trial, until))
+            heapq.heappush(busy, (now + float(seconds[epoch + 1]), order, trial, until))
         own += time.perf_counter() - begun
     return False, spent, now, own / max(1, len(curves))
 

@@ -35,12 +35,15 @@ def about() -> dict[str, Any]:
 class Landscape:
     """Curves (epochs,) of validation accuracy and seconds an epoch for every point of a space.
 
-    "nearest": those of the nearest recorded configuration; the truth that counts is its running mean over five epochs.
-    "interpolated": a Gaussian process through all of them (ARD Matérn 5/2 on the axes' positions, one for all epochs) is the
-    truth that counts; what is seen of it has the noise of the nearest recorded one besides: what its curve deviates from its
-    own running mean, at most 4 %. The process is that of −log(ceiling − accuracy), the ceiling 1 % above the best smoothed
-    curve, so that it spreads the good ones and overshoots nowhere. It is smooth where the recordings are few, which favours
-    engines that model smoothness; the nearest one alone is rough everywhere, which favours none. The truth lies between.
+    "nearest": the truth that counts is the running mean over five epochs of the nearest recorded configuration's curve.
+    "interpolated": it is a Gaussian process through all of them (ARD Matérn 5/2 on the axes' positions, one for all epochs),
+    that of −log(ceiling − accuracy), the ceiling 1 % above the best smoothed curve, so that it spreads the good ones and
+    overshoots nowhere. It is smooth where the recordings are few, which favours engines that model smoothness; the nearest one
+    is rough everywhere, which favours none. The reality lies between.
+
+    What is seen of either has noise besides, as loud as that of the nearest recorded one: what its curve deviates from its own
+    running mean, at most 4 %. Every trial has it in another order and sign, as a training with another seed would: were it
+    always the same, the place would be good or bad luck for ever, and whoever looks at first epochs could never find it again.
     """
 
     name: str
@@ -58,10 +61,10 @@ class Landscape:
         self._mean = self.accuracy.mean(0)
         self._process = _fit(self.positions, self.accuracy) if self.model == "interpolated" else None
         self._smoothed = _smooth(self.accuracy)
+        self._noise = np.clip(self.accuracy - self._smoothed, -_LOUDEST, _LOUDEST)
         if self._process is None:
             ends = self._smoothed.max(1)
         else:
-            self._noise = np.clip(self.accuracy - self._smoothed, -_LOUDEST, _LOUDEST)
             rows = qmc.Sobol(len(self.space), rng=np.random.default_rng(0)).random_base2(_SAMPLE)
             snapped = np.array([self.space.positions(self.space.at(row)) for row in rows])
             ends = np.concatenate([self._process.predict(u).max(1) for u in (*np.array_split(snapped, 32), self.positions)])
@@ -73,21 +76,13 @@ class Landscape:
         """Of a full trial."""
         return int(self.accuracy.shape[1])
 
-    def identity(self, point: dict[str, Any]) -> int | None:
-        """Which recorded configuration answers; None where every point has an answer of its own."""
-        return self._near(point) if self._process is None else None
-
-    def _near(self, point: dict[str, Any]) -> int:
+    def answer(self, point: dict[str, Any], rng: np.random.Generator) -> tuple[Array, Array, Array]:
+        """What a trial of a point sees after each epoch, its true accuracy, and the seconds of each: (epochs,) all three."""
         u = np.array(self.space.positions(point))
-        return int(np.argmin((((self.positions - u) * self._scale) ** 2).sum(1)))
-
-    def answer(self, point: dict[str, Any]) -> tuple[Array, Array, Array]:
-        """What is seen of a point after each epoch, its true accuracy, and the seconds of each: (epochs,) all three."""
-        near = self._near(point)
-        if self._process is None:
-            return self.accuracy[near], self._smoothed[near], self.seconds[near]
-        truth = self._process.predict(np.array(self.space.positions(point))[None])[0]
-        return np.clip(truth + self._noise[near], 0.0, 1.0), truth, self.seconds[near]
+        near = int(np.argmin((((self.positions - u) * self._scale) ** 2).sum(1)))
+        truth = self._smoothed[near] if self._process is None else self._process.predict(u[None])[0]
+        noise = rng.permutation(self._noise[near]) * rng.choice([-1.0, 1.0], size=self.epochs)
+        return np.clip(truth + noise, 0.0, 1.0), truth, self.seconds[near]
 
 
 def _smooth(curves: Array, width: int = 5) -> Array:
