@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from microtome.events import EpochEnded, Event, decode, encode
-from microtome.store.atomic import replacing, write_json
+from microtome.store.atomic import replacing, sweep_folder, write_json
 from microtome.training import checkpoint
 from microtome.training.metrics import best_epoch
 from microtome.training.spec import TrialSpec
@@ -42,8 +42,7 @@ def run_trial(
             report(decode(line.encode()))
         return found
     folder.mkdir(parents=True, exist_ok=True)
-    for torn in folder.glob(".*.part"):
-        torn.unlink(missing_ok=True)
+    sweep_folder(folder)
     write_json(folder / "params.json", {"key": key, **spec})
     path = folder / checkpoint.NAME
     history = checkpoint.history(path) if path.exists() else []

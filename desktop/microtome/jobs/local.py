@@ -243,7 +243,7 @@ class LocalRunner:
         if slot not in self._slots:
             return
         code = slot.process.exitcode or 0
-        crash = Crashed(-code, slot.tail())
+        crash = Crashed(-code, slot.tail(), begun=slot.ready)
         if slot.task is not None:
             asked = slot.how is not None and slot.how != "prune"
             messages.append(Ended(slot.task, Cancelled() if asked else crash, slot.number))

@@ -68,10 +68,14 @@ class Failed:
 
 @dataclass(frozen=True)
 class Crashed:
-    """The process died under the task: the signal (or the exit code as a negative number), and its last log lines."""
+    """The process died under the task: the signal (or the exit code as a negative number), and its last log lines.
+
+    `begun`: False where it died before it took the task, while it was starting.
+    """
 
     signal: int
     log: str = ""
+    begun: bool = True
 
     @property
     def message(self) -> str:
@@ -85,9 +89,10 @@ class Crashed:
 
 @dataclass(frozen=True)
 class Lost:
-    """The connection to the worker was lost."""
+    """The connection to the worker was lost, and with it its log."""
 
     message: str = "The connection to the worker was lost."
+    log: str = ""
 
 
 class CrashError(Exception):

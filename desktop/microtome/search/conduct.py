@@ -24,6 +24,7 @@ from microtome.jobs.runner import (
     Task,
     WorkerDied,
 )
+from microtome.search.deaths import ATTEMPTS, in_a_row
 from microtome.search.devices import Devices
 from microtome.search.imagesets import ImageSets
 from microtome.search.inherit import parent_of
@@ -33,12 +34,11 @@ from microtome.search.recipe import Recipe
 from microtome.search.records import STOPPED, Record, Records, both, measure
 from microtome.search.schedule import Scheduler, Verdict, follow
 from microtome.slices.cutting import CuttingStoppedError
+from microtome.store.atomic import sweep_folder
 from microtome.store.run import RunFolder
 from microtome.training.checkpoint import epochs_done
 from microtome.training.spec import TrialSpec
 from microtome.training.trial import MODEL
-
-_ATTEMPTS = 3  # workers in a row that may die in the same epoch of a trial, before that counts as its own fault
 
 
 @dataclass
@@ -152,8 +152,10 @@ class Conductor:
                 for epoch in epochs_of(result):
                     self._epoch(entry.number, epoch)
                 return self._rests(entry.number, costs_of(result))
-            case Cancelled() if entry.speculative:
-                self._note(TrialPaused(trial=entry.number, epochs=epochs_done(self.run.trial(entry.number))))
+            case Cancelled(result=result) if entry.speculative:
+                record, epochs = self.records.trials[entry.number], epochs_done(self.run.trial(entry.number))
+                value, costs = record.reached(self.objective), costs_of(result) if result else record.costs
+                self._note(TrialPaused(trial=entry.number, epochs=epochs, value=value, costs=costs))
                 return Rest(None)
             case Cancelled():
                 return Later()
@@ -170,10 +172,8 @@ class Conductor:
         record = self.records.trials[entry.number]
         if not record.ended:
             word = "dropped" if entry.speculative else "pruned"
-            costs = {**record.costs, "stopped": 1.0}
-            self._ended(
-                entry.number, word, value=record.reached(self.objective), seconds=costs.get("seconds", 0.0), costs=costs
-            )
+            value, costs = record.reached(self.objective), {**record.costs, "stopped": 1.0}
+            self._ended(entry.number, word, value=value, seconds=costs.get("seconds", 0.0), costs=costs)
 
     def worker_died(self, message: WorkerDied) -> None:
         """Note it; another takes its place."""
@@ -278,16 +278,16 @@ class Conductor:
         return Rest(both(told, costs, _second(self.recipe), full=self.epochs))
 
     def _died(self, entry: Entry, outcome: Crashed | Lost, worker: int) -> Answer | Again:
-        log = outcome.log if isinstance(outcome, Crashed) else ""
-        self.emit(WorkerEnded(worker=worker, reason=outcome.message, log=log))
+        self.emit(WorkerEnded(worker=worker, reason=outcome.message, log=outcome.log))
         moved = epochs_done(self.run.trial(entry.number)) > self._begun[entry.number]
-        if moved or entry.deaths + 1 < _ATTEMPTS:
-            return Again(moved)
+        if (deaths := in_a_row(entry.deaths, outcome, moved=moved)) < ATTEMPTS:
+            return Again(deaths)
         word = "crashed" if isinstance(outcome, Crashed) else "lost"
-        return self._ended(entry.number, word, message=f"{outcome.message} Tried {_ATTEMPTS} times.")
+        return self._ended(entry.number, word, message=f"{outcome.message} Tried {ATTEMPTS} times.")
 
     def _ended(self, number: int, outcome: str, *, value: float | None = None, **rest: Any) -> Answer:
         self._keys = {key: trial for key, trial in self._keys.items() if trial != number or outcome in STOPPED}
+        sweep_folder(self.run.trial(number))
         event = TrialEnded(trial=number, outcome=outcome, value=value, **rest)
         self.devices.learn(event.costs)
         self._note(event)

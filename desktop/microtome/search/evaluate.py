@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from microtome.errors import MicrotomeError
-from microtome.events import Evaluated, Event, Phase
-from microtome.jobs.runner import Cancelled, Done, Ended, Failed, Report, Runner, Task
+from microtome.events import Evaluated, Event, Phase, WorkerEnded
+from microtome.jobs.runner import Cancelled, Crashed, Done, Ended, Failed, Lost, Report, Runner, Task
+from microtome.search.deaths import ATTEMPTS, in_a_row
 from microtome.search.steer import Helm
 from microtome.training.spec import TrialSpec
 
 _TASK = 0  # the id of its task; trials begin at 1
-_ATTEMPTS = 3
 _METHODS = 3  # the network and two baselines
 _POLL = 0.1
 
@@ -93,9 +93,11 @@ def evaluate_trial(number: int, spec: TrialSpec, *, runner: Runner, helm: Helm, 
     """
     what = {"folder": spec.folder, "image_set": spec.image_set, "threads": spec.threads, "target": spec.training.target}
     task = Task(id=_TASK, function="microtome.search.evaluate:evaluate_in_worker", arguments={"spec": what})
-    for _ in range(_ATTEMPTS):
+    deaths = 0
+    while deaths < ATTEMPTS:
         runner.submit(task)
-        match _end(runner, helm, emit).outcome:
+        end = _end(runner, helm, emit)
+        match end.outcome:
             case Done(result=result):
                 emit(evaluated(number, result))
                 return "done"
@@ -105,7 +107,10 @@ def evaluate_trial(number: int, spec: TrialSpec, *, runner: Runner, helm: Helm, 
                 raise MicrotomeError(f"Trial {number} could not be evaluated: {message}")
             case Cancelled():
                 return "aborted" if helm.mode == "abort" else "stopped"
-    raise MicrotomeError(f"The evaluation's worker died {_ATTEMPTS} times.", "Look into its log in the run's folder “workers”.")
+            case Crashed() | Lost() as outcome:
+                emit(WorkerEnded(worker=end.worker, reason=outcome.message, log=outcome.log))
+                deaths = in_a_row(deaths, outcome, moved=False)
+    raise MicrotomeError(f"The evaluation's worker died {ATTEMPTS} times.", "Look into its log in the run's folder “workers”.")
 
 
 def _end(runner: Runner, helm: Helm, emit: Callable[[Event], None]) -> Ended:

@@ -20,6 +20,7 @@ from microtome.errors import MicrotomeError, NoRoomError
 from microtome.events import EpochEnded, Event, ImageSetReady, Note, Phase, Ranked, Retrained, StateChanged, WorkerEnded
 from microtome.jobs.runner import Crashed, Done, Ended, Failed, Lost, Outcome, Report, Task
 from microtome.search.conduct import Conductor
+from microtome.search.deaths import ATTEMPTS, in_a_row
 from microtome.search.evaluate import TrialBugError, evaluate_trial
 from microtome.search.imagesets import ImageSets
 from microtome.search.ledger import epochs_of
@@ -30,11 +31,11 @@ from microtome.search.records import COUNTED, Record, Records, measure
 from microtome.search.steer import Helm
 from microtome.store.atomic import explain
 from microtome.store.journal import read_all
+from microtome.training.checkpoint import epochs_done
 from microtome.training.spec import TrialSpec
 
 _FIRST = 1_000_000_000  # the ids of its tasks lie above those of all trials
 _BRANCH = 20_016  # of a training's seed: the fresh seeds
-_ATTEMPTS = 3
 _POLL = 0.1
 _MARGIN = 1.25  # of the longest trial: what comes may be longer
 _CLOSING = 15.0  # seconds for the evaluation
@@ -119,7 +120,8 @@ class Finals:
         self._out: set[int] = set()  # trials that failed on a fresh seed
         self._waiting: deque[Job] = deque()
         self._running: dict[int, tuple[Job, TrialSpec]] = {}
-        self._deaths: dict[int, int] = {}
+        self._deaths: dict[int, int] = {}  # task → of its workers in a row
+        self._begun: dict[int, int] = {}  # task → epochs that it had when it was submitted
         self._epochs: dict[int, float] = {}  # task → epochs, as a part of all it has
         self._told = -1.0
         self._state = "running"
@@ -213,7 +215,7 @@ class Finals:
             task = _FIRST + self.jobs.index(job)
             arguments = {"spec": spec.to_json(), "trial": job.record.number}
             c.runner.submit(Task(id=task, function="microtome.training.trial:run_trial", arguments=arguments))
-            self._running[task] = (job, spec)
+            self._running[task], self._begun[task] = (job, spec), epochs_done(Path(spec.folder))
             self._progress()
 
     def _collect(self) -> None:
@@ -241,11 +243,11 @@ class Finals:
                     raise TrialBugError(f"Trial {number} could not be trained again: {message}\n{trace}")
                 self._drop(number, message)
             case Crashed() | Lost():
-                log = outcome.log if isinstance(outcome, Crashed) else ""
-                self._emit(WorkerEnded(worker=worker, reason=outcome.message, log=log))
-                self._deaths[task] = self._deaths.get(task, 0) + 1
-                if self._deaths[task] >= _ATTEMPTS:
-                    self._drop(number, f"{outcome.message} Tried {_ATTEMPTS} times.")
+                self._emit(WorkerEnded(worker=worker, reason=outcome.message, log=outcome.log))
+                moved = epochs_done(Path(spec.folder)) > self._begun[task]
+                self._deaths[task] = in_a_row(self._deaths.get(task, 0), outcome, moved=moved)
+                if self._deaths[task] >= ATTEMPTS:
+                    self._drop(number, f"{outcome.message} Tried {ATTEMPTS} times.")
                 else:
                     self._waiting.appendleft(job)
             case _:  # interrupted: it goes on from its checkpoint

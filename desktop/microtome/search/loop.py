@@ -57,9 +57,9 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Again:
-    """Try the trial once more: its worker died. `moved`: it had come further than the last time."""
+    """Try the trial once more: its worker died, and with it so many in a row."""
 
-    moved: bool = False
+    deaths: int
 
 
 @dataclass(frozen=True)
@@ -293,16 +293,15 @@ class Loop:
         match self._owner.ended(entry, message.outcome, message.worker):
             case Answer() | Rest() as answer:
                 self._take(entry, answer)
-            case Again(moved=moved):
-                deaths = 1 if moved else entry.deaths + 1
+            case Again(deaths=deaths):
                 self.queue.appendleft(replace(entry, attempt=entry.attempt + 1, deaths=deaths))
             case Later():
-                self.queue.append(replace(entry, attempt=entry.attempt + 1))
+                self.queue.append(replace(entry, attempt=entry.attempt + 1, deaths=0))
         self.queue.extendleft(reversed(self._following.pop(entry.number, [])))
 
     def _take(self, entry: Entry, answer: Answer | Rest) -> None:
         if isinstance(answer, Rest):
-            self.waiting[entry.number] = entry
+            self.waiting[entry.number] = replace(entry, deaths=0)  # its worker came to an end in good order
             if answer.value is None:
                 return
         self._engine.tell(entry.parameters, answer.value)

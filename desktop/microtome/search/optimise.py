@@ -28,6 +28,7 @@ from microtome.jobs.runner import (
     resolve,
 )
 from microtome.plugin import Part, Space
+from microtome.search.deaths import ATTEMPTS, in_a_row
 from microtome.search.engine import make_engine
 from microtome.search.loop import Again, Answer, Entry, Follow, Later, Loop, Rest
 from microtome.search.schedule import Scheduler
@@ -35,7 +36,6 @@ from microtome.search.space import space_from_table
 from microtome.search.stop import make_scheduler
 
 Objective = Callable[..., float]
-_ATTEMPTS = 3
 _WORDS = {"go on": "", "stop": "prune", "pause": "pause"}
 _ENDS = {"prune": "pruned", "pause": "paused"}  # what an objective was told → how it ended
 
@@ -163,8 +163,9 @@ class _Owner:
             case Failed(message=message):
                 trial.outcome, trial.value, trial.message = "failed", None, message
             case Crashed() | Lost():
-                if entry.deaths + 1 < _ATTEMPTS:
-                    return Again()
+                # What it had reported may not be in a checkpoint of its own.
+                if (deaths := in_a_row(entry.deaths, outcome, moved=False)) < ATTEMPTS:
+                    return Again(deaths)
                 trial.outcome, trial.value, trial.message = type(outcome).__name__.lower(), None, outcome.message
             case _:
                 trial.outcome = "cancelled"

@@ -75,6 +75,13 @@ def sweep(path: Path) -> None:
             torn.unlink(missing_ok=True)
 
 
+def sweep_folder(folder: Path) -> None:
+    """The same of all files in a folder."""
+    with contextlib.suppress(OSError):
+        for torn in folder.glob(".*.part"):
+            torn.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace `path` by `text` (UTF-8)."""
     with replacing(path) as file:

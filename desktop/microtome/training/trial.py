@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from microtome.errors import FileError, InputError
 from microtome.events import BatchProgress, EpochEnded, Event, Note, decode, encode
 from microtome.slices.imageset import ImageSet
-from microtome.store.atomic import FORMAT, explain, read_json, write_json, write_text
+from microtome.store.atomic import FORMAT, explain, read_json, sweep_folder, write_json, write_text
 from microtome.training import checkpoint
 from microtome.training.card import ModelCard
 from microtome.training.changes import Changes
@@ -340,8 +340,7 @@ class _Trial:
         path = self.folder / "params.json"
         if path.exists() and read_json(path).get("key") != self.key:
             raise FileError(f"{self.folder} holds another trial.", "Choose an empty folder, or delete that one.")
-        for torn in self.folder.glob(".*.part"):  # a process was killed while it saved
-            torn.unlink(missing_ok=True)
+        sweep_folder(self.folder)  # a process was killed while it saved
         write_json(path, {"key": self.key, **self.spec.to_json()})
 
     def _log(self, text: str) -> None:

@@ -198,3 +198,14 @@ def test_a_disk_without_room_is_told_apart_from_a_tasks_own_fault(error: OSError
     outcome = run_guarded(fail, {})
     assert isinstance(outcome, Failed) and outcome.no_room and not outcome.trace
     assert "free some space" in outcome.message
+
+
+def test_a_worker_that_dies_before_it_has_started_has_not_begun_its_task(tmp_path: Path) -> None:
+    with LocalRunner(1, logs=tmp_path) as runner:
+        os.kill(runner.pids()[0], signal.SIGKILL)
+        runner.submit(task("environment"))
+        (end,) = ends(until(runner, lambda m: bool(ends(m))))
+        assert end.outcome == Crashed(9, begun=False)
+        runner.submit(task("die", 2, number=int(signal.SIGKILL)))
+        (end,) = ends(until(runner, lambda m: bool(ends(m))))
+        assert isinstance(end.outcome, Crashed) and end.outcome.begun

@@ -139,7 +139,7 @@ class World:
                 self.tell("ended", entry.number, value)
                 return Answer(value)
             case Crashed():
-                return Again(moved=True)
+                return Again(0)
             case _:
                 self.outcomes[entry.number] = "resting"
                 self.tell("rests", entry.number)
