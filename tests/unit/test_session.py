@@ -78,11 +78,45 @@ def test_axes_are_checked_and_can_be_dropped(session: Session) -> None:
     assert [a.name for a in search.space] == ["training.learning_rate", "network.convolutions"]
     with pytest.raises(MicrotomeError, match="low = 4 above high = 2"):
         session.set_axis("network.convolutions", {"low": 4, "high": 2})
-    session.set_network("cnn")
-    assert list(session.axes()) == ["training.learning_rate"]
+    session.set_axis("network.convolutions", None)
     session.set_axis("training.learning_rate", None)
     with pytest.raises(InputError, match="nothing to vary"):
         session.recipe(search=True)
+
+
+def test_a_network_that_comes_back_has_its_settings_again(session: Session, tmp_path: Path) -> None:
+    session.set_value("network.width", 16)
+    session.set_value("network.dropout", 0.25)
+    session.set_value("network.convolutions", 3)
+    session.set_axis("network.convolutions", {"low": 2, "high": 4})
+    session.set_axis("network.dropout", {"low": 0.0, "high": 0.3})
+    session.set_network("resnet18")
+    assert (session.value("network.width"), session.value("network.dropout")) == (16, 0.25), "the same name, and valid"
+    assert "convolutions" not in session.recipe().network.parameters
+    assert list(session.axes()) == ["network.dropout"]
+    session.set_value("network.width", 32)
+    session.set_value("network.stem", "small")
+
+    again = Session()
+    again.open_project(tmp_path / "project")
+    again.set_network("cnn")
+    assert [again.value(f"network.{n}") for n in ("width", "dropout", "convolutions")] == [16, 0.25, 3]
+    assert set(again.axes()) == {"network.convolutions", "network.dropout"}
+    again.set_network("resnet18")
+    assert [again.value(f"network.{n}") for n in ("width", "dropout", "stem")] == [32, 0.25, "small"]
+    again.recipe()
+
+
+def test_settings_that_another_network_cannot_take_stay_behind(session: Session) -> None:
+    session.set_value("network.width", 4)  # less than a residual network may have
+    session.set_axis("network.width", {"low": 4, "high": 12})
+    session.set_axis("training.learning_rate", session.default_axis("training.learning_rate"))
+    session.set_network("resnet18")
+    assert session.value("network.width") == 64
+    assert list(session.axes()) == ["training.learning_rate"]
+    session.set_network("resnet18")
+    assert session.set_network("cnn")
+    assert session.value("network.width") == 4
 
 
 def test_a_best_trial_becomes_the_working_network(session: Session, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from microtome.errors import InputError, MicrotomeError
 from microtome.fields import FieldSpec, fields_of
 from microtome.registry import registry
 from microtome.search.recipe import Recipe, SearchSpec, parse
@@ -24,6 +25,7 @@ SECTIONS: dict[str, type] = {
     "search": SearchSpec,
 }
 Axis = dict[str, Any] | list[Any]
+_LEFT = "networks"  # settings and axes of the networks that were chosen before
 
 
 @dataclass
@@ -75,13 +77,38 @@ class WorkingRecipe(OpenProject):
         return Change.RECIPE
 
     def set_network(self, name: str) -> Change:
-        """Choose another network; its settings start at their defaults, and axes of the old one are dropped."""
-        registry().get("network", name)
+        """Choose another network.
+
+        It has the settings and axes that it had when it was left. One that comes for the first time takes over what the network
+        before had set under the same name, as far as it is valid there; else it starts at its defaults.
+        """
+        fields = registry().get("network", name).fields
+        old = self.network_name()
+        if name == old:
+            return Change.NOTHING
         data = self._recipe_settings()
-        data["network"] = {"name": name}
-        data["axes"] = {k: v for k, v in self.axes().items() if not k.startswith("network.")}
+        left: dict[str, Any] = data.setdefault(_LEFT, {})
+        now = {
+            "settings": {k: v for k, v in data.get("network", {}).items() if k != "name"},
+            "axes": {k: v for k, v in self.axes().items() if k.startswith("network.")},
+        }
+        left[old] = now
+        back = left.pop(name, now)
+        data["network"] = {"name": name, **_fitting(fields, back["settings"])}
+        data["axes"] = {k: v for k, v in self.axes().items() if k not in now["axes"]}
+        for key, axis in back["axes"].items():
+            if self._is_axis(key, axis):
+                self.axes()[key] = axis
         self.need_project().save()
         return Change.RECIPE
+
+    def _is_axis(self, name: str, axis: Axis) -> bool:
+        """Whether the chosen network has such an axis."""
+        try:
+            parse({"search": {"space": {name: axis}}, "network": {"name": self.network_name()}})
+        except MicrotomeError:
+            return False
+        return True
 
     def augmentations(self) -> list[dict[str, Any]]:
         """The chosen augmentations in their order: name, and those settings that differ from the defaults."""
@@ -164,6 +191,19 @@ class WorkingRecipe(OpenProject):
         for name, value in parameters.items():
             self.set_value(name, value)
         return Change.RECIPE
+
+
+def _fitting(fields: Mapping[str, FieldSpec], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a network's settings that another one has too, as far as they are valid there and no default."""
+    found = {}
+    for name in settings.keys() & fields.keys():
+        try:
+            value = fields[name].check(settings[name], "network")
+        except InputError:
+            continue
+        if value != fields[name].default:
+            found[name] = value
+    return found
 
 
 def _carried(entry: VolumeEntry, tells: bool) -> dict[str, Any]:
