@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from microtome.plugin import Parameter
 from microtome.results.fold import RunState, TrialState
+from microtome.results.scores import Score
 from microtome.results.tables import short, varied
 from microtome.results.words import number
 
@@ -96,13 +97,13 @@ def _steps(low: float, high: float, most: int) -> list[float]:
 
 
 def value_scale(trials: Sequence[TrialState]) -> tuple[float, str]:
-    """(factor, title) of the values: shares are shown in percent, minus a loss as it is."""
-    known = [t.value for t in trials if t.value is not None]
-    return (100.0, "Value, %") if all(0 <= v <= 1 for v in known) else (1.0, "Value")
+    """(factor, title) of the values: shares are shown in percent, R² and minus a loss as they are."""
+    score = Score.of(trials)
+    return score.factor, score.title
 
 
 def axes_of(state: RunState, space: Mapping[str, Parameter]) -> list[Axis]:
-    """The axes of a run: the parameters that differ, with the space's ranges and scales, and the value (in percent)."""
+    """The axes of a run: the parameters that differ, with the space's ranges and scales, and the value."""
     trials = list(state.trials.values())
     made = [_axis(name, trials, space.get(name)) for name in varied(trials)]
     factor, title = value_scale(trials)

@@ -10,6 +10,7 @@ from typing import Any
 
 from microtome.errors import MicrotomeError
 from microtome.intervals import Interval, paired_difference
+from microtome.results.compare_values import gain_of_told, read_told
 from microtome.results.fold import RunState, TrialState
 from microtome.results.tables import short
 from microtome.search.recipe import Recipe, load, to_table
@@ -22,24 +23,26 @@ _PREDICTIONS = "predictions.csv"
 class Side:
     """One run of a comparison: its settings by dotted name, its image set and what its best trial says of each image.
 
-    `answers`: image number → (true class, predicted class); empty where the run was not evaluated. `problem`: why its settings
-    cannot be read.
+    `answers`: image number → (true class, predicted class); empty where the run was not evaluated, or tells a number: then
+    `told` holds what it told of each image. `problem`: why its settings cannot be read.
     """
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
     image_set: str = ""
     answers: dict[int, tuple[str, str]] = field(default_factory=dict)
+    told: dict[int, tuple[str, float, float]] = field(default_factory=dict)
     problem: str = ""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Two runs on the same images: first − second of their mean class accuracies, with the paired 95 % interval."""
+    """Two runs on the same images: first − second of their mean class accuracies (of R²), with the paired 95 % interval."""
 
     gain: float
     interval: Interval
     images: int
+    told: bool = False  # of R²
 
     @property
     def word(self) -> str:
@@ -54,8 +57,11 @@ def read_side(run: RunFolder, trial: int | None, parameters: Mapping[str, Any], 
         recipe = load(run.recipe).with_values(parameters)
     except MicrotomeError as error:
         return Side(name=run.name, image_set=image_set, problem=str(error))
-    answers = {} if trial is None else read_answers(run.trial(trial) / _PREDICTIONS)
-    return Side(name=run.name, settings=settings_of(recipe), image_set=image_set, answers=answers)
+    found: dict[str, Any] = {}
+    if trial is not None:
+        kind, read = ("told", read_told) if recipe.training.target == "value" else ("answers", read_answers)
+        found = {kind: read(run.trial(trial) / _PREDICTIONS)}
+    return Side(name=run.name, settings=settings_of(recipe), image_set=image_set, **found)
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
@@ -99,6 +105,9 @@ def read_answers(path: Path) -> dict[int, tuple[str, str]]:
 
 def difference(first: Side, second: Side) -> Difference | None:
     """How much better the first is; None where they were not evaluated on the same images."""
+    if first.told and second.told and first.image_set and first.image_set == second.image_set:
+        found = gain_of_told(first.told, second.told)
+        return None if found is None else Difference(*found, len(first.told), told=True)
     same = {image for image, (true, _) in first.answers.items() if second.answers.get(image, ("", ""))[0] == true}
     if not same or not first.image_set or first.image_set != second.image_set:
         return None

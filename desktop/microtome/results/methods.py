@@ -7,6 +7,7 @@ from typing import Any
 
 from microtome.events import Evaluated
 from microtome.results.fold import RunState
+from microtome.results.scores import Score
 from microtome.results.words import interval, number, per_class_counts, percent, value_words
 from microtome.search.recipe import Recipe
 from microtome.slices.plan import ClassSource
@@ -143,8 +144,13 @@ def _search(recipe: Recipe, state: RunState) -> str:
     best = state.best
     if best is not None and best.value is not None:
         chosen = ", ".join(f"{n.rpartition('.')[2].replace('_', ' ')} = {number(v)}" for n, v in best.parameters.items())
-        text += f"; trial {best.number} was best on the validation set ({percent(best.value)}; {chosen})"
+        text += f"; trial {best.number} was best on the validation set ({_validated(state, best.value)}; {chosen})"
     return text + "."
+
+
+def _validated(state: RunState, value: float) -> str:
+    score = Score.of(list(state.trials.values()))
+    return f"R² {score.words(value)}" if score.kind == "R²" else score.words(value)
 
 
 def _evaluation(state: RunState) -> str:

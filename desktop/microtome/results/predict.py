@@ -13,15 +13,19 @@ from numpy.typing import NDArray
 from microtome.errors import InputError
 from microtome.intervals import wilson
 from microtome.results.export import write_csv as write_table
+from microtome.slices.colour import as_colours, cut_colours, statistics_of
 from microtome.slices.drawing import is_empty
 from microtome.slices.geometry import Grid, random_axes
 from microtome.slices.grey import Grey, grey_of, normalise
 from microtome.slices.micrographs import whole_grid
 from microtome.slices.plan import SlicePlan
+from microtome.slices.sampler import Sampler
 from microtome.slices.source import grid_of, image_files, without_bar
 from microtome.slices.split import Box, draw_pose, whole
 from microtome.slices.voxels import cut_voxels
 from microtome.training.card import ModelCard
+from microtome.volumes.colours import read_colours
+from microtome.volumes.images import is_image
 from microtome.volumes.read import describe, open_volume
 from microtome.volumes.units import VOXEL
 from microtome.volumes.volume import Volume
@@ -125,8 +129,11 @@ def predict_volume(model: Model, volume: Volume, *, slices: int = 100, seed: int
     name = name or volume.source or "the volume"
     card = model.card
     if volume.shape[0] == 1:
-        volume = without_bar(volume, int(card.micrographs.get("data_bar", 0)), name=name)
+        volume = without_bar(_as_seen(card, volume), int(card.micrographs.get("data_bar", 0)), name=name)
+    elif card.channels > 1:
+        raise InputError(f"{name} is a volume, and the network learned from images in colour.", "Ask it about such images.")
     grey = grey_of(volume, name=name)
+    scale = statistics_of(volume, name=name)
     plan, cut = _as_learned(card, volume)
     grid, centres, axes = _poses(card, plan, cut, slices, seed, name)
     reference = tuple(card.grey.get("reference", ()))
@@ -140,7 +147,9 @@ def predict_volume(model: Model, volume: Volume, *, slices: int = 100, seed: int
         left_out += int((~good).sum())
         flat = good & is_empty(images, plan.reject * grey.deviation)
         empty += int(flat.sum())
-        seen = normalise(images[good & ~flat], plan.normalisation, grey, reference)
+        kept = start + np.flatnonzero(good & ~flat)
+        shown = cut_colours(Sampler(volume, grid), images[good & ~flat], centres[kept], axes[kept])
+        seen = normalise(shown, plan.normalisation, scale, reference)
         parts.append(model.tell(seen)[:, None] if card.value else model.predict(seen))
     shares: NDArray[Any] = np.concatenate(parts)
     if len(shares) == 0 and empty:
@@ -249,6 +258,15 @@ def _grey_warning(card: ModelCard, grey: Grey) -> str:
     if low <= grey.mean <= high:
         return ""
     return f"The mean grey value, {grey.mean:.4g}, is far from those of the training volumes, {low:.4g} … {high:.4g}."
+
+
+def _as_seen(card: ModelCard, volume: Volume) -> Volume:
+    """An image of one plane with its colours where the network learned from such; a grey one has three equal channels."""
+    if card.channels == 1:
+        return volume
+    path = Path(volume.source)
+    stored = read_colours(path) if is_image(path) else None
+    return replace(volume, colours=as_colours(volume[0]) if stored is None else stored)
 
 
 def _told(name: str, card: ModelCard, values: NDArray[np.float64], warnings: list[str]) -> Prediction:

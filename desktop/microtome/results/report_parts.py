@@ -12,6 +12,7 @@ from microtome.events import Evaluated
 from microtome.intervals import wilson
 from microtome.results.fold import RunState, TrialState
 from microtome.results.methods import methods, settings_words, source_words
+from microtome.results.scores import Score
 from microtome.results.svg import DASHES, Series, chart, legend
 from microtome.results.tables import cell, ranked, ranking_rows, short, varied
 from microtome.results.words import (
@@ -310,9 +311,10 @@ def _winner(state: RunState) -> Html:
     promise = [tag("p", promise_words(state.piloted, took), cls="muted")] if state.piloted is not None else []
     if state.ranked is None:
         return join(promise)
-    header = ["Trial", "Mean", "95 % interval", "Seeds", "p against the first", ""]
+    score = Score.of(list(state.trials.values()))
+    header = ["Trial", "Mean R²" if score.kind == "R²" else "Mean", "95 % interval", "Seeds", "p against the first", ""]
     rows = [
-        [str(trial), percent(mean, 2), interval(low, high), str(seeds), "" if p is None else f"{p:.2g}", remark]
+        [str(trial), score.words(mean, 2), score.between(low, high), str(seeds), "" if p is None else f"{p:.2g}", remark]
         for trial, mean, low, high, seeds, p, remark in ranking_rows(state)[1]
     ]
     made = table(header, rows, numeric=(0, 1, 2, 3, 4))
@@ -320,27 +322,27 @@ def _winner(state: RunState) -> Html:
 
 
 def _search(state: RunState) -> Html:
-    steps = state.staircase()
+    steps, score = state.staircase(), Score.of(list(state.trials.values()))
     stairs: list[tuple[float, float | None]] = []
     for count, _, best in steps:
         if stairs:
             stairs.append((count, stairs[-1][1]))
-        stairs.append((count, 100 * best))
+        stairs.append((count, score.factor * best))
     ended = state.ended_trials()
     if stairs and len(ended) > stairs[-1][0]:
         stairs.append((len(ended), stairs[-1][1]))
-    dots = [(float(i), None if t.value is None else 100 * t.value) for i, t in enumerate(ended, start=1)]
+    dots = [(float(i), _drawn(t, score)) for i, t in enumerate(ended, start=1)]
     series = [Series("Best so far", stairs), Series("Trials", dots, "var(--grey_curve)", dots=True)]
-    drawing = chart(series, x="trials", y="value, %", width=960.0)
+    drawing = chart(series, x="trials", y=score.title if score.kind == "R²" else score.title.lower(), width=960.0)
     names = varied(state.trials.values())
     order = ranked(state)
     order += [t for t in state.trials.values() if t not in order]
-    header = ["Trial", "State", "Value", *(short(n) for n in names), "Epochs", "Seconds"]
+    header = ["Trial", "State", "R²" if score.kind == "R²" else "Value", *(short(n) for n in names), "Epochs", "Seconds"]
     rows = []
     for t in order[:_TRIALS]:
         values = [number(t.parameters.get(n)) for n in names]
         seconds = f"{cell(t, 'seconds') or 0:.1f}"
-        rows.append([str(t.number), t.outcome, percent(t.value, 2), *values, str(len(t.epochs)), seconds])
+        rows.append([str(t.number), t.outcome, score.words(t.value, 2), *values, str(len(t.epochs)), seconds])
     right = (0, 2, *range(3, len(header)))
     best_row = 0 if state.best is not None else -1
     left_out = [tag("p", f"The best {_TRIALS} of {len(order)} trials; trials.csv in the run folder holds all.", cls="muted")]
@@ -349,6 +351,12 @@ def _search(state: RunState) -> Html:
         tag("div", table(header, rows, numeric=right, best=best_row), *(left_out if len(order) > _TRIALS else []), cls="card")
     )
     return join(parts)
+
+
+def _drawn(trial: TrialState, score: Score) -> float | None:
+    if trial.value is None:
+        return None
+    return max(-1.0, trial.value) if score.kind == "R²" else score.factor * trial.value
 
 
 def _confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Html:

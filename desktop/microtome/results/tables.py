@@ -10,10 +10,11 @@ from typing import Any, Literal
 from microtome.fields import fields_of
 from microtome.registry import registry
 from microtome.results.fold import COUNTED, RunState, TrialState
+from microtome.results.scores import Score
 from microtome.slices.plan import SlicePlan
 from microtome.training.spec import TrainingSpec
 
-Kind = Literal["whole", "word", "share", "parameter", "seconds", "text"]
+Kind = Literal["whole", "word", "share", "r2", "figure", "parameter", "seconds", "text"]
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,21 @@ def varied(trials: Iterable[TrialState]) -> list[str]:
     return [name for name, seen in values.items() if len(seen) > 1 or len(known) == 1]
 
 
-def columns(parameters: Sequence[str]) -> list[Column]:
+def columns(parameters: Sequence[str], score: Score = Score()) -> list[Column]:
     """The columns of the trial table: number, state, value, the parameters that differ, effort, remark."""
     return [
         Column("number", "Trial", "whole"),
         Column("outcome", "State", "word"),
-        Column("value", "Value", "share"),
+        Column("value", "R²", "r2") if score.kind == "R²" else Column("value", "Value", _kind(score)),
         *(Column(name, short(name), "parameter") for name in parameters),
         Column("epochs", "Epochs", "whole"),
         Column("seconds", "Seconds", "seconds"),
         Column("message", "Remark", "text"),
     ]
+
+
+def _kind(score: Score) -> Kind:
+    return "share" if score.kind == "share" else "figure"
 
 
 @lru_cache(maxsize=1024)

@@ -10,10 +10,11 @@ import numpy as np
 from PySide6.QtCore import QObject
 
 from microtome.plugin import Parameter, Space
-from microtome.results.axes import axes_of, places, value_scale
+from microtome.results.axes import axes_of, places
 from microtome.results.fold import COUNTED, RunState
 from microtome.results.importance import LEAST, Ranking
 from microtome.results.learnt import Lesson
+from microtome.results.scores import Score
 from microtome.ui.analysis import Analysis
 from microtome.ui.i18n import tr
 from microtome.ui.views.replay_card import ENGINES
@@ -80,13 +81,13 @@ class SearchSums(QObject):
         space = Space(tuple(self.space.values()))
         arguments: dict[str, Any] = {"trials": trials, "space": space, "engines": list(ENGINES), "seeds": list(_SEEDS)}
         arguments |= {"budget": min(_BUDGET, len(trials)), "workers": max(1, state.workers)}
-        factor, _ = value_scale(list(state.trials.values()))
+        score = Score.of(list(state.trials.values()))
         card.show_progress(0.0)
         self.analysis.ask(
             "replay",
             "microtome.search.replay:replay_engines",
             arguments,
-            lambda found: card.show_replay(found, factor),
+            lambda found: card.show_replay(found, score),
             progress=card.show_progress,
             failed=card.show_failure,
         )

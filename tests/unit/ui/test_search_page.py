@@ -19,6 +19,7 @@ from microtome.plugin import Parameter
 from microtome.results.fold import RunState, fold, fold_all
 from microtome.results.importance import Importance, Ranking
 from microtome.results.learnt import Lesson
+from microtome.results.scores import Score
 from microtome.results.worker_use import worker_use
 from microtome.search.recipe import parse
 from microtome.search.replay import EngineReplay, Replay
@@ -416,7 +417,7 @@ def test_a_cancelled_question_never_lands(qtbot: QtBot, analysis: Analysis) -> N
 def test_a_replay_is_a_table_and_a_fan(quiet: SearchBoard) -> None:
     fast = EngineReplay("tpe", ((0.5, 0.8, 0.9), (0.6, 0.9, 0.9)), (3, 2))
     slow = EngineReplay("random", ((0.5, 0.6, 0.7), (0.5, 0.5, 0.7)), (None, None))
-    quiet.replay.show_replay(Replay((fast, slow), 0.9, 0.89, 60, 3, {"grid": "It cannot."}), 100.0)
+    quiet.replay.show_replay(Replay((fast, slow), 0.9, 0.89, 60, 3, {"grid": "It cannot."}), Score())
     assert [b.words for b in quiet.replay.bars.bars] == ["2 (2 – 3)", "> 3 (> 3 – > 3)"]
     _, y = quiet.replay.plot.lines["tpe"].getData()
     assert y.tolist() == pytest.approx([55, 85, 90])

@@ -1,31 +1,31 @@
-"""Accuracy against what it costs: every trial a dot, those that nothing beats joined by a line."""
+"""Accuracy against what it costs: every trial a dot, those that nothing beats joined by a line; a second cost as colour."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Signal
+from numpy.typing import NDArray
+from PySide6.QtGui import QStandardItemModel
+from PySide6.QtWidgets import QComboBox
 
-from microtome.results.axes import value_scale
 from microtome.results.fold import RunState
 from microtome.results.pareto import COSTS, pareto_front
+from microtome.results.scores import Score
 from microtome.results.tables import ranked
+from microtome.results.words import number
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import current
 from microtome.ui.views.legend import LegendEntry
-from microtome.ui.views.plots import Plot, PlotCard
+from microtome.ui.views.plots import Plot, PlotCard, show_score
 from microtome.ui.widgets import Choice, label
 
 
-class ParetoCard(PlotCard):
-    """`picked` carries a trial's number."""
-
-    picked = Signal(int)
+class ParetoCard(DotCard):
+    """Two costs at once: one across, another as the colour of the dots; then the front is that of all three."""
 
     def __init__(self, desk: Desk, name: str) -> None:
         theme = current()
@@ -34,77 +34,81 @@ class ParetoCard(PlotCard):
         words = {"seconds": tr("training time, s"), "parameters": tr("weights of the network"), "epochs": tr("epochs")}
         self.cost = Choice([(key, words[key]) for key in COSTS], "seconds")
         self.cost.setAccessibleName(tr("Cost"))
-        self.cost.activated.connect(lambda _: self._changed())
-        self.head.addWidget(self.cost)
+        self.third = Choice([("", tr("one colour")), *((key, tr("colour: {name}", name=words[key])) for key in COSTS)])
+        self.third.setAccessibleName(tr("A second cost, as colour"))
+        for choice in (self.third, self.cost):
+            choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            choice.setMinimumContentsLength(10)
+            choice.activated.connect(lambda _: self._changed())
+            self.head.addWidget(choice)
         self.empty = label("", "muted", wrap=True)
         self.layout().addWidget(self.empty)  # type: ignore[union-attr]
-        self._chosen: int | None = None
-        self._kept: frozenset[int] | None = None
-        self._points: list[tuple[float, float, int]] = []
-        self._all: list[tuple[float, float, int]] = []
-        self._front: set[int] = set()
-        self._rest = pg.ScatterPlotItem(size=6, pen=None, brush=pg.mkBrush(theme.grey_curve))
-        self._front_dots = pg.ScatterPlotItem(size=9, pen=None, brush=pg.mkBrush(theme.accent))
-        self._ring = pg.ScatterPlotItem(size=15, pen=pg.mkPen(theme.text, width=2), brush=None)
+        self._rest = self.dots(6, pen=None, brush=pg.mkBrush(theme.grey_curve))
+        self._front = self.dots(9, pen=None, brush=pg.mkBrush(theme.accent))
+        self._inside: NDArray[np.bool_] = np.zeros(0, dtype=bool)  # of the dots: which are in the front
         self._line = self.plot.line("front", theme.accent, width=1.6)
-        for item in (self._rest, self._front_dots, self._ring):
-            self.plot.addItem(item)
         # Times and sizes of networks span decades.
         self.plot.setLogMode(x=True, y=False)
-        self.plot.picked.connect(self._clicked)
-        self.show_legend(
-            [
-                LegendEntry(tr("nothing beats these in both"), theme.accent, marker="dot"),
-                LegendEntry(tr("trials"), theme.grey_curve, marker="dot"),
-            ]
-        )
+        self._changed()
 
     def show_run(self, state: RunState) -> None:
-        """Draw the trials that count and have such a cost."""
+        """Draw the trials that count and have such costs."""
         self.state = state
         self._measure()
 
-    def restrict(self, kept: frozenset[int] | None) -> None:
-        """Show only these trials; None: all."""
-        self._kept = kept
-        self._draw()
-
     def _changed(self) -> None:
+        # What lies across cannot be the colour as well.
+        for choice, other in ((self.cost, self.third), (self.third, self.cost)):
+            model = choice.model()
+            assert isinstance(model, QStandardItemModel)
+            for i in range(choice.count()):
+                model.item(i).setEnabled(choice.itemData(i) != other.value())
         self._measure()
         self.plot.show_all()
 
     def _measure(self) -> None:
         """Where every trial lies, and which of them make the front."""
-        key, cost = self.cost.value(), COSTS[self.cost.value()]
-        costs = [(t, cost(t) or 0.0) for t in ranked(self.state)]
-        factor, title = value_scale([t for t, _ in costs])
-        self._all = [(math.log10(c), factor * (t.value or 0.0), t.number) for t, c in costs if c > 0]
-        self._front = {t.number for t in pareto_front(self.state, [key])}
+        keys = [key for key in (self.cost.value(), self.third.value()) if key]
+        costs = [(t, [COSTS[key](t) or 0.0 for key in keys]) for t in ranked(self.state)]
+        drawn = [(t, found) for t, found in costs if min(found) > 0]
+        factor, title = value_scale([t for t, _ in drawn])
+        numbers = np.array([t.number for t, _ in drawn], dtype=np.int64)
+        logs = np.log10(np.array([found for _, found in drawn], dtype=float).reshape(-1, len(keys)))
+        self._inside = np.isin(numbers, [t.number for t in pareto_front(self.state, keys)])
+        places = np.column_stack([logs[:, 0], [factor * (t.value or 0.0) for t, _ in drawn]])
+        # A front of three lies among the rest: it is told by its size.
+        self._front.opts["pen"] = pg.mkPen(current().text, width=1) if len(keys) > 1 else pg.mkPen(None)
+        self.show_dots(numbers, places, [(self._rest, ~self._inside), (self._front, self._inside)])
+        shares = _cheapness(logs[:, 1]) if len(keys) > 1 else self._inside.astype(float)
+        shade_dots(self._rest, shares[~self._inside])
+        shade_dots(self._front, shares[self._inside])
         self.plot.getPlotItem().setLabel("left", tr(title).lower() if factor == 100 else tr(title))
         self.plot.getPlotItem().setLabel("bottom", self.cost.currentText() + tr(" (log)"))
-        self._draw()
+        self.empty.setVisible(not drawn)
+        self.empty.setText(tr("No trial has said this cost yet."))
+        self._tell(10 ** logs[:, 1] if len(keys) > 1 else None)
 
-    def _draw(self) -> None:
-        kept = self._kept
-        self._points = [p for p in self._all if kept is None or p[2] in kept]
-        self._rest.setData(pos=np.array([p[:2] for p in self._points], dtype=float).reshape(-1, 2))
-        ends = sorted(p for p in self._points if p[2] in self._front)
-        self._front_dots.setData(pos=np.array([p[:2] for p in ends], dtype=float).reshape(-1, 2))
+    def _tell(self, third: NDArray[np.float64] | None) -> None:
+        """The legend; `third` are the costs that colour the dots."""
+        theme = current()
+        if third is None or not len(third):
+            front, rest = tr("nothing beats these in both"), tr("trials")
+            entries = [LegendEntry(front, theme.accent, marker="dot"), LegendEntry(rest, theme.grey_curve, marker="dot")]
+        else:
+            entries = [
+                LegendEntry(number(float(f"{third.min():.3g}")), theme.accent, marker="dot"),
+                LegendEntry(number(float(f"{third.max():.3g}")), theme.grey_curve, marker="dot"),
+                LegendEntry(tr("large: nothing beats these in all three"), theme.text, marker="dot"),
+            ]
+        self.show_legend(entries)
+
+    def show_kept(self) -> None:
+        """Show what the brushes keep, and join what is left of the front."""
+        super().show_kept()
+        ends = self.places[self._inside & self.seen] if not self.third.value() else np.zeros((0, 2))
+        ends = ends[np.argsort(ends[:, 0])]
         # A plotted line takes its own logarithm; dots do not.
-        self._line.setData([10 ** p[0] for p in ends], [p[1] for p in ends])
-        self.empty.setVisible(not self._points)
-        self.empty.setText(tr("No trial has said this cost yet.") if not self._all else "")
-        self.choose(self._chosen)
-
-    def choose(self, number: int | None) -> None:
-        """Ring the dot of a trial."""
-        self._chosen = number
-        self._ring.setData(pos=np.array([(x, y) for x, y, n in self._points if n == number], dtype=float).reshape(-1, 2))
-
-    def _clicked(self, x: float, y: float) -> None:
-        found = self.plot.nearest(x, y, self._points)
-        if found is not None:
-            self.picked.emit(found)
+        self._line.setData(10 ** ends[:, 0], ends[:, 1])
 
     def _table(self) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         names = list(COSTS)
@@ -114,3 +118,11 @@ class ParetoCard(PlotCard):
         return header, [
             [t.number, t.value, *(COSTS[n](t) for n in names), *(t.number in front[n] for n in names)] for t in trials
         ]
+
+
+def _cheapness(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """0 for the dearest … 1 for the cheapest, by their logarithms."""
+    if not len(logs) or logs.max() <= logs.min():
+        return np.ones(len(logs))
+    share: NDArray[np.float64] = (logs.max() - logs) / (logs.max() - logs.min())
+    return share

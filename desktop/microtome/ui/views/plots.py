@@ -12,6 +12,7 @@ from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QPen, QWheelEvent
 from PySide6.QtWidgets import QFrame
 
+from microtome.results.scores import LEAST_R2, Score
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID, app_font, current
@@ -155,13 +156,6 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
         elif inside is not None:
             self.picked.emit(inside.x(), inside.y())
 
-    def nearest(self, x: float, y: float, points: Sequence[tuple[float, float, int]], reach: float = 0.03) -> int | None:
-        """The number of the point (x, y, number) nearest to a place, within a share of the visible width and height."""
-        (left, right), (low, high) = self.getPlotItem().vb.viewRange()
-        width, height = max(right - left, 1e-12), max(high - low, 1e-12)
-        near = [(((px - x) / width) ** 2 + ((py - y) / height) ** 2, n) for px, py, n in points]
-        return min(near)[1] if near and min(near)[0] < reach**2 else None
-
     def show_cursor(self, x: float | None) -> None:
         """A thin line at x, where the legend's numbers are read."""
         self._cursor.setVisible(x is not None)
@@ -190,6 +184,13 @@ def _whole_spacing(low: float, high: float, size: float) -> list[tuple[float, fl
         digits = 10 ** (len(str(step)) - 1)
         step = {1: 2, 2: 5, 5: 10}[step // digits] * digits
     return [(float(step), 0.0)]
+
+
+def show_score(plot: Plot, score: Score) -> None:
+    """Let the vertical axis be of trials' values: its words, and of R² the part that matters."""
+    item = plot.getPlotItem()
+    item.setLabel("left", tr(score.title).lower() if score.kind == "share" else tr(score.title))
+    item.vb.setLimits(yMin=LEAST_R2 if score.kind == "R²" else None, yMax=1.05 if score.kind == "R²" else None)
 
 
 class PlotCard(QFrame):

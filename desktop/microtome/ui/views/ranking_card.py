@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame
 
 from microtome.events import Ranked
 from microtome.results.fold import RunState
+from microtome.results.scores import Score
 from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID
 from microtome.ui.views.interval_bars import Bar, IntervalBars
@@ -32,11 +33,12 @@ class RankingCard(QFrame):
         """Show the ranking, or, before there is one, what has been measured."""
         self.setVisible(bool(state.retrained or state.ranked))
         if state.ranked is not None:
-            self._show_ranked(state.ranked)
+            self._show_ranked(state.ranked, Score.of(list(state.trials.values())))
         elif state.retrained:
             values: dict[int, list[float]] = {}
+            factor = Score.of(list(state.trials.values())).factor
             for again in state.retrained:
-                values.setdefault(again.trial, []).append(100 * again.value)
+                values.setdefault(again.trial, []).append(factor * again.value)
             bars = [
                 Bar(tr("trial {n}", n=n), sum(v) / len(v), min(v), max(v), tr("{n} seeds", n=len(v)), key=str(n))
                 for n, v in values.items()
@@ -44,14 +46,15 @@ class RankingCard(QFrame):
             self.bars.show_bars(sorted(bars, key=lambda b: -b.value))
             self.words.setText(tr("Under way: mean, lowest and highest of the seeds so far."))
 
-    def _show_ranked(self, ranked: Ranked) -> None:
+    def _show_ranked(self, ranked: Ranked, score: Score) -> None:
+        factor = score.factor
         bars = [
             Bar(
                 tr("trial {n}", n=name),
-                100 * mean,
-                100 * low,
-                100 * high,
-                f"{100 * mean:.1f} ({100 * low:.1f}–{100 * high:.1f}) %",
+                factor * mean,
+                factor * low,
+                factor * high,
+                score.measured(mean, low, high),
                 strong=int(name) in ranked.tied or i == 0,
                 key=name,
             )

@@ -93,4 +93,7 @@ class RateOffer(QFrame):
 
 
 def _share(trial: TrialState) -> str:
-    return percent(trial.best.validation_accuracy) if trial.best is not None else ""
+    best = trial.best
+    if best is None:
+        return ""
+    return percent(best.validation_accuracy) if best.r2 is None else f"R² {best.r2:.3f}"

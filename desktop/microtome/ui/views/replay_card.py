@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QProgressBar
 
 from microtome.registry import registry
+from microtome.results.scores import Score
 from microtome.search.replay import EngineReplay, Replay, summarise
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
@@ -64,8 +65,8 @@ class ReplayCard(PlotCard):
         self.show_progress(None)
         self.words.setText(words)
 
-    def show_replay(self, replay: Replay, factor: float) -> None:
-        """Table and fan; `factor` turns values into what is shown (100: percent)."""
+    def show_replay(self, replay: Replay, score: Score) -> None:
+        """Table and fan; `score` says how values are written."""
         self.replay = replay
         self.show_progress(None)
         for part in (self.bars, self.plot, self.legend):
@@ -77,7 +78,7 @@ class ReplayCard(PlotCard):
         entries = []
         for i, engine in enumerate(replay.engines):
             colour, style = current().class_colour(i), current().class_style(i)
-            self._fan(engine, i, factor)
+            self._fan(engine, i, score.factor)
             middle = summarise(engine, replay.budget)[0]
             entries.append(LegendEntry(_label(engine.engine), colour, style, _needed(middle, replay.budget)))
         self.show_legend(entries)
@@ -88,7 +89,7 @@ class ReplayCard(PlotCard):
             "Trials until as good as the best twentieth of this search ({best}): median and quartiles of {seeds} seeds. "
             "Between the {n} trials the values are guessed from the nearest ones, so nothing better than the best of them "
             "can be found, and what this search tried often is known best.",
-            best=f"{factor * replay.target:.4g}" + (" %" if factor == 100 else ""),
+            best=score.words(replay.target),
             seeds=seeds,
             n=replay.trials,
         )

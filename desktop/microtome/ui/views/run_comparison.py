@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QSizePolicy, QWidget
 
+from microtome.events import EpochEnded, Evaluated
 from microtome.results.compare import Difference, Side, difference, differing, read_side, setting_title, shown_trial
 from microtome.results.fold import RunState, TrialState
 from microtome.results.words import number, percent
@@ -173,7 +174,8 @@ class RunComparison(QFrame):
 
     def _make_rows(self) -> list[tuple[str, list[str]]]:
         tails = self._tails()
-        rows = [(title, cells) for title, cells in _results(tails) if title == _first() or len(set(cells)) > 1]
+        found = _results(tails)
+        rows = [(title, cells) for title, cells in found if title == found[0][0] or len(set(cells)) > 1]
         apart = [_apart(self._differences.get(t.run.name)) if i else "" for i, t in enumerate(tails)]
         if any(t.state.evaluated is not None for t in tails[1:]):
             rows.append((tr("Difference on the same images"), apart))
@@ -216,8 +218,8 @@ class RunComparison(QFrame):
         return ["", *(t.run.name for t in self._tails())], [[words, *cells] for words, cells in self.rows]
 
 
-def _first() -> str:
-    return tr("Best validation accuracy")
+def _first(told: bool) -> str:
+    return tr("Best R², validation") if told else tr("Best validation accuracy")
 
 
 def _set_of(state: RunState) -> str:
@@ -229,8 +231,9 @@ def _results(tails: Sequence[RunTail]) -> list[tuple[str, list[str]]]:
     trials = [shown_trial(t.state) for t in tails]
     best = [None if t is None else t.best for t in trials]
     evaluated = [t.state.evaluated for t in tails]
+    told = _told(tails)
     rows = [
-        (_first(), ["–" if b is None else percent(b.validation_accuracy) for b in best]),
+        (_first(told), ["–" if b is None else _valid(b) for b in best]),
         (tr("Best epoch"), ["–" if b is None else str(b.epoch + 1) for b in best]),
         (tr("Epochs"), ["–" if t is None else str(len(t.epochs)) for t in trials]),
         (tr("Learning rate at the end"), ["–" if t is None or not t.epochs else _rate(t) for t in trials]),
@@ -239,11 +242,8 @@ def _results(tails: Sequence[RunTail]) -> list[tuple[str, list[str]]]:
         (tr("State"), [state_word(t.word) for t in tails]),
     ]
     if any(evaluated):
-        cells = []
-        for found in evaluated:
-            total = 0 if found is None else sum(n for _, n in found.per_class.values())
-            cells.append("–" if found is None else f"{percent(found.accuracy)} ({_between(found.interval)}, n = {total})")
-        rows.insert(1, (tr("Accuracy on the evaluation set"), cells))
+        cells = ["–" if found is None else _evaluated(found) for found in evaluated]
+        rows.insert(1, (tr("R² on the evaluation set") if told else tr("Accuracy on the evaluation set"), cells))
     return rows
 
 
@@ -257,16 +257,33 @@ def _rate(trial: TrialState) -> str:
     return f"{trial.epochs[-1].learning_rate:.3g}"
 
 
-def _between(interval: tuple[float, float]) -> str:
-    return f"{percent(interval[0])} – {percent(interval[1])}"
+def _told(tails: Sequence[RunTail]) -> bool:
+    """Whether all of them tell a number."""
+    trials = [shown_trial(t.state) for t in tails]
+    epochs = [t.epochs[-1] for t in trials if t is not None and t.epochs]
+    return bool(epochs) and all(e.r2 is not None for e in epochs)
+
+
+def _valid(epoch: EpochEnded) -> str:
+    return percent(epoch.validation_accuracy) if epoch.r2 is None else f"R² {epoch.r2:.3f}"
+
+
+def _evaluated(found: Evaluated) -> str:
+    low, high = found.interval
+    if found.r2 is not None:
+        return f"R² {found.r2:.3f} ({low:.3f} … {high:.3f}, n = {found.n})"
+    total = sum(n for _, n in found.per_class.values())
+    return f"{percent(found.accuracy)} ({percent(low)} – {percent(high)}, n = {total})"
 
 
 def _apart(found: Difference | None) -> str:
-    """A run's difference to the page's own, in points, and whether chance alone would do."""
+    """A run's difference to the page's own, in points or in R², and whether chance alone would do."""
     if found is None:
         return tr("not on the same images")
     low, high = found.interval
     verdict = {"better": tr("better"), "worse": tr("worse"), "open": tr("may be chance")}[found.word]
+    if found.told:
+        return f"{found.gain:+.3f} ({low:+.3f} … {high:+.3f}): {verdict}"
     return f"{100 * found.gain:+.1f} ({100 * low:+.1f} … {100 * high:+.1f}): {verdict}"
 
 

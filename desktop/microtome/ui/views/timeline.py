@@ -7,8 +7,8 @@ from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from microtome.results.fold import RunState, TrialState
+from microtome.results.scores import score_of
 from microtome.results.tables import current_value
-from microtome.results.words import percent
 from microtome.results.worker_use import WorkerUse
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import span
@@ -134,7 +134,9 @@ class Timeline(QWidget):
         if trial is None:
             QToolTip.hideText()
             return
-        words = " · ".join([tr("trial {n}", n=trial.number), state_word(trial.outcome), percent(current_value(trial))])
+        words = " · ".join(
+            [tr("trial {n}", n=trial.number), state_word(trial.outcome), score_of(trial).words(current_value(trial))]
+        )
         words += (" · " + tr("begun early")) if trial.speculative else ""
         words += (" · " + tr("went on from its checkpoint")) if trial.promotions else ""
         QToolTip.showText(event.globalPosition().toPoint(), words, self)

@@ -8,8 +8,9 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame
 
 from microtome.results.fold import COUNTED, RunState, TrialState
+from microtome.results.scores import score_of
 from microtome.results.tables import current_value, short
-from microtome.results.words import number, percent
+from microtome.results.words import number
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID
@@ -50,7 +51,7 @@ class TrialCard(QFrame):
             self.title.setText(tr("No trial yet"))
             return
         best = " · " + tr("best") if trial.number == state.best_trial else ""
-        self.title.setText(f"{tr('trial {n}', n=trial.number)} · {percent(current_value(trial))}{best}")
+        self.title.setText(f"{tr('trial {n}', n=trial.number)} · {score_of(trial).words(current_value(trial))}{best}")
         self._tell(trial)
         if self.curves is None or tuple(self._classes) != tuple(state.classes):
             self._add_curves(state.classes)

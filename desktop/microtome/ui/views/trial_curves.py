@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,17 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 
 from microtome.results.fold import RunState, TrialState
+from microtome.results.scores import LEAST_R2, Score
 from microtome.results.tables import ranked
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import current
+from microtome.ui.views.brushes import Numbers, keeps
 from microtome.ui.views.legend import LegendEntry
 from microtome.ui.views.plots import Plot, PlotCard
 
 _TOP = 3
+Points = NDArray[np.float64]
 _POINTS = 20_000  # of all grey curves together; older ones are left out beyond it
 
 
@@ -28,7 +32,9 @@ class TrialCurvesCard(PlotCard):
         theme = current()
         self.state = RunState()
         self._chosen: int | None = None
-        self._kept: frozenset[int] | None = None
+        self._kept: Numbers | None = None
+        self._ranked: list[TrialState] = []
+        self._crowd = _Crowd([])
         plot = Plot(tr("epoch"), tr("validation accuracy, %"), whole_x=True)
         super().__init__(desk, tr("Curves of the trials"), plot, self._table, f"{name}-curves")
         self._rest = plot.line("rest", theme.grey_curve, width=1.0)
@@ -39,20 +45,21 @@ class TrialCurvesCard(PlotCard):
     def show_run(self, state: RunState) -> None:
         """Draw every trial's epochs."""
         self.state = state
-        theme, kept = current(), self._kept
-        best = [t for t in ranked(state) if kept is None or t.number in kept][:_TOP]
-        running = [t for t in state.running_trials() if t.epochs]
-        front = {t.number for t in [*best, *running]}
-        rest, points = [], 0
-        for trial in reversed(state.trials.values()):
-            if trial.number in front or not trial.epochs or (kept is not None and trial.number not in kept):
-                continue
-            points += len(trial.epochs)
-            if points > _POINTS:
-                break
-            rest.append(trial)
-        _draw(self._rest, rest)
-        _draw(self._running, running)
+        self._ranked = ranked(state)
+        self._crowd = _Crowd([t for t in state.trials.values() if t.epochs and t.outcome != "running"])
+        _draw(self._running, [t for t in state.running_trials() if t.epochs])
+        self._draw_kept()
+
+    def restrict(self, kept: Numbers | None) -> None:
+        """Show only these trials, and those that run; None: all."""
+        self._kept = kept
+        self._draw_kept()
+
+    def _draw_kept(self) -> None:
+        theme = current()
+        wanted = None if self._kept is None else set(self._kept.tolist())
+        best = list(islice((t for t in self._ranked if wanted is None or t.number in wanted), _TOP))
+        _show(self._rest, *self._crowd.lines(self._kept, [t.number for t in best]))
         entries = []
         for i, line in enumerate(self._top):
             _draw(line, best[i : i + 1])
@@ -60,15 +67,10 @@ class TrialCurvesCard(PlotCard):
                 value = f"{100 * (best[i].value or 0):.1f} %"
                 name = tr("trial {n}", n=best[i].number)
                 entries.append(LegendEntry(name, theme.class_colour(i), theme.class_style(i), value))
-        if running:
+        if any(t.epochs for t in self.state.running_trials()):
             entries.append(LegendEntry(tr("running"), theme.warn, Qt.PenStyle.DotLine))
         self.show_legend([*entries, LegendEntry(tr("others"), theme.grey_curve)])
         self.choose(self._chosen)
-
-    def restrict(self, kept: frozenset[int] | None) -> None:
-        """Show only these trials; None: all."""
-        self._kept = kept
-        self.show_run(self.state)
 
     def choose(self, number: int | None) -> None:
         """Draw a trial strong."""
@@ -86,24 +88,46 @@ class TrialCurvesCard(PlotCard):
         return header, rows
 
 
+class _Crowd:
+    """All curves in one pair of arrays, a gap after each: a brush picks from it instead of joining them again."""
+
+    def __init__(self, trials: Sequence[TrialState]) -> None:
+        self.x, self.y = _joined(trials)
+        numbers = np.array([t.number for t in trials], dtype=np.int64)
+        self._owner = np.repeat(numbers, [len(t.epochs) + 1 for t in trials])
+
+    def lines(self, kept: Numbers | None, without: Sequence[int]) -> tuple[Points, Points]:
+        """(epochs, accuracies) of the kept trials without some; of too many the latest."""
+        chosen = np.flatnonzero(keeps(kept, self._owner) & ~np.isin(self._owner, without))
+        if len(chosen) > _POINTS:
+            first = self._owner[chosen[-_POINTS]]
+            chosen = chosen[-_POINTS:][self._owner[chosen[-_POINTS:]] != first]  # the first one is not whole
+        return self.x[chosen], self.y[chosen]
+
+
 def _draw(line: Any, trials: Sequence[TrialState]) -> None:
-    """Show trials as one line; as dots where none of them has a second epoch to draw a line to."""
-    dots = bool(trials) and all(len(t.epochs) < 2 for t in trials)
+    """Show trials as one line."""
+    _show(line, *_joined(trials))
+
+
+def _show(line: Any, x: Points, y: Points) -> None:
+    """Show curves with gaps between them; as dots where none of them has a second epoch to draw a line to."""
+    known = ~np.isnan(x)
+    dots = bool(known.any()) and not bool((known[1:] & known[:-1]).any())
     if dots:
         colour = line.opts["pen"].color()
         line.setSymbolBrush(colour)
         line.setSymbolPen(None)
         line.setSymbolSize(6)
-    x, y = _joined(trials)
-    # Gaps part lines; a scatter of dots warns of them.
-    x, y = (x[~np.isnan(x)], y[~np.isnan(x)]) if dots else (x, y)
-    # Emptied first: whichever of symbol and data comes first is drawn with the other's old value.
-    line.setData([], [])
-    line.setSymbol("o" if dots else None)
+        x, y = x[known], y[known]  # gaps part lines; a scatter of dots warns of them
+    if dots != (line.opts["symbol"] is not None):
+        # Emptied first: whichever of symbol and data comes first is drawn with the other's old value.
+        line.setData([], [])
+        line.setSymbol("o" if dots else None)
     line.setData(x, y)
 
 
-def _joined(trials: Sequence[TrialState]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _joined(trials: Sequence[TrialState]) -> tuple[Points, Points]:
     """(epochs, accuracies in percent) of all trials in one line, with a gap after each."""
     x: list[float] = []
     y: list[float] = []

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QItemSelection, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from microtome.results.fold import RunState, TrialState
+from microtome.results.scores import Score
 from microtome.results.tables import Column, cell, columns, varied
 from microtome.results.words import number
 from microtome.ui.i18n import tr
 from microtome.ui.theme import current
+from microtome.ui.views.brushes import Numbers, keeps
 from microtome.ui.words import state_word
 
 Index = QModelIndex | QPersistentModelIndex
@@ -31,6 +34,10 @@ def cell_words(column: Column, value: Any) -> str:
             return state_word(str(value))
         case "share":
             return f"{100 * value:.2f} %"
+        case "r2":
+            return f"{value:.3f}"
+        case "figure":
+            return f"{value:.4g}"
         case "seconds":
             return f"{value:.1f}"
         case "parameter":
@@ -48,17 +55,18 @@ class TrialModel(QAbstractTableModel):
         self.trials: list[TrialState] = []
         self._all: list[TrialState] = []
         self._sorted: list[TrialState] = []
+        self._numbers: Numbers = np.zeros(0, dtype=np.int64)  # of the sorted ones
         self._sort = (0, Qt.SortOrder.AscendingOrder)
         self._filter: list[str] = []
         self.best: int | None = None
         self.pinned: list[int] = []  # numbers, in the order in which they were pinned
-        self._kept: frozenset[int] | None = None
+        self._kept: Numbers | None = None
 
     def show_run(self, state: RunState) -> None:
         """Take up the run's trials; the selection and the scroll position stay."""
         self.best = state.best_trial
         self._all = list(state.trials.values())
-        wanted = columns(varied(self._all))
+        wanted = columns(varied(self._all), Score.of(self._all))
         if wanted != self.columns:
             self.beginResetModel()
             key = self.columns[self._sort[0]].key
@@ -78,11 +86,10 @@ class TrialModel(QAbstractTableModel):
         self._filter = text.lower().split()
         self._arrange()
 
-    def restrict(self, kept: frozenset[int] | None) -> None:
+    def restrict(self, kept: Numbers | None) -> None:
         """Show only these trials, and the pinned ones; None: all."""
-        if kept != self._kept:
-            self._kept = kept
-            self._arrange()
+        self._kept = kept
+        self._arrange()
 
     def pin(self, number_: int) -> None:
         """Keep a trial at the top whatever the order and the filter; or let it go."""
@@ -114,9 +121,10 @@ class TrialModel(QAbstractTableModel):
         self.layoutChanged.emit()
 
     def _arranged(self) -> list[TrialState]:
-        kept, held = self._kept, set(self.pinned)
-        found = [t for t in self._sorted if t.number not in held and (kept is None or t.number in kept)]
-        found = [t for t in found if not self._filter or self._matches(t)]
+        held = set(self.pinned)
+        rows = np.flatnonzero(keeps(self._kept, self._numbers) & ~np.isin(self._numbers, self.pinned))
+        found = [self._sorted[i] for i in rows]
+        found = [t for t in found if self._matches(t)] if self._filter else found
         pinned = sorted((t for t in self._all if t.number in held), key=lambda t: self.pinned.index(t.number))
         return [*pinned, *found]
 
@@ -128,6 +136,7 @@ class TrialModel(QAbstractTableModel):
         known = [(v, t) for v, t in keyed if v is not None]
         known.sort(key=lambda item: (isinstance(item[0], str), item[0], item[1].number), reverse=order == _DOWN)
         self._sorted = [*(t for _, t in known), *(t for v, t in keyed if v is None)]
+        self._numbers = np.array([t.number for t in self._sorted], dtype=np.int64)
 
     def _matches(self, trial: TrialState) -> bool:
         words = " ".join(cell_words(c, cell(trial, c.key)) for c in self.columns).lower()
@@ -239,7 +248,7 @@ class TrialTable(QTableView):
         rows = self.selectionModel().selectedRows()
         return self.shown.trials[rows[0].row()].number if rows else None
 
-    def restrict(self, kept: frozenset[int] | None) -> None:
+    def restrict(self, kept: Numbers | None) -> None:
         """Show only these trials, and the pinned ones; None: all."""
         self.shown.restrict(kept)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 
+from microtome.results.scores import LEAST_R2
 from microtome.results.tables import POINT_COLUMNS, point_rows
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
@@ -17,7 +18,6 @@ from microtome.ui.views.legend import LegendEntry
 from microtome.ui.views.plots import Plot, PlotCard
 
 Point = tuple[float, float, float, int]
-_LEAST = -1.05  # R² of the first epochs may lie far below; what matters is between 0 and 1
 
 
 def r2_card(desk: Desk, name: str) -> CurveCard:
@@ -28,7 +28,7 @@ def r2_card(desk: Desk, name: str) -> CurveCard:
         Line(tr("Validation"), theme.accent, Qt.PenStyle.SolidLine, lambda e: e.r2),
     )
     made = CurveCard(desk, "R²", lines, unit="R²", write=lambda v: f"{v:.3f}", name=f"{name}-r2")
-    made.plot.getPlotItem().vb.setLimits(yMin=_LEAST, yMax=1.05)
+    made.plot.getPlotItem().vb.setLimits(yMin=LEAST_R2, yMax=1.05)
     return made
 
 
