@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,7 +52,7 @@ def fill(disk: Path, left: int) -> Path:
 
 def new_search(folder: Path) -> Story:
     run = make(folder, training={"epochs": EPOCHS}, search=SEARCH)
-    return Story(run, random.Random(0), cheap=True)
+    return Story(run, cheap=True)
 
 
 def say(story: Story) -> tuple[int, list[dict[str, object]], str]:
