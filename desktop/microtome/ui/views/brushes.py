@@ -12,6 +12,13 @@ MISSING = -0.09
 _LEAST = 0.008  # of an axis: a shorter stretch is a click
 
 Stretch = tuple[float, float]
+Numbers = NDArray[np.int64]
+"""Numbers of trials: what brushes keep is told to every view as such, None where there is no brush."""
+
+
+def keeps(kept: Numbers | None, numbers: Numbers) -> NDArray[np.bool_]:
+    """Which of these trials are among the kept ones; None: all."""
+    return np.ones(len(numbers), dtype=bool) if kept is None else np.isin(numbers, kept)
 
 
 class Brushes:

@@ -14,7 +14,7 @@ from microtome.results.axes import Axis, axes_of, places
 from microtome.results.fold import RunState, TrialState
 from microtome.ui.i18n import tr
 from microtome.ui.theme import current
-from microtome.ui.views.brushes import Brushes
+from microtome.ui.views.brushes import Brushes, Numbers
 from microtome.ui.views.colours import bounds
 from microtome.ui.views.parallel_drawing import (
     Frame,
@@ -23,7 +23,7 @@ from microtome.ui.views.parallel_drawing import (
     paint_by_value,
     paint_crowd,
     paint_lane,
-    path_of,
+    paint_lines,
 )
 from microtome.ui.views.parallel_hand import BrushHand
 
@@ -35,12 +35,12 @@ class ParallelView(QWidget):
 
     Drag along an axis to brush, again for a second stretch; drag a stretch or its end to move it, click it to remove it, drag
     a title to reorder. Keys: left and right choose an axis, space brushes it, up and down move the stretch (with shift:
-    grow), Ctrl + left or right moves the axis, Delete removes the stretch, Escape all. `picked` carries a trial's number,
-    `brushed` the kept numbers (a frozenset), or None where there is no brush.
+    grow), Ctrl + left or right moves the axis, Delete removes the stretch, Escape all. `picked` carries a trial's number;
+    `brushed` comes after each change of what is kept.
     """
 
     picked = Signal(int)
-    brushed = Signal(object)
+    brushed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,8 +51,9 @@ class ParallelView(QWidget):
         self.trials: list[TrialState] = []
         self.kept = np.zeros(0, dtype=bool)
         self._order: list[str] = []  # of the user
+        self._numbers: Numbers = np.zeros(0, dtype=np.int64)
         self._points = np.zeros((0, 0))
-        self._values = np.zeros(0)
+        self._values, self._bounds = np.zeros(0), (0.0, 1.0)
         self._chosen: int | None = None
         self.focus_axis = 0
         self.hand = BrushHand(self)
@@ -73,8 +74,10 @@ class ParallelView(QWidget):
         self.axes = sorted(axes, key=lambda a: place.get(a.name, len(place))) if place else axes
         shown = [t for t in state.trials.values() if t.value is not None or t.ended > 0]
         self.trials = sorted(shown, key=lambda t: -1e300 if t.value is None else t.value)
+        self._numbers = np.array([t.number for t in self.trials], dtype=np.int64)
         self._points = places(self.trials, self.axes)
         self._values = np.array([np.nan if t.value is None else t.value for t in self.trials], dtype=float)
+        self._bounds = bounds([t.value for t in self.trials])
         self._crowd = None
         self.brush_again(say=bool(self.brushes))
 
@@ -94,13 +97,11 @@ class ParallelView(QWidget):
         self._bright = None
         self.update()
         if say:
-            self.brushed.emit(self.kept_numbers())
+            self.brushed.emit()
 
-    def kept_numbers(self) -> frozenset[int] | None:
+    def kept_numbers(self) -> Numbers | None:
         """The numbers of the trials that the brushes keep; None where there is no brush."""
-        if not self.brushes:
-            return None
-        return frozenset(self.trials[i].number for i in np.flatnonzero(self.kept))
+        return self._numbers[self.kept] if self.brushes else None
 
     def sizeHint(self) -> QSize:
         """Room for the names."""
@@ -143,7 +144,7 @@ class ParallelView(QWidget):
         if not kept:
             paint_crowd(painter, frame.x, lines, QColor(current().line))
         else:
-            low, high = bounds([t.value for t in self.trials])
+            low, high = self._bounds
             paint_by_value(painter, frame.x, lines[self.kept], self._values[self.kept], low, high)
             paint_lane(painter, frame, missing=bool(np.isnan(self._points).any()))
             for i, axis in enumerate(self.axes):
@@ -152,12 +153,9 @@ class ParallelView(QWidget):
         return picture
 
     def _paint_chosen(self, painter: QPainter, frame: Frame) -> None:
-        row = next((i for i, t in enumerate(self.trials) if t.number == self._chosen), None)
-        if row is None:
-            return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(current().text), 2.6))
-        painter.drawPath(path_of(frame.x, frame.lines(self._points[row : row + 1])))
+        line = self._points[self._numbers == self._chosen]
+        paint_lines(painter, frame.x, frame.lines(line), QPen(QColor(current().text), 2.6))
 
     # --- finding
 

@@ -19,8 +19,9 @@ from microtome.results.words import number
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import current
+from microtome.ui.views.dots import DotCard, shade_dots
 from microtome.ui.views.legend import LegendEntry
-from microtome.ui.views.plots import Plot, PlotCard, show_score
+from microtome.ui.views.plots import Plot, show_score
 from microtome.ui.widgets import Choice, label
 
 
@@ -71,18 +72,18 @@ class ParetoCard(DotCard):
         keys = [key for key in (self.cost.value(), self.third.value()) if key]
         costs = [(t, [COSTS[key](t) or 0.0 for key in keys]) for t in ranked(self.state)]
         drawn = [(t, found) for t, found in costs if min(found) > 0]
-        factor, title = value_scale([t for t, _ in drawn])
+        score = Score.of([t for t, _ in drawn])
         numbers = np.array([t.number for t, _ in drawn], dtype=np.int64)
         logs = np.log10(np.array([found for _, found in drawn], dtype=float).reshape(-1, len(keys)))
         self._inside = np.isin(numbers, [t.number for t in pareto_front(self.state, keys)])
-        places = np.column_stack([logs[:, 0], [factor * (t.value or 0.0) for t, _ in drawn]])
+        places = np.column_stack([logs[:, 0], [score.factor * (t.value or 0.0) for t, _ in drawn]])
         # A front of three lies among the rest: it is told by its size.
         self._front.opts["pen"] = pg.mkPen(current().text, width=1) if len(keys) > 1 else pg.mkPen(None)
         self.show_dots(numbers, places, [(self._rest, ~self._inside), (self._front, self._inside)])
         shares = _cheapness(logs[:, 1]) if len(keys) > 1 else self._inside.astype(float)
         shade_dots(self._rest, shares[~self._inside])
         shade_dots(self._front, shares[self._inside])
-        self.plot.getPlotItem().setLabel("left", tr(title).lower() if factor == 100 else tr(title))
+        show_score(self.plot, score)
         self.plot.getPlotItem().setLabel("bottom", self.cost.currentText() + tr(" (log)"))
         self.empty.setVisible(not drawn)
         self.empty.setText(tr("No trial has said this cost yet."))

@@ -16,6 +16,8 @@ from microtome.results.worker_use import worker_use
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID
+from microtome.ui.views.brushes import Numbers
+from microtome.ui.views.dots import DotCard
 from microtome.ui.views.lessons import LessonsCard
 from microtome.ui.views.parallel import ParallelView
 from microtome.ui.views.pareto_card import ParetoCard
@@ -33,7 +35,8 @@ from microtome.ui.widgets import button, card, label, row, tool
 
 _COLUMNS = 6
 _WIDE = 1150  # pixels, from which three cards fit beside each other
-_BRUSH_MS = 40  # between a brush's move and the other views
+_BRUSH_MS = 8  # between a brush's move and the other views: the lines are painted first
+_REST_MS = 150  # of a resting hand, before what is scrolled away follows
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class SearchBoard(QWidget):
         self.redraw = Redraw(self)
         self.state = RunState()
         self.chosen: int | None = None
-        self.kept: frozenset[int] | None = None
+        self.kept: Numbers | None = None
         self.user_chose = False
         self._seen: dict[str, object] = {}
         self._savers: list[Savers] = []
@@ -83,11 +86,13 @@ class SearchBoard(QWidget):
         for view in (self.stairs, self.table, self.parallel, self.timeline, self.slice, self.pareto, self.ranking):
             view.picked.connect(self.picked)
         self.lessons.parameter_picked.connect(self.slice.show_parameter)
-        self._restricting = QTimer(self)
-        self._restricting.setSingleShot(True)
-        self._restricting.setInterval(_BRUSH_MS)
-        self._restricting.timeout.connect(self._restrict)
-        self.parallel.brushed.connect(lambda _: self._restricting.isActive() or self._restricting.start())
+        self._restricting, self._resting = QTimer(self), QTimer(self)
+        for timer, wait, act in ((self._restricting, _BRUSH_MS, self._restrict), (self._resting, _REST_MS, self._catch_up)):
+            timer.setSingleShot(True)
+            timer.setInterval(wait)
+            timer.timeout.connect(act)
+        self._late: dict[str, Callable[[Numbers | None], None]] = {}
+        self.parallel.brushed.connect(lambda: self._restricting.isActive() or self._restricting.start())
         self._wide = False
         self._lay_out()
 
@@ -200,7 +205,7 @@ class SearchBoard(QWidget):
         self.use_words.setText(use_words(worker_use(state)))
 
     def _restrict(self) -> None:
-        """Pass on what the brushes keep, one view a beat."""
+        """Pass on what the brushes keep: at once to the views that can be seen, to the others when the hand rests."""
         self.kept = self.parallel.kept_numbers()
         self.unbrush.setEnabled(self.kept is not None)
         if self.kept is None:
@@ -208,16 +213,31 @@ class SearchBoard(QWidget):
         else:
             self.brush_words.setText(tr("{n} of {total} trials", n=len(self.kept), total=len(self.parallel.trials)))
         for name, view in self._restricted().items():
-            self.redraw.ask(f"restrict {name}", lambda view=view: view(self.kept))  # type: ignore[misc]
+            if view.visibleRegion().isEmpty():
+                self._late[name] = view.restrict
+            else:
+                view.restrict(self.kept)
+        if self._late:
+            self._resting.start()
 
-    def _restricted(self) -> dict[str, Callable[[frozenset[int] | None], None]]:
+    def _catch_up(self) -> None:
+        for name, restrict in self._late.items():
+            self.redraw.ask(f"restrict {name}", lambda restrict=restrict: restrict(self.kept))  # type: ignore[misc]
+        self._late.clear()
+
+    def _restricted(self) -> dict[str, TrialTable | DotCard | TrialCurvesCard]:
         return {
-            "table": self.table.restrict,
-            "staircase": self.stairs.restrict,
-            "slice": self.slice.restrict,
-            "pareto": self.pareto.restrict,
-            "curves": self.curves.restrict,
+            "table": self.table,
+            "staircase": self.stairs,
+            "curves": self.curves,
+            "slice": self.slice,
+            "pareto": self.pareto,
         }
+
+    @property
+    def settled(self) -> bool:
+        """True once every view shows what the brushes keep and what the run says."""
+        return not self._restricting.isActive() and not self._resting.isActive() and self.redraw.idle
 
     def choose(self, number: int | None, *, by_user: bool) -> None:
         """Select a trial in every view."""

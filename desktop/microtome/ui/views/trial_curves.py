@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 
 from microtome.results.fold import RunState, TrialState
-from microtome.results.scores import LEAST_R2, Score
+from microtome.results.scores import Score
 from microtome.results.tables import ranked
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import current
 from microtome.ui.views.brushes import Numbers, keeps
 from microtome.ui.views.legend import LegendEntry
-from microtome.ui.views.plots import Plot, PlotCard
+from microtome.ui.views.plots import Plot, PlotCard, show_score
 
 _TOP = 3
-Points = NDArray[np.float64]
 _POINTS = 20_000  # of all grey curves together; older ones are left out beyond it
+Points = NDArray[np.float64]
 
 
 class TrialCurvesCard(PlotCard):
@@ -34,7 +34,8 @@ class TrialCurvesCard(PlotCard):
         self._chosen: int | None = None
         self._kept: Numbers | None = None
         self._ranked: list[TrialState] = []
-        self._crowd = _Crowd([])
+        self._epochs = Score()
+        self._crowd = _Crowd([], 1.0)
         plot = Plot(tr("epoch"), tr("validation accuracy, %"), whole_x=True)
         super().__init__(desk, tr("Curves of the trials"), plot, self._table, f"{name}-curves")
         self._rest = plot.line("rest", theme.grey_curve, width=1.0)
@@ -46,8 +47,13 @@ class TrialCurvesCard(PlotCard):
         """Draw every trial's epochs."""
         self.state = state
         self._ranked = ranked(state)
-        self._crowd = _Crowd([t for t in state.trials.values() if t.epochs and t.outcome != "running"])
-        _draw(self._running, [t for t in state.running_trials() if t.epochs])
+        curved = [t for t in state.trials.values() if t.epochs]
+        # Of a network that tells a number, an epoch's accuracy is its R².
+        self._epochs = Score("R²" if any(t.epochs[-1].r2 is not None for t in curved) else "share")
+        if self._epochs.kind == "R²":
+            show_score(self.plot, self._epochs)
+        self._crowd = _Crowd([t for t in curved if t.outcome != "running"], self._epochs.factor)
+        self._draw(self._running, state.running_trials())
         self._draw_kept()
 
     def restrict(self, kept: Numbers | None) -> None:
@@ -56,16 +62,15 @@ class TrialCurvesCard(PlotCard):
         self._draw_kept()
 
     def _draw_kept(self) -> None:
-        theme = current()
+        theme, score = current(), Score.of(self._ranked)
         wanted = None if self._kept is None else set(self._kept.tolist())
         best = list(islice((t for t in self._ranked if wanted is None or t.number in wanted), _TOP))
         _show(self._rest, *self._crowd.lines(self._kept, [t.number for t in best]))
         entries = []
         for i, line in enumerate(self._top):
-            _draw(line, best[i : i + 1])
+            self._draw(line, best[i : i + 1])
             if i < len(best):
-                value = f"{100 * (best[i].value or 0):.1f} %"
-                name = tr("trial {n}", n=best[i].number)
+                name, value = tr("trial {n}", n=best[i].number), score.words(best[i].value)
                 entries.append(LegendEntry(name, theme.class_colour(i), theme.class_style(i), value))
         if any(t.epochs for t in self.state.running_trials()):
             entries.append(LegendEntry(tr("running"), theme.warn, Qt.PenStyle.DotLine))
@@ -76,7 +81,10 @@ class TrialCurvesCard(PlotCard):
         """Draw a trial strong."""
         self._chosen = number
         trial = self.state.trials.get(number) if number is not None else None
-        _draw(self._strong, [trial] if trial is not None else [])
+        self._draw(self._strong, [trial] if trial is not None else [])
+
+    def _draw(self, line: Any, trials: Sequence[TrialState]) -> None:
+        _show(line, *_joined(trials, self._epochs.factor))
 
     def _table(self) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         header = ["trial", "epoch", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy"]
@@ -91,8 +99,8 @@ class TrialCurvesCard(PlotCard):
 class _Crowd:
     """All curves in one pair of arrays, a gap after each: a brush picks from it instead of joining them again."""
 
-    def __init__(self, trials: Sequence[TrialState]) -> None:
-        self.x, self.y = _joined(trials)
+    def __init__(self, trials: Sequence[TrialState], factor: float) -> None:
+        self.x, self.y = _joined(trials, factor)
         numbers = np.array([t.number for t in trials], dtype=np.int64)
         self._owner = np.repeat(numbers, [len(t.epochs) + 1 for t in trials])
 
@@ -103,11 +111,6 @@ class _Crowd:
             first = self._owner[chosen[-_POINTS]]
             chosen = chosen[-_POINTS:][self._owner[chosen[-_POINTS:]] != first]  # the first one is not whole
         return self.x[chosen], self.y[chosen]
-
-
-def _draw(line: Any, trials: Sequence[TrialState]) -> None:
-    """Show trials as one line."""
-    _show(line, *_joined(trials))
 
 
 def _show(line: Any, x: Points, y: Points) -> None:
@@ -127,13 +130,13 @@ def _show(line: Any, x: Points, y: Points) -> None:
     line.setData(x, y)
 
 
-def _joined(trials: Sequence[TrialState]) -> tuple[Points, Points]:
-    """(epochs, accuracies in percent) of all trials in one line, with a gap after each."""
+def _joined(trials: Sequence[TrialState], factor: float) -> tuple[Points, Points]:
+    """(epochs, `factor` × accuracies) of all trials in one line, with a gap after each."""
     x: list[float] = []
     y: list[float] = []
     for trial in trials:
         x.extend(e.epoch + 1 for e in trial.epochs)
-        y.extend(100 * e.validation_accuracy for e in trial.epochs)
+        y.extend(factor * e.validation_accuracy for e in trial.epochs)
         x.append(np.nan)
         y.append(np.nan)
     return np.array(x, dtype=float), np.array(y, dtype=float)
