@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 _MOST = 160  # points that the process is made of: the best of all and the latest
 _DRAWN, _MUTATED, _PARENTS = 250, 200, 8  # candidates an ask
 _GROWTH = 1.25  # the length scales are found again when there are so many times the points
-_BLIND = 0.15  # share of points drawn at random, against a process that is wrong
+_BLIND = 0.25  # share of points drawn at random, against a process that is wrong
 
 
 class _Axes:
@@ -149,7 +149,8 @@ class _Bayes:
     drawing spreads them, where the highest expected improvement would crowd them around the first quick learners.
 
     What a part of a trial gave is known beside what whole ones gave: it is lifted by what trials gain from there on, and the
-    share of a trial is one more axis of the process, so that it learns how far the beginning tells the end.
+    share of a trial is one more axis of the process, so that it learns how far the beginning tells the end. Of each point only
+    what its longest part gave counts: its own beginning, which is noisier, would pull it back.
     """
 
     def __init__(self, space: Space, budget: int, seed: int) -> None:
@@ -199,7 +200,7 @@ class _Bayes:
         return point
 
     def _known(self) -> tuple[Array, Array, Array]:
-        """Positions (n, axes), places of the shares 0 … 1 (n,) and lifted, warped values (n,) of all that was told."""
+        """Positions (n, axes), places of the shares 0 … 1 (n,) and lifted, warped values (n,) of all points."""
         shares = sorted({share for values in self._told.values() for share in values})
         lift = dict.fromkeys(shares, 0.0)
         for low, high in reversed(list(itertools.pairwise(shares))):
@@ -209,11 +210,8 @@ class _Bayes:
                 if (below := values.get(low)) is not None and (above := values.get(high)) is not None
             ]
             lift[low] = lift[high] + (float(np.median(gains)) if gains else 0.0)
-        rows = [
-            (key, share, None if value is None else value + lift[share])
-            for key, values in self._told.items()
-            for share, value in values.items()
-        ]
+        last = [(key, max(values)) for key, values in self._told.items()]
+        rows = [(key, share, None if (value := self._told[key][share]) is None else value + lift[share]) for key, share in last]
         least = math.log(min(shares)) or -1.0
         place = np.array([1.0 - math.log(share) / least for _, share, _ in rows])
         return np.array([self._places[key] for key, _, _ in rows]), place, _warped([value for _, _, value in rows])

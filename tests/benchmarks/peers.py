@@ -55,8 +55,9 @@ class Ours:
             return None
         number = len(self._points) + 1
         self._points[number] = point
-        self._scheduler.started(number, self._scheduler.first())
-        return number, point, self._scheduler.first()
+        until = self._scheduler.first(number)
+        self._scheduler.started(number, until)
+        return number, point, until
 
     def epoch(self, trial: int, epoch: int, value: float) -> bool:
         return self._scheduler.observe(trial, epoch, value) != "go on"

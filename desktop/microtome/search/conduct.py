@@ -37,6 +37,7 @@ from microtome.slices.cutting import CuttingStoppedError
 from microtome.store.atomic import sweep_folder
 from microtome.store.run import RunFolder
 from microtome.training.checkpoint import epochs_done
+from microtome.training.contents import contents_key
 from microtome.training.spec import TrialSpec
 from microtome.training.trial import MODEL
 
@@ -92,6 +93,7 @@ class Conductor:
             training=recipe.training,
             transfer=recipe.transfer,
             importance=recipe.importance,
+            weights_key=contents_key(recipe.transfer.file),
             folder=str(self.run.trial(entry.number)),
             device=self.devices.choose(spec.device for spec in self._specs.values()),
             threads=self.threads,

@@ -32,6 +32,7 @@ from microtome.search.steer import Helm
 from microtome.store.atomic import explain
 from microtome.store.journal import read_all
 from microtome.training.checkpoint import epochs_done
+from microtome.training.contents import contents_key
 from microtome.training.spec import TrialSpec
 
 _FIRST = 1_000_000_000  # the ids of its tasks lie above those of all trials
@@ -164,6 +165,7 @@ class Finals:
             training=recipe.training,
             transfer=recipe.transfer,
             importance=recipe.importance,
+            weights_key=contents_key(recipe.transfer.file),
             folder=f"{c.run.trial(job.record.number)}-{job.turn}",
             device=c.devices.choose(spec.device for _, spec in self._running.values()),
             threads=c.threads,

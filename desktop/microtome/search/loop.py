@@ -209,7 +209,7 @@ class Loop:
     def _next(self) -> Entry | None:
         if self.own:
             self.asked += 1
-            return Entry(number=self.asked, parameters=self.own.popleft(), until=self._scheduler.first(), own=True)
+            return Entry(number=self.asked, parameters=self.own.popleft(), until=self._scheduler.first(self.asked), own=True)
         if self.queue:
             return self.queue.popleft()
         leg = self._scheduler.next()
@@ -231,7 +231,7 @@ class Loop:
         self.asked += 1
         if early:
             self._children.add(self.asked)
-        return Entry(number=self.asked, parameters=parameters, until=self._scheduler.first(), speculative=early)
+        return Entry(number=self.asked, parameters=parameters, until=self._scheduler.first(self.asked), speculative=early)
 
     def _go_on(self, leg: Leg, *, early: bool = False) -> Entry:
         entry = self.waiting.pop(leg.trial)

@@ -77,8 +77,8 @@ class Scheduler:
 
     # --- what is to be done
 
-    def first(self) -> int:
-        """Epochs of a new trial before it waits; 0: to its end."""
+    def first(self, trial: int) -> int:
+        """Epochs of a new trial (1, 2, …) before it waits; 0: to its end."""
         return 0
 
     def next(self) -> Leg | None:

@@ -215,6 +215,7 @@ class TrialSpec:
     stop_after: int = 0  # epochs, counted from the trial's first, after which it pauses; 0: none
     inherited: str = ""  # file of the network whose weights it begins with, where the shapes agree
     inherited_key: str = ""  # ledger key of the trial that this network comes from
+    weights_key: str = ""  # what the file of first weights holds (contents.py); "": they come from no file
 
     def key(self) -> str:
         """The ledger's key: a hash of image set, network, training and seed (not of where it runs, nor how far)."""
@@ -224,9 +225,12 @@ class TrialSpec:
             k: v for k, v in asdict(self.training).items() if k not in _WORDS and (k not in _ADDED or v != getattr(defaults, k))
         }
         what: list[Any] = [self.image_set_hash, asdict(self.network), training]
-        for name, added in (("transfer", self.transfer), ("importance", self.importance)):
-            if added != type(added)():
-                what.append({name: asdict(added)})
+        if self.transfer != TransferSpec():
+            # What a file holds counts, not where it lies.
+            held = {"weights": self.weights_key} if self.weights_key else {}
+            what.append({"transfer": asdict(self.transfer) | held})
+        if self.importance != ImportanceSpec():
+            what.append({"importance": asdict(self.importance)})
         if self.inherited_key:
             what.append({"inherited": self.inherited_key})
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:20]

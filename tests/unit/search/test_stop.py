@@ -15,9 +15,9 @@ from microtome.search.schedule import Leg, Scheduler
 from microtome.search.stop import Curve, Median, make_scheduler
 
 
-def run(rule: Scheduler, trial: int, values: list[float]) -> int:
-    """Start a trial and report until it is stopped; returns how many epochs that were."""
-    rule.started(trial, rule.first())
+def run(rule: Scheduler, trial: int, values: list[float], until: int = 0) -> int:
+    """Start a trial and report until it waits or is stopped; returns how many epochs that were."""
+    rule.started(trial, until)
     for epoch, value in enumerate(values):
         if rule.observe(trial, epoch, value) != "go on":
             rule.rests(trial)
@@ -33,10 +33,20 @@ def test_rungs_are_thirds_of_a_full_trial() -> None:
     ]
 
 
+def test_half_of_the_trials_begin_at_the_first_rung_and_late_bloomers_have_a_chance() -> None:
+    firsts = [[make_scheduler("asha", max_epochs=n).first(trial) for trial in range(1, 9)] for n in (1, 2, 9, 27, None)]
+    assert firsts == [[0] * 8, [1] * 8, [1, 3, 1, 3] * 2, [1, 3, 1, 9] * 2, [1, 3, 1, 9] * 2]
+    rule = Promotion(27)
+    for trial in range(1, 40):
+        run(rule, trial, [0.5] * 9 + [0.6] * 18, rule.first(trial))
+    run(rule, 40, [0.1] * 6 + [0.9] * 21, rule.first(40))
+    assert rule.next() == Leg(40, 0)  # bad for six epochs, and the best at the rung at which it waited first
+
+
 def test_promoted_trials_go_on_from_where_they_wait() -> None:
     rule = Promotion(9)
     for trial, value in enumerate([0.1, 0.3, 0.2, 0.5, 0.4, 0.6]):
-        assert run(rule, trial, [value] * 9) == 1
+        assert run(rule, trial, [value] * 9, until=1) == 1
     assert rule.next() == Leg(5, 3)
     rule.started(5, 3)
     assert rule.observe(5, 0, 0.6) == "go on"  # told again by a trial that goes on
@@ -54,7 +64,7 @@ def test_promoted_trials_go_on_from_where_they_wait() -> None:
 def test_without_a_length_the_rungs_never_end() -> None:
     rule = Promotion(None)
     for trial in range(3):
-        run(rule, trial, [0.5 - trial / 10] * 2)
+        run(rule, trial, [0.5 - trial / 10] * 2, until=1)
     assert rule.next() == Leg(0, 3)
     rule.started(0, 3)
     assert rule.observe(0, 2, 0.5) == "pause"
