@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from microtome.fields import fields_of
 from microtome.search.recipe import Recipe, SearchSpec
 from microtome.session import SECTIONS, Session
-from microtome.slices.plan import ClassSource
+from microtome.slices.plan import ClassSource, SimulatedSource, VolumeSource
 from microtome.slices.source import image_files
 from microtome.store.project import Project, VolumeEntry
 from microtome.volumes.read import describe
@@ -48,15 +49,24 @@ def _fill_class(session: Session, project: Project, source: ClassSource) -> None
     for volume in source.volumes:
         size = {} if volume.voxel_size is None else {"voxel_size": volume.voxel_size}
         unit = {"unit": volume.unit} if volume.unit else {}
-        session.add_volume(describe(volume.path, **volume.options, **size, **unit), source.name)
+        if session.add_volume(describe(volume.path, **volume.options, **size, **unit), source.name):
+            _carry(project, volume)
     for structure in source.simulated:
         parameters = dict(structure.parameters)
         if structure.voxel_size is not None:
             parameters["voxel_size"] = structure.voxel_size
         session.add_simulated(structure.kind, seed=structure.seed, class_name=source.name, parameters=parameters)
+        _carry(project, structure)
     for pattern in source.images:
         paths = [Path(pattern)] if Path(pattern).exists() else image_files(pattern)
         for path in paths:
             reference = project.refer(path)
             new = VolumeEntry.new_id()
-            project.put_volume(VolumeEntry(id=new, name=path.name, path=reference, images=True, class_name=source.name))
+            entry = VolumeEntry(id=new, name=path.name, path=reference, images=True, class_name=source.name, value=source.value)
+            project.put_volume(entry)
+
+
+def _carry(project: Project, source: VolumeSource | SimulatedSource) -> None:
+    """Give the volume that was added last its number."""
+    if source.value is not None or source.property:
+        project.put_volume(replace(project.volumes[-1], value=source.value, property=source.property))

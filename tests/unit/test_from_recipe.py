@@ -50,3 +50,20 @@ def test_the_window_would_run_the_same_recipe(tmp_path: Path) -> None:
     before = [v.id for v in session.need_project().volumes]
     fill_project(session.need_project(), parse({}))
     assert [v.id for v in session.need_project().volumes] == before, "a project that has volumes is left as it is"
+
+
+def test_numbers_of_volumes_reach_the_window(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 9, 10), dtype=np.uint8))
+    made = [{"kind": "rnd", "seed": 1, "value": 3.5}, {"kind": "rnd", "seed": 2, "property": "volume fraction"}]
+    volumes = [{"path": "a.tif", "value": -1.25}]
+    recipe = parse(
+        {"class": [{"name": "all", "volumes": volumes, "simulate": made}], "training": {"target": "value"}}, tmp_path
+    )
+    project = Project.create(tmp_path / "project")
+    fill_project(project, recipe)
+    session = Session()
+    session.open_project(tmp_path / "project")
+    assert session.trainable, "one class does where numbers are told"
+    assert session.recipe().classes == recipe.classes
+    session.set_value("training.target", "class")
+    assert [s.property for s in session.recipe().classes[0].simulated] == ["", ""], "classes are told: numbers do not matter"

@@ -139,3 +139,21 @@ def test_the_window_state_is_kept_with_the_project(session: Session, tmp_path: P
     again.open_project(tmp_path / "project")
     assert again.remembered("tabs") == ["start", "slices"]
     assert again.remembered("nothing", 3) == 3
+
+
+def test_the_value_of_a_structure_may_be_computed(session: Session, tmp_path: Path) -> None:
+    session.add_simulated("rnd", seed=1, class_name="A")
+    session.add_volume(describe(_volume(tmp_path, "a.tif", 0)), "A")
+    made, read = session.need_project().volumes
+    assert not session.trainable
+    session.set_volume_value(made.id, "Contact number")
+    assert (session.volume(made.id).property, session.volume(made.id).value) == ("contact number", None)
+    assert session.trainable
+    session.set_volume_value(made.id, "0,2")
+    assert (session.volume(made.id).property, session.volume(made.id).value) == ("", 0.2)
+    with pytest.raises(InputError, match="no number"):
+        session.set_volume_value(read.id, "contact number")
+    session.set_volume_value(made.id, "contact number")
+    session.set_volume_value(made.id, "")
+    assert (session.volume(made.id).property, session.volume(made.id).value) == ("", None)
+    assert not session.trainable

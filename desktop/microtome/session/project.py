@@ -14,6 +14,7 @@ from microtome.registry import registry
 from microtome.session.change import Change
 from microtome.store.project import Project, VolumeEntry
 from microtome.volumes.read import Description
+from microtome.volumes.structure import PROPERTIES
 from microtome.volumes.transforms import Step, checked
 from microtome.volumes.units import nanometres
 from microtome.volumes.volume import Volume
@@ -116,15 +117,23 @@ class OpenProject:
         return Change.VOLUMES
 
     def set_volume_value(self, entry_id: str, words: str) -> Change:
-        """Keep the number that a volume carries, as it was typed; none where nothing was. InputError for what is no number."""
+        """Keep the number that a volume carries, as it was typed; none where nothing was.
+
+        Of a simulated structure it may be the name of a property, which is then computed. InputError for what is neither.
+        """
         entry = self.volume(entry_id)
+        if entry.simulate is not None and words.strip().lower() in PROPERTIES:
+            return self.change_volume(entry_id, value=None, property=words.strip().lower())
         try:
             value = float(words.strip().replace(",", ".").replace("−", "-")) if words.strip() else None
         except ValueError:
             value = math.nan
         if value is not None and not math.isfinite(value):
-            raise InputError(f"“{words}” is no number.", f"Enter the value of {entry.name} as 3.4, or nothing.")
-        return Change.NOTHING if value == entry.value else self.change_volume(entry_id, value=value)
+            known = f"; or what is computed of it: {', '.join(PROPERTIES)}" if entry.simulate is not None else ""
+            raise InputError(f"“{words}” is no number.", f"Enter the value of {entry.name} as 3.4, or nothing{known}.")
+        if value == entry.value and not entry.property:
+            return Change.NOTHING
+        return self.change_volume(entry_id, value=value, property="")
 
     def set_transforms(
         self, entry_id: str, steps: Sequence[Step], *, aside: Sequence[Step] = (), result: Description | Volume | None = None

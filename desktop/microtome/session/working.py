@@ -36,6 +36,15 @@ class WorkingRecipe(OpenProject):
         data: dict[str, Any] = self.need_project().settings.setdefault("recipe", {})
         return data
 
+    @property
+    def trainable(self) -> bool:
+        """Whether there is something to learn: two classes, or volumes that carry numbers."""
+        if self.project is None:
+            return False
+        members = [v for v in self.project.volumes if v.class_name]
+        carried = {v.property or v.value for v in members} - {None}
+        return len(self.classes()) >= 2 or len(carried) > 1 or any(v.property for v in members)
+
     def network_name(self) -> str:
         """The chosen network."""
         return str(self._recipe_settings().get("network", {}).get("name", "cnn"))
@@ -184,6 +193,9 @@ class WorkingRecipe(OpenProject):
         simulated = [{**v.simulate, **_carried(v, tells)} for v in members if v.simulate is not None]
         images = [str(project.resolve(v)) for v in members if v.images]
         table: dict[str, Any] = {"name": name} | ({"images": images} if images else {})
+        told = {v.value for v in members if v.images}
+        if tells and len(told) == 1 and None not in told and not volumes and not simulated:
+            table["value"] = told.pop()
         return table | ({"volumes": volumes} if volumes else {}) | ({"simulate": simulated} if simulated else {})
 
     def adopt(self, parameters: dict[str, Any]) -> Change:
@@ -207,4 +219,8 @@ def _fitting(fields: Mapping[str, FieldSpec], settings: Mapping[str, Any]) -> di
 
 
 def _carried(entry: VolumeEntry, tells: bool) -> dict[str, Any]:
-    return {"value": entry.value} if tells and entry.value is not None else {}
+    if not tells:
+        return {}
+    if entry.property:
+        return {"property": entry.property}
+    return {"value": entry.value} if entry.value is not None else {}

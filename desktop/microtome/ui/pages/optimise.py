@@ -17,6 +17,7 @@ from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import number
 from microtome.ui.pages.base import Page
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.time_budget import LimitField
 from microtome.ui.views.fold import Fold
@@ -86,7 +87,7 @@ class AxisRow(QWidget):
             self.editor.show_axis(axis)
 
     def _say(self, sentence: str) -> None:
-        self.problem.setText(sentence)
+        self.problem.setText(said(sentence))
         self.problem.setVisible(bool(sentence))
 
     def _edited(self, axis: Axis) -> None:
@@ -130,7 +131,7 @@ class OptimisePage(Page):
     def refresh(self, change: Change) -> None:
         """Show what the session holds."""
         session = self.desk.session
-        ready = session.project is not None and len(session.classes()) >= 2
+        ready = session.trainable
         if ready != (self._form is not None) or self._stack.count() == 0 or change & Change.PROJECT:
             self._choose_face(ready)
         if self._form is None:

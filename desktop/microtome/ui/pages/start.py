@@ -98,8 +98,8 @@ class StartPage(Page):
         return [
             self._volumes_step(len(volumes), len(classes)),
             self._slices_step(classes, any((t.state.image_set is not None) for t in tails)),
-            self._train_step(classes, [t for t in tails if t.kind != "search"]),
-            self._optimise_step(classes, [t for t in tails if t.kind == "search"]),
+            self._train_step(session.trainable, [t for t in tails if t.kind != "search"]),
+            self._optimise_step(session.trainable, [t for t in tails if t.kind == "search"]),
             self._use_step([t for t in tails if t.state.evaluated is not None]),
         ]
 
@@ -124,19 +124,19 @@ class StartPage(Page):
         }[state]
         return Step("slices", tr("Cut slices"), words, state, tr("Set up"), lambda: self.desk.open_page("slices"))
 
-    def _train_step(self, classes: list[str], runs: list[RunTail]) -> Step:
-        state = "blocked" if len(classes) < 2 else "done" if any(t.word == "done" for t in runs) else "ready"
+    def _train_step(self, ready: bool, runs: list[RunTail]) -> Step:
+        state = "blocked" if not ready else "done" if any(t.word == "done" for t in runs) else "ready"
         words = {
-            "blocked": tr("Needs two classes with volumes."),
+            "blocked": tr("Needs two classes with volumes, or volumes with values."),
             "ready": tr("A network learns in the background; the accuracy of every class is live."),
             "done": tr("{n} trainings so far.", n=len(runs)) if len(runs) > 1 else tr("One training so far."),
         }[state]
         return Step("train", tr("Train"), words, state, tr("Set up"), lambda: self.desk.open_page("train"))
 
-    def _optimise_step(self, classes: list[str], runs: list[RunTail]) -> Step:
-        state = "blocked" if len(classes) < 2 else "done" if any(t.word == "done" for t in runs) else "ready"
+    def _optimise_step(self, ready: bool, runs: list[RunTail]) -> Step:
+        state = "blocked" if not ready else "done" if any(t.word == "done" for t in runs) else "ready"
         words = {
-            "blocked": tr("Needs two classes with volumes."),
+            "blocked": tr("Needs two classes with volumes, or volumes with values."),
             "ready": tr("Tick “optimise” on any setting and let evolution find the best network."),
             "done": tr("{n} searches so far.", n=len(runs)) if len(runs) > 1 else tr("One search so far."),
         }[state]

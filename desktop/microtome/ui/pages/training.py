@@ -164,7 +164,7 @@ class TrainingSetupPage(Page):
     def refresh(self, change: Change) -> None:
         """Show what the session holds."""
         session = self.desk.session
-        ready = session.project is not None and len(session.classes()) >= 2
+        ready = session.trainable
         if (change & (Change.PROJECT | Change.VOLUMES) and ready != (self.face is not None)) or self._stack.count() == 0:
             self._choose_face(ready)
         if self.face is not None:
@@ -181,7 +181,10 @@ class TrainingSetupPage(Page):
         if session.project is None or not session.project.volumes:
             hint = tr("Add volumes first: drop them anywhere on this window.")
         else:
-            hint = tr("Telling apart needs at least two classes: give every volume one on the volumes page.")
+            hint = tr(
+                "Telling apart needs at least two classes: give every volume one on the volumes page. A network that tells a "
+                "number needs volumes with values."
+            )
         text = tr("Nothing to train on yet")
         return EmptyState("train", text, hint, ((tr("Go to the volumes"), lambda: self.desk.open_page("volumes")),))
 

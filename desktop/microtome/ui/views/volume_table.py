@@ -12,10 +12,17 @@ from microtome.ui.i18n import tr
 from microtome.ui.icons import icon
 from microtome.ui.numbers import number, shape, size_of, unit_word
 from microtome.ui.theme import current
+from microtome.volumes.structure import PROPERTIES
 
 _COLUMNS = ("Name", "Class", "Value", "Shape (z, y, x)", "Grey values", "Voxel size", "On disk", "Findings")
 _VALUE = 2  # the column that is edited
 _ROW = 28
+
+
+def _about_value(entry: VolumeEntry) -> str:
+    if entry.simulate is None:
+        return ""
+    return tr("A number, or what is computed of the structure: {list}", list=", ".join(tr(name) for name in PROPERTIES))
 
 
 class VolumeTable(QTableWidget):
@@ -57,11 +64,11 @@ class VolumeTable(QTableWidget):
         )
         self.setRowCount(len(volumes))
         for i, entry in enumerate(volumes):
-            value = "" if entry.value is None else f"{entry.value:.10g}"
+            value = tr(entry.property) if entry.value is None else f"{entry.value:.10g}"
             cells = [entry.name, entry.class_name or tr("none yet"), value, *self._facts(entry), "; ".join(entry.findings)]
             items = [QTableWidgetItem(text) for text in cells]
             for j, item in enumerate(items):
-                item.setToolTip(item.text())
+                item.setToolTip(_about_value(entry) if j == _VALUE else item.text())
                 if j != _VALUE:
                     item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
                 self.setItem(i, j, item)
@@ -90,7 +97,8 @@ class VolumeTable(QTableWidget):
         QTimer.singleShot(0, self, lambda: self._keep_value(entry_id, words))
 
     def _keep_value(self, entry_id: str, words: str) -> None:
-        if self.desk.perform(lambda: self.desk.session.set_volume_value(entry_id, words)) is None:
+        given = next((name for name in PROPERTIES if words.strip() == tr(name)), words)
+        if self.desk.perform(lambda: self.desk.session.set_volume_value(entry_id, given)) is None:
             self.desk.announce(Change.VOLUMES)  # back to what it was
 
     def mark(self, index: int) -> None:
