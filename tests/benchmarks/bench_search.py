@@ -1,6 +1,6 @@
 """Engines on recorded learning curves: epochs and virtual hours until a search has trained within 1 % of the best.
 
-python -m tests.benchmarks.bench_search [seeds] [NAME …]     (30 seeds, all searches: about 20 minutes on 2 cores)
+python -m tests.benchmarks.bench_search [seeds] [NAME …]     (30 seeds, all searches: about 40 minutes on 2 cores)
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ PEERS: dict[str, Make] = {
 }
 OURS: dict[str, Make] = {
     "ours (auto + auto)": Ours,
+    "bayes": partial(Ours, stopping="none"),
     "random + asha": partial(Ours, engine="random", stopping="asha"),
-    "tpe + asha": partial(Ours, engine="tpe", stopping="asha"),
 }
 
 
