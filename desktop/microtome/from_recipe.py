@@ -69,4 +69,4 @@ def _fill_class(session: Session, project: Project, source: ClassSource) -> None
 def _carry(project: Project, source: VolumeSource | SimulatedSource) -> None:
     """Give the volume that was added last its number."""
     if source.value is not None or source.property:
-        project.put_volume(replace(project.volumes[-1], value=source.value, property=source.property))
+        project.put_volume(replace(project.volumes[-1], value=source.value, computed=source.property))

@@ -147,13 +147,13 @@ def test_the_value_of_a_structure_may_be_computed(session: Session, tmp_path: Pa
     made, read = session.need_project().volumes
     assert not session.trainable
     session.set_volume_value(made.id, "Contact number")
-    assert (session.volume(made.id).property, session.volume(made.id).value) == ("contact number", None)
+    assert (session.volume(made.id).computed, session.volume(made.id).value) == ("contact number", None)
     assert session.trainable
     session.set_volume_value(made.id, "0,2")
-    assert (session.volume(made.id).property, session.volume(made.id).value) == ("", 0.2)
+    assert (session.volume(made.id).computed, session.volume(made.id).value) == ("", 0.2)
     with pytest.raises(InputError, match="no number"):
         session.set_volume_value(read.id, "contact number")
     session.set_volume_value(made.id, "contact number")
     session.set_volume_value(made.id, "")
-    assert (session.volume(made.id).property, session.volume(made.id).value) == ("", None)
+    assert (session.volume(made.id).computed, session.volume(made.id).value) == ("", None)
     assert not session.trainable

@@ -123,7 +123,7 @@ class OpenProject:
         """
         entry = self.volume(entry_id)
         if entry.simulate is not None and words.strip().lower() in PROPERTIES:
-            return self.change_volume(entry_id, value=None, property=words.strip().lower())
+            return self.change_volume(entry_id, value=None, computed=words.strip().lower())
         try:
             value = float(words.strip().replace(",", ".").replace("−", "-")) if words.strip() else None
         except ValueError:
@@ -131,9 +131,9 @@ class OpenProject:
         if value is not None and not math.isfinite(value):
             known = f"; or what is computed of it: {', '.join(PROPERTIES)}" if entry.simulate is not None else ""
             raise InputError(f"“{words}” is no number.", f"Enter the value of {entry.name} as 3.4, or nothing{known}.")
-        if value == entry.value and not entry.property:
+        if value == entry.value and not entry.computed:
             return Change.NOTHING
-        return self.change_volume(entry_id, value=value, property="")
+        return self.change_volume(entry_id, value=value, computed="")
 
     def set_transforms(
         self, entry_id: str, steps: Sequence[Step], *, aside: Sequence[Step] = (), result: Description | Volume | None = None

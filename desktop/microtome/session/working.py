@@ -42,8 +42,8 @@ class WorkingRecipe(OpenProject):
         if self.project is None:
             return False
         members = [v for v in self.project.volumes if v.class_name]
-        carried = {v.property or v.value for v in members} - {None}
-        return len(self.classes()) >= 2 or len(carried) > 1 or any(v.property for v in members)
+        carried = {v.computed or v.value for v in members} - {None}
+        return len(self.classes()) >= 2 or len(carried) > 1 or any(v.computed for v in members)
 
     def network_name(self) -> str:
         """The chosen network."""
@@ -221,6 +221,6 @@ def _fitting(fields: Mapping[str, FieldSpec], settings: Mapping[str, Any]) -> di
 def _carried(entry: VolumeEntry, tells: bool) -> dict[str, Any]:
     if not tells:
         return {}
-    if entry.property:
-        return {"property": entry.property}
+    if entry.computed:
+        return {"property": entry.computed}
     return {"value": entry.value} if entry.value is not None else {}

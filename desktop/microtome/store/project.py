@@ -44,7 +44,7 @@ class VolumeEntry:
     class_name: str = ""  # "": not assigned
     findings: tuple[str, ...] = ()
     value: float | None = None  # the number that a network shall tell of it; None: none
-    property: str = ""  # what of its structure that number is, where it is computed
+    computed: str = ""  # what of its structure that number is, where it is not given
     images: bool = False  # a 2-D image, or a folder of them, not a volume
     aside: tuple[dict[str, Any], ...] = ()  # corrections that are switched off, each with its place "at" in the whole chain
     corrected_shape: tuple[int, int, int] | None = None  # what the corrections leave, once it was seen; None: not known

@@ -64,7 +64,7 @@ class VolumeTable(QTableWidget):
         )
         self.setRowCount(len(volumes))
         for i, entry in enumerate(volumes):
-            value = tr(entry.property) if entry.value is None else f"{entry.value:.10g}"
+            value = tr(entry.computed) if entry.value is None else f"{entry.value:.10g}"
             cells = [entry.name, entry.class_name or tr("none yet"), value, *self._facts(entry), "; ".join(entry.findings)]
             items = [QTableWidgetItem(text) for text in cells]
             for j, item in enumerate(items):
