@@ -75,7 +75,7 @@ class Interrupter(Watch):
 
     def act(self, event: Event) -> None:
         if isinstance(event, TrialStarted) and event.start_epoch > 0 and self.once("stop"):
-            self.run.order("stop")
+            self.order("stop")
 
 
 def test_promoted_trials_go_on_from_their_checkpoints_whatever_happens(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_promoted_trials_go_on_from_their_checkpoints_whatever_happens(tmp_path:
     assert drive(calm).state == "done"
     check(calm)
     starts = [e for e in read_all(calm.events) if isinstance(e, TrialStarted)]
-    assert {e.until for e in starts if e.start_epoch == 0} == {1}
+    assert {e.until for e in starts if e.start_epoch == 0} == {1, 3}
     promoted = [e for e in starts if e.start_epoch > 0]
     assert promoted and all(e.start_epoch in (1, 3) for e in promoted)
     state = fold_all(read_all(calm.events))
@@ -112,6 +112,8 @@ def test_other_ways_keep_the_same_promises(tmp_path: Path, changes: dict[str, An
     assert max(Counter((e.trial, e.epoch) for e in events if isinstance(e, EpochEnded)).values()) == 1
     ended = {e.trial: e for e in events if isinstance(e, TrialEnded)}
     assert set(range(1, 7)) <= set(ended)
+    trained = {e.trial for e in events if isinstance(e, EpochEnded)}
+    assert all(ended[trial].seconds > 0 for trial in trained), "what was begun early and dropped has cost its time too"
     assert max(ended.values(), key=lambda e: e.value).value == max(e.value for e in ended.values() if e.outcome == "done")
 
 
