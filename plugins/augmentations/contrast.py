@@ -23,5 +23,6 @@ def contrast(
     import torch
 
     drawn = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device)
-    mean = images.mean(dim=(-2, -1), keepdim=True)
+    # One level for all channels: a detector's gain does not tell them apart.
+    mean = images.mean(dim=(-2, -1), keepdim=True).mean(dim=-3, keepdim=True)
     return mean + (images - mean) * factor ** (2 * drawn - 1)

@@ -18,8 +18,8 @@ Blocks = Callable[[int], Iterator[tuple[int, NDArray[Any]]]]
 
 
 def _size(image_set: ImageSet, dtype: np.dtype[Any]) -> int:
-    height, width = image_set.images.shape[1:]
-    return max(1, _BLOCK // int(height * width * dtype.itemsize))
+    pixels = int(np.prod(image_set.images.shape[1:]))
+    return max(1, _BLOCK // (pixels * dtype.itemsize))
 
 
 def _small(image_set: ImageSet, columns: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[Any]]:
@@ -39,7 +39,8 @@ def write_npz(
 ) -> None:
     """Write an archive that numpy.load reads without pickle, image by image: it never has to fit into memory.
 
-    Besides the images (n, h, w): label, set and volume index into the texts classes, sets and volumes; one array a column.
+    Besides the images, (n, h, w) or in colour (n, 3, h, w): label, set and volume index into the texts classes, sets and
+    volumes; one array a column.
     """
     texts = {name: np.array(said[name], dtype=np.str_) for name in ("classes", "sets", "volumes")}
     numbers = {name: np.array(said[name]) for name in ("pixel_edge", "grey_low", "grey_step")}
@@ -63,7 +64,7 @@ def write_zarr(
     columns: Mapping[str, NDArray[np.float64]],
     said: Mapping[str, Any],
 ) -> None:
-    """Write a group of version 3: images (n, y, x), label, set, volume and one array a column; all else as attributes."""
+    """Write a group of version 3: images, label, set, volume and one array a column; all else as attributes."""
     import zarr
 
     root = zarr.open_group(str(path), mode="w", zarr_format=3)

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError, MicrotomeError
 from microtome.slices import audit, trust
+from microtome.slices.colour import cut_colours, statistics_of
 from microtome.slices.drawing import Drawn, draw
 from microtome.slices.geometry import Array, Grid, normals
-from microtome.slices.grey import Grey, Quantiles, grey_of, normalise, pooled
+from microtome.slices.grey import Grey, Quantiles, grey_of, luminance, normalise, pooled
 from microtome.slices.looking import look
 from microtome.slices.micrographs import Arrangement, cut_places
 from microtome.slices.plan import ClassSource, Micrographs, SimulatedSource, SlicePlan
@@ -30,7 +31,7 @@ from microtome.slices.planned import blocks_of, counts_by_volume, generators
 from microtome.slices.sampler import Sampler
 from microtome.slices.source import Member
 from microtome.slices.split import SETS, Blocks, counts_of, whole
-from microtome.slices.targets import signature, value_of
+from microtome.slices.targets import value_of
 from microtome.slices.twins import Fingerprint
 from microtome.store.atomic import explain, write_json
 from microtome.volumes.volume import Volume
@@ -66,6 +67,7 @@ class Request:
     said: tuple[str, ...] = ()  # of what was left out or guessed
     micrographs: Micrographs | None = None  # their settings, where there are any
     arrangement: Arrangement | None = None  # of micrographs that are not cut like small volumes
+    channels: int = 1  # 3: in colour
 
     @property
     def total(self) -> int:
@@ -132,10 +134,8 @@ def identify(classes: tuple[ClassSource, ...], plan: SlicePlan, progress: Progre
 
     looked = look(classes, plan, step)
     names = tuple(c.name for c in classes)
-    arranged = [] if looked.arrangement is None else looked.arrangement.signature()
-    arranged += signature(looked.members)
     return Request(
-        hash=digest_of(plan, names, looked.identities, arranged),
+        hash=digest_of(plan, names, looked.identities, looked.signature()),
         plan=plan,
         classes=names,
         members=tuple(tuple(group) for group in looked.members),
@@ -143,16 +143,14 @@ def identify(classes: tuple[ClassSource, ...], plan: SlicePlan, progress: Progre
         said=tuple(looked.said),
         micrographs=next((c.micrographs for c, g in zip(classes, looked.members, strict=True) if any(m.flat for m in g)), None),
         arrangement=looked.arrangement,
+        channels=looked.palette.channels,
     )
 
 
 def digest_of(
     plan: SlicePlan, classes: Sequence[str], identities: Sequence[Sequence[str]], arranged: Sequence[Any] = ()
 ) -> str:
-    """The hash of the image set of a plan: classes by name, the data of each by what `identity` says of them.
-
-    `arranged`: the signature of the arrangement of micrographs, and of the numbers that volumes carry, where there are any.
-    """
+    """The hash of the image set of a plan: classes by name, data by what `identity` says, `arranged` by Looked.signature."""
     what = [_ALGORITHM, plan.to_json(), [[c, list(i)] for c, i in zip(classes, identities, strict=True)], *arranged]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -169,7 +167,8 @@ def cut_all(request: Request, target: Path, progress: Progress, should_stop: Sto
     tally, reference = Tally(), _reference(request, progress, should_stop)
     with _appearing(target) as part:
         with open(part / "images.npy", "wb") as images, open(part / "index.csv", "w", encoding="utf-8", newline="") as index:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (total, plan.pixels, plan.pixels)}
+            shape = (total, *([request.channels] if request.channels > 1 else []), plan.pixels, plan.pixels)
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(images, header)
             writer = csv.writer(index, lineterminator="\n")
             writer.writerow(_COLUMNS)
@@ -227,7 +226,7 @@ def _piece(request: Request, label: int, number: int, counts: dict[str, int]) ->
 class _Chunk:
     piece: Piece
     set_name: str
-    images: NDArray[np.float32]  # normalised
+    images: NDArray[np.float32]  # normalised, (n, h, w) or (n, 3, h, w)
     means: NDArray[np.float64]  # of the grey values before
     centres: Array
     axes: Array
@@ -245,12 +244,13 @@ def _reference(request: Request, progress: Progress, should_stop: Stop) -> Quant
         for number, member in enumerate(group):
             _check(should_stop)
             if counts[number].get("train"):
-                groups[-1].append(grey_of(member.open(), name=member.name))
+                groups[-1].append(statistics_of(member.open(), name=member.name))
     return pooled(groups)
 
 
 def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, reference: Quantiles, should_stop: Stop) -> Iterator[_Chunk]:
     piece.grey = grey_of(piece.volume, name=piece.name)
+    scale = statistics_of(piece.volume, name=piece.name)
     sampler = Sampler.of(piece.volume, piece.grid, plan)
     tally.volumes.append(_volume_record(piece))
     # What is simulated from different seeds is no copy; thousands of micrographs are compared by their images alone.
@@ -265,11 +265,13 @@ def _cut_piece(piece: Piece, plan: SlicePlan, tally: Tally, reference: Quantiles
             drawn = _drawn(piece, sampler, name, indices, plan)
             tally.count(tally.redrawn, piece.name, drawn.nonfinite)
             tally.count(tally.empty, piece.name, drawn.empty)
-            tally.count(tally.constant, piece.name, int((np.ptp(drawn.images, axis=(1, 2)) == 0).sum()))
+            images = cut_colours(sampler, drawn.images, drawn.centres, drawn.axes)
+            inside = tuple(range(1, images.ndim))
+            tally.count(tally.constant, piece.name, int((np.ptp(images, axis=inside) == 0).sum()))
             yield _Chunk(
                 piece=piece,
                 set_name=name,
-                images=normalise(drawn.images, plan.normalisation, piece.grey, reference),
+                images=normalise(images, plan.normalisation, scale, reference),
                 means=drawn.images.mean(axis=(1, 2), dtype=np.float64),
                 centres=drawn.centres,
                 axes=drawn.axes,
@@ -295,7 +297,7 @@ def _write(chunk: _Chunk, images: IO[bytes], writer: Any, classes: tuple[str, ..
     tally.places += [volume] * len(chunk.images)
     tally.centres.append(chunk.centres)
     tally.axes.append(chunk.axes)
-    kept = chunk.images.mean(axis=(1, 2), dtype=np.float64)
+    kept = luminance(chunk.images).mean(axis=(1, 2), dtype=np.float64)
     tally.means += list(zip(chunk.means.tolist(), kept.tolist(), strict=True))
 
 

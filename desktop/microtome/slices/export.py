@@ -36,6 +36,7 @@ VERSION = 1  # of export.json
 FORMATS = ("tiff", "png", "npz", "zarr")
 DEPTHS = ("float32", "uint16", "uint8")
 _ENDING = {"tiff": ".tif", "png": ".png"}
+_CHANNELS = {"npz": " lie one behind the other", "zarr": " lie one behind the other"}  # (n, 3, y, x)
 _BATCH = 64  # pictures a task of a thread
 _CHUNK = 4 * 2**20  # bytes of an array at once
 _OVERHEAD = 4096  # bytes of a picture beside its pixels: header, text, a half-filled block of the disk
@@ -300,6 +301,7 @@ def _said(job: _Job) -> dict[str, Any]:
         "classes": list(image_set.classes),
         "sets": list(SETS),
         "volumes": volume_names(image_set),
+        "channels": image_set.channels,
         "counts": image_set.counts(),
         "independence": image_set.independence,
         "warnings": list(image_set.warnings),
@@ -309,7 +311,7 @@ def _said(job: _Job) -> dict[str, Any]:
 
 def _readme(job: _Job) -> str:
     image_set, scale = job.image_set, job.calibration
-    height, width = image_set.images.shape[1:]
+    height, width = image_set.images.shape[-2:]
     where = {
         "tiff": "TIFF files in folders by set and class (ImageJ reads their scale)",
         "png": "PNG files in folders by set and class",
@@ -320,6 +322,8 @@ def _readme(job: _Job) -> str:
     grey = "The grey values are stored as they are."
     if (scale.low, scale.step) != (0.0, 1.0):
         grey = f"Grey value = {scale.low!r} + {scale.step!r} × stored value; one scale for all images."
+    if image_set.channels > 1:
+        grey = f"In colour: red, green and blue{_CHANNELS.get(job.format, '')}. {grey}"
     counts = "\n".join(
         f"  {name:12}" + ", ".join(f"{c}: {n}" for c, n in by_class.items()) for name, by_class in image_set.counts().items()
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from microtome.errors import InputError
 from microtome.plugin import LazyArray, Structure
+from microtome.volumes.grey import LUMINANCE
 from microtome.volumes.structure import volume_fraction
 from microtome.volumes.volume import Volume
 
@@ -102,6 +103,8 @@ def pooled(groups: Sequence[Sequence[Grey]]) -> Quantiles:
 def normalise(images: NDArray[np.float32], how: str, grey: Grey, reference: Quantiles = ()) -> NDArray[np.float32]:
     """Grey values (n, h, w) as an image set keeps them: as they are ("none"), or brought to a common scale.
 
+    Colours (n, 3, h, w) get one shift and one factor for all channels, as colour.statistics_of says: so they stay.
+
     "volume" and "slice": to mean 0 and deviation 1 by the statistics of the whole volume, or of each image; what is constant
     becomes 0. "volume-percentile" and "slice-percentile": the 1st percentile to 0, the 99th to 1, without clipping.
     "histogram": the volume's quantiles to those of `reference` (the volume's own where there is none), then to mean 0 and
@@ -117,15 +120,42 @@ def normalise(images: NDArray[np.float32], how: str, grey: Grey, reference: Quan
         case "volume-percentile":
             return _scaled(images, grey.low, grey.high - grey.low)
         case "slice-percentile":
-            low, high = np.quantile(images, (_LOW, _HIGH), axis=(1, 2), keepdims=True).astype(np.float64)
-            least = images.min(axis=(1, 2), keepdims=True).astype(np.float64)
-            most = images.max(axis=(1, 2), keepdims=True).astype(np.float64)
-            low, high = np.where(low == high, least, low), np.where(low == high, most, high)
+            low, high = _ends(images)
             return _scaled(images, low, high - low)
-    mean = images.mean(axis=(1, 2), dtype=np.float64, keepdims=True)
-    deviation = images.std(axis=(1, 2), dtype=np.float64, keepdims=True)
+    mean, deviation = _level(images)
     # Rounding alone makes some deviation in a constant image of large values.
     return _scaled(images, mean, np.where(deviation <= 1e-6 * np.abs(mean), 0.0, deviation))
+
+
+def _level(images: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation of each image, to be broadcast: of the brightness, and of the channels as a root mean square."""
+    inside = (1, 2) if images.ndim == 3 else (2, 3)
+    mean = luminance(images).mean(axis=(1, 2), dtype=np.float64, keepdims=True)
+    deviation = images.std(axis=inside, dtype=np.float64, keepdims=True)
+    if images.ndim == 3:
+        return mean, deviation
+    return mean[:, None], np.sqrt((deviation**2).mean(axis=1, keepdims=True))
+
+
+def _ends(images: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The 1st and the 99th percentile of each image's brightness, to be broadcast; the extremes of all where they are equal."""
+    inside = tuple(range(1, images.ndim))
+    low, high = np.quantile(luminance(images), (_LOW, _HIGH), axis=(1, 2)).astype(np.float64)
+    low, high = (v.reshape(-1, *(1 for _ in inside)) for v in (low, high))
+    least = images.min(axis=inside, keepdims=True).astype(np.float64)
+    most = images.max(axis=inside, keepdims=True).astype(np.float64)
+    return np.where(low == high, least, low), np.where(low == high, most, high)
+
+
+def luminance(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The brightness (n, h, w), by ITU-R BT.709, of images (n, 3, h, w); grey images (n, h, w) as they are."""
+    if images.ndim == 3:
+        return images
+    # Summed up channel by channel: images come from disk, and no copy in double precision is needed.
+    found = images[:, 0] * np.float32(LUMINANCE[0])
+    for channel in (1, 2):
+        found += images[:, channel] * np.float32(LUMINANCE[channel])
+    return found
 
 
 def _scaled(images: NDArray[np.float32], origin: Any, unit: Any) -> NDArray[np.float32]:

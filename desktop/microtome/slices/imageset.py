@@ -3,7 +3,7 @@
 plan.json    the plan, the classes with their volumes (grey statistics, blocks), warnings, how independent the sets are
 index.csv    one row an image: number, set, class, volume, pose in voxels, mean grey value before normalisation,
              and the number that its volume carries, if any
-images.npy   float32 (n, pixels, pixels)
+images.npy   float32 (n, pixels, pixels), or (n, 3, pixels, pixels) of micrographs in colour
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ImageSet:
     micrographs: dict[str, Any] = field(
         default_factory=dict
     )  # how images that were 2-D already were taken; {}: there were none
-    images: NDArray[np.float32]  # (n, pixels, pixels), memory-mapped
+    images: NDArray[np.float32]  # (n, pixels, pixels), in colour (n, 3, pixels, pixels); memory-mapped
     labels: NDArray[np.int64]  # (n,) index into classes
     sets: NDArray[np.int64]  # (n,) index into SETS
 
@@ -108,6 +108,11 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def channels(self) -> int:
+        """1, or 3 in colour: what a network for these images takes."""
+        return 1 if self.images.ndim == 3 else int(self.images.shape[1])
 
     def split(self, name: str) -> NDArray[np.int64]:
         """The indices of the images of a set: train, validation or evaluation."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from microtome.errors import InputError
+from microtome.slices.colour import Palette, palette_of
 from microtome.slices.micrographs import Arrangement, Seen, arrange, is_arranged
 from microtome.slices.plan import ClassSource, Micrographs, SimulatedSource, SlicePlan
 from microtome.slices.planned import blocks_of
 from microtome.slices.source import DATA_BAR, Member, gathered, grid_of, identity
+from microtome.slices.targets import signature
 from microtome.volumes.units import VOXEL
 from microtome.volumes.volume import Volume
 
@@ -24,7 +27,13 @@ class Looked:
     members: list[list[Member]] = field(default_factory=list)
     identities: list[list[str]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    palette: Palette = Palette()  # noqa: RUF009 - a frozen value
     arrangement: Arrangement | None = None  # of micrographs that are not cut like small volumes
+
+    def signature(self) -> list[Any]:
+        """What determines the images beside the plan and the data: the arrangement, the channels, the values of volumes."""
+        arranged = [] if self.arrangement is None else self.arrangement.signature()
+        return [*arranged, *self.palette.signature(), *signature(self.members)]
 
 
 def look(classes: Sequence[ClassSource], plan: SlicePlan, step: Step) -> Looked:
@@ -34,8 +43,11 @@ def look(classes: Sequence[ClassSource], plan: SlicePlan, step: Step) -> Looked:
     volumes of a class hold the same data.
     """
     collected = [gathered(source) for source in classes]
-    groups = [group for group, _ in collected]
-    looked = Looked(said=list(dict.fromkeys(words for _, said in collected for words in said)))
+    found = [group for group, _ in collected]
+    palette = palette_of(found, _settings(classes, found).colour)
+    groups = [palette.applied(group) for group in found]
+    looked = Looked(said=list(dict.fromkeys(words for _, said in collected for words in said)), palette=palette)
+    looked.said += palette.said
     settings = _arranged(classes, groups)
     total, done = sum(map(len, groups)), 0
     seen: list[Seen] = []
@@ -56,9 +68,14 @@ def look(classes: Sequence[ClassSource], plan: SlicePlan, step: Step) -> Looked:
     return looked
 
 
+def _settings(classes: Sequence[ClassSource], groups: Sequence[Sequence[Member]]) -> Micrographs:
+    """Those of the first class that holds micrographs; all classes of a recipe share them."""
+    return next((s.micrographs for s, g in zip(classes, groups, strict=True) if any(m.flat for m in g)), Micrographs())
+
+
 def _arranged(classes: Sequence[ClassSource], groups: Sequence[Sequence[Member]]) -> Micrographs | None:
     """The settings by which the micrographs of all classes are arranged; None where all is cut as from volumes."""
-    settings = next((s.micrographs for s, g in zip(classes, groups, strict=True) if any(m.flat for m in g)), Micrographs())
+    settings = _settings(classes, groups)
     grouped = any(m.groups or m.set_name for group in groups for m in group)
     if not is_arranged(settings, grouped=grouped):
         return None

@@ -1,4 +1,4 @@
-"""One grey image as the bytes of a calibrated TIFF or PNG file, with a text that says where it comes from."""
+"""One image as the bytes of a calibrated TIFF or PNG file, with a text that says where it comes from."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from microtome.volumes.units import VOXEL, to_nm
@@ -29,12 +30,20 @@ class Calibration:
 def tiff_bytes(image: NDArray[Any], calibration: Calibration, text: str) -> bytes:
     """An ImageJ TIFF of an image (y, x) of uint8, uint16 or float32: pixel size, straight-line grey scale, `text` as its info.
 
+    Of colours (3, y, x) it is an RGB image where they are uint8, which is all that ImageJ knows as such, else a composite.
+
     The keys of the description are ImageJ's own (ij.io.FileInfo, ij.io.TiffDecoder): unit, spacing, cf = 0 (a straight line)
     with c0 and c1.
     """
     import tifffile
 
     words: dict[str, Any] = {"axes": "YX", "Info": text}
+    rgb = image.ndim == 3 and image.dtype == np.uint8
+    if rgb:
+        image = np.ascontiguousarray(np.moveaxis(image, 0, -1))
+        words["axes"] = "YXS"
+    elif image.ndim == 3:
+        words |= {"axes": "CYX", "mode": "composite"}
     resolution = None
     if calibration.unit != VOXEL:
         # With no spacing a pixel of 1 nm would look like that of a program that was never told a scale.
@@ -47,7 +56,7 @@ def tiff_bytes(image: NDArray[Any], calibration: Calibration, text: str) -> byte
         file,
         image,
         imagej=True,
-        photometric="minisblack",
+        photometric="rgb" if rgb else "minisblack",
         resolution=resolution,
         resolutionunit="none" if resolution is not None else None,
         metadata=words,
@@ -56,10 +65,14 @@ def tiff_bytes(image: NDArray[Any], calibration: Calibration, text: str) -> byte
 
 
 def png_bytes(image: NDArray[Any], calibration: Calibration, text: str) -> bytes:
-    """A PNG of an image (y, x) of uint8 or uint16 with its pixel size (pHYs, pixels a metre) and `text` as its description."""
+    """A PNG of an image (y, x), in colour (3, y, x), of uint8 or uint16.
+
+    It says its pixel size (pHYs, pixels a metre), and has `text` as its description.
+    """
     import imagecodecs
 
-    data = bytes(imagecodecs.png_encode(image, level=4))
+    pixels = np.ascontiguousarray(np.moveaxis(image, 0, -1)) if image.ndim == 3 else image
+    data = bytes(imagecodecs.png_encode(pixels, level=4))
     more = _chunk(b"iTXt", b"Description\0\0\0\0\0" + text.encode("utf-8"))
     if calibration.unit != VOXEL:
         density = round(_METRE / to_nm(calibration.pixel_size, calibration.unit))

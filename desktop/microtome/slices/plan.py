@@ -58,6 +58,11 @@ class Micrographs:
         help="What in a path tells a specimen or a day, which stays in one set: “folder”, or a pattern like specimen(\\d+)",
     )
     data_bar: int = option(-1, -1, 100_000, unit="px", label="Data bar", help="Rows left out at the bottom; −1: what is found")
+    colour: str = option(
+        "auto",
+        choices=("auto", "grey", "rgb"),
+        help="Three channels, or the brightness (BT.709); auto: three where most images are in colour. Volumes are grey",
+    )
     masks: bool = option(True, label="Leave out masks", help="Masks beside the images, known by name and content")
     labels: str = option("", label="Table of labels", help="CSV file: each image's class and, if wanted, specimen, day and set")
     image_column: str = option("", advanced=True, label="Column of images", help="Of the table; empty: guessed, and said")

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.intervals import wilson
+from microtome.slices.colour import tint
 from microtome.slices.geometry import Array
+from microtome.slices.grey import luminance
 from microtome.slices.split import SETS
 
 Images = NDArray[np.float32]
@@ -18,7 +20,7 @@ Ints = NDArray[np.int64]
 _BINS = 16
 _MOST = 2000  # images a class and set
 _ROWS = 512
-_CONFIDENCE = 0.999  # four cues are tried: chance must not be taken for one
+_CONFIDENCE = 0.999  # several cues are tried: chance must not be taken for one
 _CLEAR = 0.2  # of the way from chance to certainty
 STRONG = 0.75
 _SHRINK = 1e-2  # of the mean variance, added to every direction
@@ -27,6 +29,7 @@ CUES = {
     "mean": "the mean grey value",
     "deviation": "the standard deviation of the grey values",
     "histogram": f"the histogram of the grey values ({_BINS} bins)",
+    "tint": "the colour of the image as a whole (its white balance, stain or lamp)",
     "voxel size": "the voxel size of the volume (as sharpness)",
 }
 
@@ -58,8 +61,9 @@ class Shortcut:
 def shortcuts(images: Images, labels: Ints, sets: Ints, voxel_sizes: Array) -> list[Shortcut]:
     """Try every cue: a linear classifier learns it on the training images and is asked about the validation images.
 
-    images (n, h, w) as the network will see them; voxel_sizes (n, 3) of the volume that each comes from, in pixels. At most
-    2000 images a class and set are read. Fewer than two classes have no shortcut.
+    images (n, h, w) as the network will see them, or (n, 3, h, w), whose grey cues are those of their brightness; voxel_sizes
+    (n, 3) of the volume that each comes from, in pixels. At most 2000 images a class and set are read. Fewer than two classes
+    have no shortcut.
     """
     classes = np.unique(labels)
     if len(classes) < 2:
@@ -73,6 +77,8 @@ def shortcuts(images: Images, labels: Ints, sets: Ints, voxel_sizes: Array) -> l
             learned, shown = np.log(voxel_sizes[train]), np.log(voxel_sizes[validation])
             if np.ptp(learned, axis=0).max() < 1e-3:
                 continue
+        elif cue == "tint" and known.tint.shape[1] == 0:
+            continue
         else:
             learned, shown = scale.features(cue, known), scale.features(cue, asked)
         said = classify(learned, labels[train], shown)
@@ -94,6 +100,8 @@ def advice(found: Sequence[Shortcut], normalisation: str, *, simulated: bool = F
             hints.append("compare with matched histograms")
         if simulated:
             hints.append("give all simulated structures equal volume fractions")
+    if any(s.cue == "tint" for s in told):
+        hints.append("take the images as grey (micrographs.colour), or balance their white")
     if any(s.cue == "voxel size" for s in told):
         hints.append("use volumes of one voxel size, or bin the finer ones")
     strong = any(s.strength == "strong" for s in told)
@@ -146,21 +154,25 @@ def _some(labels: Ints, sets: Ints, which: int) -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """What is kept of images: mean and deviation (n,), and 65 quantiles (n, 65)."""
+    """What is kept of images: mean and deviation (n,), 65 quantiles (n, 65), and the tint (n, 2), in grey (n, 0)."""
 
     mean: Array
     deviation: Array
     quantiles: Array
+    tint: Array
 
 
 def _looked_at(images: Images, chosen: Ints) -> _Seen:
+    tints: list[Array] = []
     mean, deviation, quantiles = np.empty(len(chosen)), np.empty(len(chosen)), np.empty((len(chosen), 65))
     for start in range(0, len(chosen), _ROWS):
         part = slice(start, start + _ROWS)
-        flat = np.sort(np.asarray(images[chosen[part]]).reshape(len(chosen[part]), -1), axis=1)
+        shown = np.asarray(images[chosen[part]])
+        flat = np.sort(luminance(shown).reshape(len(chosen[part]), -1), axis=1)
         mean[part], deviation[part] = flat.mean(axis=1, dtype=np.float64), flat.std(axis=1, dtype=np.float64)
         quantiles[part] = flat[:, np.linspace(0, flat.shape[1] - 1, 65).round().astype(int)]
-    return _Seen(mean, deviation, quantiles)
+        tints.append(tint(shown) if shown.ndim == 4 else np.zeros((len(shown), 0)))
+    return _Seen(mean, deviation, quantiles, np.concatenate(tints))
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +199,9 @@ class _Scale:
 
     def features(self, cue: str, seen: _Seen) -> Array:
         """One cue of each image, (n, features); squares let a linear rule see a spread, square roots even out counts."""
+        if cue == "tint":
+            shade: Array = np.round(seen.tint / self.unit, 5)
+            return shade
         if cue == "histogram":
             level = np.searchsorted(self.bounds, seen.quantiles, side="right")
             roots: Array = np.sqrt((level[:, :, None] == np.arange(_BINS)).mean(axis=1))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from microtome import __version__
 from microtome.errors import InputError
 from microtome.registry import registry
+from microtome.slices.colour import as_colours, cut_colours, statistics_of
 from microtome.slices.content import content_of
 from microtome.slices.correlation import correlation_of
 from microtome.slices.databar import bar_height
@@ -25,6 +26,7 @@ from microtome.slices.grey import Grey, Quantiles, grey_of, normalise
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
 from microtome.slices.sampler import Sampler
 from microtome.slices.split import SETS, Blocks, Box, separate
+from microtome.volumes.colours import read_colours
 from microtome.volumes.read import open_volume
 from microtome.volumes.simulate import simulate, voxelise
 from microtome.volumes.units import VOXEL
@@ -51,6 +53,7 @@ class Member:
     groups: tuple[str, ...] = ()
     set_name: str = ""
     value: float | None = None  # the number that a network shall tell of it
+    colour: bool = False  # of a micrograph: whether it is opened with its colours, if it has any
 
     def open(self) -> Volume:
         """Open the file (its header), or simulate the structure (seconds)."""
@@ -66,6 +69,9 @@ class Member:
                 f"{self.name} holds {volume.shape[0]} pages; a micrograph is one image.",
                 "List it under volumes, or save each page as a file of its own.",
             )
+        if self.flat and self.colour:
+            stored = read_colours(Path(source.path))
+            volume = replace(volume, colours=as_colours(volume[0]) if stored is None else stored)
         return without_bar(volume, self.data_bar, name=self.name) if self.flat else volume
 
 
@@ -81,6 +87,7 @@ def without_bar(volume: Volume, data_bar: int, *, name: str) -> Volume:
     return replace(
         volume,
         voxels=np.ascontiguousarray(image[None, :-rows]),
+        colours=None if volume.colours is None else np.ascontiguousarray(volume.colours[:, :-rows]),
         findings=(*volume.findings, f"A data bar of {rows} px at the bottom was left out."),
         metadata={**volume.metadata, DATA_BAR: rows},
         _kept=None,
@@ -138,6 +145,8 @@ def identity(member: Member, volume: Volume | None) -> str:
         starts, thick = range(0, depth, max(1, depth // _PLANES)), 1
     for z in starts:
         digest.update(np.ascontiguousarray(volume[z : z + thick]).data)
+    if volume.colours is not None:
+        digest.update(np.ascontiguousarray(volume.colours).data)
     return digest.hexdigest()[:24]
 
 
@@ -178,7 +187,7 @@ def separated(volume: Volume, grid: Grid, plan: SlicePlan, *, name: str) -> Bloc
 class Preview:
     """Slices of a volume as the image set would hold them, with where they lie."""
 
-    images: NDArray[np.float32]  # (n, pixels, pixels)
+    images: NDArray[np.float32]  # (n, pixels, pixels), or (n, 3, pixels, pixels) in colour
     centres: Array  # (n, 3) voxels
     axes: Array  # (n, 2, 3) down and right, unit vectors in physical space
     sets: tuple[str, ...]  # the set of each
@@ -205,15 +214,17 @@ def preview(
     # Else nothing hangs on it, and large volumes take seconds.
     grey = grey_of(volume, name=name) if needed else Grey(0.0, 0.0)
     rngs = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))) for i in range(n)]
+    sampler = Sampler.of(volume, grid, plan)
     drawn = draw(
-        Sampler.of(volume, grid, plan),
+        sampler,
         [blocks.boxes[s] for s in sets],
         rngs,
         contrast=plan.reject * grey.deviation,
         name=name,
     )
+    images = cut_colours(sampler, drawn.images, drawn.centres, drawn.axes)
     return Preview(
-        images=normalise(drawn.images, plan.normalisation, grey, reference),
+        images=normalise(images, plan.normalisation, statistics_of(volume, name=name) if needed else grey, reference),
         centres=drawn.centres,
         axes=drawn.axes,
         sets=sets,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from microtome.slices.colour import cut_colours, statistics_of
 from microtome.slices.drawing import draw
 from microtome.slices.geometry import Grid
 from microtome.slices.grey import Grey, grey_of, normalise, pooled
@@ -83,8 +84,9 @@ def _cut(part: _Part, number: int, plan: SlicePlan, seed: int, slices: int, refe
     rngs = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number, i))) for i in range(n)]
     sampler, contrast = Sampler.of(part.volume, part.grid, plan), plan.reject * part.grey.deviation
     drawn = draw(sampler, [part.blocks.boxes[s] for s in sets], rngs, contrast=contrast, name=part.name)
+    images = cut_colours(sampler, drawn.images, drawn.centres, drawn.axes)
     return Cut(
-        images=normalise(drawn.images, plan.normalisation, part.grey, reference),
+        images=normalise(images, plan.normalisation, statistics_of(part.volume, name=part.name), reference),
         labels=np.full(n, part.label),
         sets=np.array([SETS.index(s) for s in sets]),
         volumes=np.full(n, number),

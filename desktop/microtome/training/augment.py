@@ -16,6 +16,7 @@ from microtome.errors import PluginError
 from microtome.plugin import Plugin
 from microtome.registry import registry
 from microtome.training.data import statistics
+from microtome.training.levels import Level, per_channel
 from microtome.training.spec import TrainingSpec
 
 SYMMETRIES = "symmetries"
@@ -25,10 +26,10 @@ _TAILS = (0.5, 99.5)  # percentiles: a hot pixel is no white
 
 @dataclass(frozen=True)
 class Greys:
-    """Where black and white lie on the scale of the images that are augmented."""
+    """Where black and white lie on the scale of the images that are augmented: of all channels, or of each."""
 
-    black: float = 0.0
-    white: float = 1.0
+    black: Level = 0.0
+    white: Level = 1.0
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ class Augmenter:
     def _apply(self, step: Step, images: Tensor, generator: torch.Generator) -> Any:
         if not step.plugin.extra["greys"]:
             return step.plugin.function(images, generator, **step.settings)
-        scale = self.greys.white - self.greys.black
-        found = step.plugin.function((images - self.greys.black) / scale, generator, **step.settings)
+        black = per_channel(self.greys.black, images)
+        scale = per_channel(self.greys.white, images) - black
+        found = step.plugin.function((images - black) / scale, generator, **step.settings)
         if isinstance(found, tuple):
-            return (found[0] * scale + self.greys.black, *found[1:])
-        return found * scale + self.greys.black
+            return (found[0] * scale + black, *found[1:])
+        return found * scale + black
 
 
 def generator_for(images: Tensor, generator: torch.Generator) -> torch.Generator:
@@ -124,22 +126,31 @@ def needs_greys(steps: Sequence[Step]) -> bool:
     return any(step.plugin.extra["greys"] for step in steps)
 
 
-def greys_of(images: NDArray[np.float32], indices: NDArray[np.int64], mean: float, deviation: float) -> Greys:
-    """Black and white of some images (n, h, w) on the scale (image − mean) / deviation.
+def greys_of(images: NDArray[np.float32], indices: NDArray[np.int64], mean: Level, deviation: Level) -> Greys:
+    """Black and white of some images (n, h, w) or (n, c, h, w) on the scale (image − mean) / deviation, alike in all channels.
 
     Half a percent of the pixels is darker than black, half a percent brighter than white, in 512 images evenly apart. Where
     all greys are equal, white lies one deviation above black.
     """
     chosen = indices[np.unique(np.linspace(0, len(indices) - 1, min(_SAMPLE, len(indices))).round().astype(np.int64))]
     low, high = np.percentile(np.asarray(images[chosen], dtype=np.float32), _TAILS)
-    black, white = (float(low) - mean) / deviation, (float(high) - mean) / deviation
-    return Greys(black, white if white > black else black + 1.0)
+    if isinstance(mean, tuple) and isinstance(deviation, tuple):
+        ends = [_ends(float(low), float(high), m, d) for m, d in zip(mean, deviation, strict=True)]
+        return Greys(tuple(black for black, _ in ends), tuple(white for _, white in ends))
+    assert not isinstance(mean, tuple)
+    assert not isinstance(deviation, tuple)
+    return Greys(*_ends(float(low), float(high), mean, deviation))
+
+
+def _ends(low: float, high: float, mean: float, deviation: float) -> tuple[float, float]:
+    black, white = (low - mean) / deviation, (high - mean) / deviation
+    return black, white if white > black else black + 1.0
 
 
 def augmenter(
-    settings: TrainingSpec, images: NDArray[np.float32], indices: NDArray[np.int64], *, mean: float, deviation: float
+    settings: TrainingSpec, images: NDArray[np.float32], indices: NDArray[np.int64], *, mean: Level, deviation: Level
 ) -> Augmenter:
-    """The augmentations of a training, told what is black and white in its training images (n, h, w) where one asks."""
+    """The augmentations of a training, told what is black and white in its training images where one asks."""
     steps = steps_of(settings)
     return Augmenter(steps, greys_of(images, indices, mean, deviation) if needs_greys(steps) else Greys())
 
@@ -147,12 +158,13 @@ def augmenter(
 def augmented(
     images: NDArray[np.float32], labels: NDArray[np.int64], settings: TrainingSpec, *, seed: int
 ) -> tuple[NDArray[np.float32], bool]:
-    """Some images (n, h, w) as one batch of a training that knows no others, and whether their labels were mixed."""
+    """Some images (n, h, w) or (n, c, h, w) as one batch of a training that knows no others; whether labels were mixed."""
     every = np.arange(len(images))
     mean, deviation = statistics(images, every)
     chain = augmenter(settings, images, every, mean=mean, deviation=deviation)
-    batch = torch.from_numpy((images - np.float32(mean)) / np.float32(deviation)).unsqueeze(1)
+    batch = torch.from_numpy((images - np.float32(mean)) / np.float32(deviation))
+    batch = batch.unsqueeze(1) if images.ndim == 3 else batch
     generator = torch.Generator().manual_seed(seed)
     found, targets = chain(batch, torch.from_numpy(labels), generator, int(labels.max()) + 1)
-    looks: NDArray[np.float32] = found[:, 0].numpy() * np.float32(deviation) + np.float32(mean)
+    looks: NDArray[np.float32] = found.reshape(images.shape).numpy() * np.float32(deviation) + np.float32(mean)
     return looks, targets.ndim > 1

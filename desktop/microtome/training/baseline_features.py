@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from microtome.slices.grey import luminance
+
 SPECTRUM_BINS = 32
 _LARGEST = 128  # pixels an edge: what gradients are counted on
 _CELL = 8  # pixels an edge
@@ -12,13 +14,16 @@ _ORIENTATIONS = 9
 
 
 def spectrum_features(images: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Features (n, 2 + SPECTRUM_BINS) of images (n, h, w): mean, standard deviation, radial power spectrum."""
-    exact = np.asarray(images, dtype=np.float64)
+    """Features (n, 2 + SPECTRUM_BINS) of images (n, h, w): mean, standard deviation, radial power spectrum.
+
+    Of images in colour (n, 3, h, w) those of their brightness.
+    """
+    exact = luminance(np.asarray(images)).astype(np.float64)
     return np.column_stack([exact.mean(axis=(1, 2)), exact.std(axis=(1, 2)), radial_spectrum(exact)])
 
 
 def gradient_features(images: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Histograms of oriented gradients (n, features) of images (n, h, w), which are reduced to at most 128 pixels an edge.
+    """Histograms of oriented gradients (n, features) of images (n, h, w) or the brightness of (n, 3, h, w), 128 pixels at most.
 
     Dalal & Triggs (CVPR 2005): 9 orientations, cells of 8 × 8 pixels, blocks of 2 × 2 cells, L2-Hys. Images of fewer than 16
     pixels have cells of half their edge.
@@ -26,7 +31,7 @@ def gradient_features(images: NDArray[np.float32]) -> NDArray[np.float64]:
     # scikit-image takes half a second to import.
     from skimage.feature import hog
 
-    small = reduced(np.asarray(images, dtype=np.float64), _LARGEST)
+    small = reduced(luminance(np.asarray(images)).astype(np.float64), _LARGEST)
     cells = tuple(max(1, min(_CELL, edge // 2)) for edge in small.shape[1:])
     found = [
         hog(image, orientations=_ORIENTATIONS, pixels_per_cell=cells, cells_per_block=(2, 2), block_norm="L2-Hys")

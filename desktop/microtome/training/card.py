@@ -36,8 +36,9 @@ class ModelCard:
     pixel_size: float  # in `unit`
     unit: str  # "voxel" where no physical length was known
     plan: dict[str, Any]  # the slice plan: field of view, orientation, normalisation …
-    mean: float  # of the training images as they lie in the image set; the network sees (image − mean) / deviation
-    deviation: float
+    #: Of images as they lie in the image set; the network sees (image − mean) / deviation: of all channels, or of each.
+    mean: float | tuple[float, ...]
+    deviation: float | tuple[float, ...]
     voxel_size: tuple[float, float, float] | None = None  # (z, y, x) of the training volumes, in `voxel_unit`; None: not known
     voxel_unit: str = VOXEL
     grey: dict[str, Any] = field(default_factory=dict)  # grey statistics of the training volumes, by class
@@ -94,8 +95,9 @@ class ModelCard:
                 raise NewerFormatError(f"{path} was written by a newer Microtome.", "Install the newer version to use it.")
             known = {f.name for f in fields(cls)}
             card = {k: v for k, v in data.items() if k in known} | {"classes": tuple(data["classes"])}
-            if card.get("voxel_size") is not None:
-                card["voxel_size"] = tuple(card["voxel_size"])
+            for name in ("voxel_size", "mean", "deviation"):
+                if isinstance(card.get(name), list):
+                    card[name] = tuple(card[name])
             return cls(**card)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise FileError(f"The card of {path} is damaged: {error}.", "Restore the file from a copy.") from error

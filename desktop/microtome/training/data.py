@@ -12,6 +12,7 @@ from torch import Tensor
 
 from microtome.errors import InputError
 from microtome.slices.imageset import ImageSet
+from microtome.training.levels import Level, per_channel
 
 _CHUNK = 256  # images read at once
 _SHARE_OF_MEMORY = 0.25  # of what is free now: other workers want theirs
@@ -25,13 +26,13 @@ class Images:
         source: NDArray[np.float32],
         labels: NDArray[np.int64] | NDArray[np.float32],
         *,
-        mean: float,
-        deviation: float,
+        mean: Level,
+        deviation: Level,
         device: torch.device,
         indices: NDArray[np.int64] | None = None,
         hold: bool | None = None,
     ) -> None:
-        """`source` (n, h, w), possibly on disk; `labels` (n,) classes, or standardised numbers; `indices` of those to use.
+        """`source` (n, h, w) or (n, c, h, w), possibly on disk; `labels` (n,) classes, or standard numbers; `indices` to use.
 
         `hold`: keep them in memory (None: if they fit).
         """
@@ -51,19 +52,19 @@ class Images:
         return self._held is not None
 
     def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (b, 1, h, w) and labels (b,) at `positions` (b,), a CPU tensor of numbers below len(self)."""
+        """Images (b, c, h, w) and labels (b,) at `positions` (b,), a CPU tensor of numbers below len(self)."""
         if self._held is not None:
             there = positions.to(self._device)
             return self._held[there], self.labels[there]
         return self._load(self._indices[positions.numpy()]), self.labels[positions.to(self._device)]
 
     def _load(self, indices: NDArray[np.int64]) -> Tensor:
-        shape = (len(indices), 1, *self._source.shape[1:])
-        images = torch.empty(shape, dtype=torch.float32, device=self._device)
+        inside = self._source.shape[1:] if self._source.ndim == 4 else (1, *self._source.shape[1:])
+        images = torch.empty((len(indices), *inside), dtype=torch.float32, device=self._device)
         for start in range(0, len(indices), _CHUNK):
             part = np.asarray(self._source[indices[start : start + _CHUNK]], dtype=np.float32)
-            images[start : start + _CHUNK, 0] = torch.from_numpy(part).to(self._device)
-        return images.sub_(self._mean).div_(self._deviation)
+            images[start : start + _CHUNK] = torch.from_numpy(part).to(self._device).view(len(part), *inside)
+        return images.sub_(per_channel(self._mean, images)).div_(per_channel(self._deviation, images))
 
     def _fits(self) -> bool:
         wanted = len(self._indices) * int(np.prod(self._source.shape[1:])) * 4
@@ -79,7 +80,7 @@ def _plain(labels: NDArray[np.int64] | NDArray[np.float32]) -> NDArray[Any]:
 
 
 def statistics(images: NDArray[np.float32], indices: NDArray[np.int64]) -> tuple[float, float]:
-    """Mean and standard deviation of the grey values of some images; the deviation is 1 where all are equal."""
+    """Mean and standard deviation of some images, all channels together; the deviation is 1 where all values are equal."""
     count, total, squares = 0, 0.0, 0.0
     shift = float(images[indices[0]].mean()) if len(indices) else 0.0  # keeps the squares small where greys are far from 0
     for start in range(0, len(indices), _CHUNK):
@@ -94,8 +95,8 @@ def load(
     image_set: ImageSet,
     name: str,
     *,
-    mean: float,
-    deviation: float,
+    mean: Level,
+    deviation: Level,
     device: torch.device,
     hold: bool | None = None,
     labels: NDArray[np.float32] | None = None,

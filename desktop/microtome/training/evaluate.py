@@ -29,6 +29,8 @@ from microtome.training.regression import Scale
 from microtome.training.transfer import build_resizing
 from microtome.training.trial import MODEL
 
+_COLOUR_HINT = "Take the images as the network learned them: grey or in colour (micrographs.colour)."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
@@ -65,7 +67,7 @@ class Model:
         return cls(network=network.eval().requires_grad_(False), card=card, device=place, path=file)
 
     def predict(self, images: NDArray[Any], *, batch_size: int = 256) -> NDArray[np.float32]:
-        """Probabilities (n, k) of the classes for images (n, h, w) with grey values as in the image set (normalised alike).
+        """Probabilities (n, k) of the classes for images (n, h, w), in colour (n, 3, h, w), as in the image set.
 
         Raises InputError where the images have another size than those the network learned from, or hold NaN, and where the
         network tells a number.
@@ -87,10 +89,12 @@ class Model:
     def _answers(self, images: NDArray[Any], batch_size: int) -> list[NDArray[np.float32]]:
         images = np.asarray(images)
         edge = self.card.image_size
-        if images.ndim != 3 or images.shape[1:] != (edge, edge):
+        wanted = (edge, edge) if self.card.channels == 1 else (self.card.channels, edge, edge)
+        if images.shape[1:] != wanted:
+            colour = images.ndim != len(wanted) + 1
             raise InputError(
-                f"The network wants images (n, {edge}, {edge}), not {images.shape}.",
-                f"Resample them to {edge} × {edge} pixels.",
+                f"The network wants images (n, {', '.join(map(str, wanted))}), not {images.shape}.",
+                _COLOUR_HINT if colour else f"Resample them to {edge} × {edge} pixels.",
             )
         parts = [np.empty((0, len(self.card.classes)), dtype=np.float32)]
         for start in range(0, len(images), batch_size):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from microtome.errors import InputError, MicrotomeError
 from microtome.store.atomic import replacing
+from microtome.training.levels import per_channel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +24,7 @@ _OPSET = 18
 
 
 def export_onnx(model: Model, path: Path) -> None:
-    """Write ONNX: `images` (n, 1, h, w), grey values as in the image set, to `probabilities` (n, k); the card is metadata.
+    """Write ONNX: `images` (n, c, h, w), values as in the image set, to `probabilities` (n, k); the card is metadata.
 
     Of a network that tells a number it is `values` (n, 1), in the card's unit.
     Raises MicrotomeError where the packages onnx and onnxscript are missing.
@@ -59,7 +60,7 @@ def export_onnx(model: Model, path: Path) -> None:
 
 
 def export_torchscript(model: Model, path: Path) -> None:
-    """Write TorchScript: images (n, 1, h, w), grey values as in the image set, to probabilities (n, k); card.json inside."""
+    """Write TorchScript: images (n, c, h, w), values as in the image set, to probabilities (n, k); card.json inside."""
     import io
 
     import torch
@@ -113,10 +114,11 @@ def _complete(model: Model) -> tuple[nn.Module, Any]:
         def __init__(self) -> None:
             super().__init__()
             self.network = model.network
-            self.mean, self.deviation = model.card.mean, model.card.deviation
+            images = torch.zeros(1, model.card.channels, 1, 1)
+            self.mean, self.deviation = (per_channel(level, images) for level in (model.card.mean, model.card.deviation))
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            """Images (n, 1, h, w) to probabilities (n, k), or values (n, 1)."""
+            """Images (n, c, h, w) to probabilities (n, k), or values (n, 1)."""
             answers: torch.Tensor = self.network((images - self.mean) / self.deviation)
             if value:
                 return answers * float(value["deviation"]) + float(value["mean"])

@@ -8,12 +8,13 @@ from dataclasses import asdict
 from microtome import __version__
 from microtome.slices.imageset import ImageSet
 from microtome.training.card import ModelCard
+from microtome.training.levels import Level
 from microtome.training.regression import Scale, names_of
 from microtome.training.spec import TrialSpec
 from microtome.volumes.units import VOXEL
 
 
-def card_of(spec: TrialSpec, image_set: ImageSet, *, mean: float, deviation: float, scale: Scale | None) -> ModelCard:
+def card_of(spec: TrialSpec, image_set: ImageSet, *, mean: Level, deviation: Level, scale: Scale | None) -> ModelCard:
     """The card of a trial's network on an image set with that mean and deviation of greys; `scale` of its values, if any."""
     sizes = {(tuple(v["voxel_size"]), v["unit"]) for v in image_set.volumes if v.get("voxel_size")}
     # Where the volumes differ, there is no one voxel size that other data could be compared with.
@@ -27,7 +28,7 @@ def card_of(spec: TrialSpec, image_set: ImageSet, *, mean: float, deviation: flo
         network=spec.network.name,
         parameters=spec.network.parameters,
         classes=names_of(spec.training, image_set.classes),
-        channels=1,
+        channels=image_set.channels,
         image_size=int(image_set.images.shape[-1]),
         pixel_size=float(image_set.pixel_size),
         unit=image_set.unit,

@@ -38,7 +38,7 @@ def prepare(
     choice, transfer = spec.network, spec.transfer
     network = build_resizing(
         choice.name,
-        channels=1,
+        channels=image_set.channels,
         classes=len(names_of(spec.training, image_set.classes)),
         edge=int(image_set.images.shape[-1]),
         size=transfer.image_size,

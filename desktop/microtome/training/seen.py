@@ -1,6 +1,6 @@
 """What the network sees: some images of a batch after their augmentation, in a small file for whoever shows them.
 
-seen.npz (no pickle)  images (n, h, w) float16, (grey − mean) / deviation of the training images, as the network gets them ·
+seen.npz (no pickle)  images (n, h, w) or (n, 3, h, w) float16, (value − mean) / deviation, as the network gets them ·
                       labels (n,) the class of the largest share · shares (n, k) float16 of the classes, where images are mixed
                       · classes (k,) names · epoch
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from microtome.slices.colour import CHANNELS
 from microtome.store.atomic import replacing
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ _COST = 1e-3  # share of the time that may be spent on them
 
 @dataclass(frozen=True)
 class Seen:
-    """Images (n, h, w) of a batch of `epoch` (0, 1, …), their classes' numbers (n,) and shares (n, k), and the names (k,)."""
+    """Images (n, h, w), in colour (n, 3, h, w), of a batch of `epoch` (0, 1, …).
+
+    With their classes' numbers (n,) and shares (n, k), and the names (k,).
+    """
 
     images: NDArray[np.float16]
     labels: NDArray[np.int16]
@@ -51,7 +55,8 @@ class SeenWriter:
         begun = self._clock()
         if begun < self._next:
             return
-        some = images[:_IMAGES].float().mean(dim=1).cpu().numpy()
+        first = images[:_IMAGES].float()
+        some = (first if first.shape[1] == CHANNELS else first.mean(dim=1)).cpu().numpy()
         wanted = targets[:_IMAGES].cpu().numpy()
         if np.issubdtype(wanted.dtype, np.floating) and wanted.ndim == 1:  # numbers: they have no classes
             wanted = np.zeros(len(wanted), dtype=np.int64)

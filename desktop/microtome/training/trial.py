@@ -174,6 +174,7 @@ class _Trial:
         from microtome.training.device import choose_device, explained_memory, ran_out_of_memory, reproducible
         from microtome.training.distributed import BeginAgainError
         from microtome.training.importance import check_resolution
+        from microtome.training.levels import levels_of
         from microtome.training.make_card import card_of
         from microtome.training.squares import values_of
 
@@ -185,7 +186,7 @@ class _Trial:
         self.changes = Changes.load(self.folder)
         device, size = choose_device(self.spec.device), self.spec.training.batch_size
         with reproducible(device, self.spec.threads), explained_memory(f"batches of {size} images"):
-            mean, deviation = data.statistics(image_set.images, image_set.split("train"))
+            mean, deviation = levels_of(self.spec, image_set)
             scale = scale_of(self.spec, image_set)
             labels = None if scale is None else values_of(image_set.values, scale)
             training, validation = (

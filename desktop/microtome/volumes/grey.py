@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # ITU-R BT.709
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+"""What red, green and blue count in the brightness (ITU-R BT.709)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,7 @@ def _brightness(colours: NDArray[Any]) -> NDArray[Any]:
     red, green, blue = colours
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return np.asarray(red)
-    mixed = np.tensordot(_LUMINANCE, colours.astype(np.float64), axes=1)
+    mixed = np.tensordot(LUMINANCE, colours.astype(np.float64), axes=1)
     if colours.dtype.kind != "f":
         mixed = np.rint(mixed)
     return mixed.astype(colours.dtype)

@@ -105,7 +105,8 @@ def _whole_jpeg(data: bytes) -> bool:
     return False
 
 
-def _decode(path: Path) -> NDArray[Any]:
+def decoded(path: Path) -> NDArray[Any]:
+    """The pixels of a PNG, BMP or JPEG as they are stored: (y, x) or (y, x, samples); FileError where it is damaged."""
     import imagecodecs
 
     height, width = image_size(path)
@@ -136,7 +137,7 @@ def read_image(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
             raise InputError(f"{path} holds {raw.voxels.shape[0]} pages; a slice is one image.", "Open it as a volume.")
         page = raw.voxels[0]
         return (page if page.dtype.isnative else page.astype(page.dtype.newbyteorder("="))), raw.findings
-    image = _decode(path)
+    image = decoded(path)
     if image.ndim == 2:
         return to_grey(image, GreyRule()), ()
     samples = image.shape[-1]

@@ -27,7 +27,8 @@ class Volume:
 
     Slicing reads only what is asked for and returns native-endian ndarrays of the file's own dtype. `nonfinite` counts the
     voxels that are NaN or infinite (None: floating-point data that were not looked at). `structure` are the particles that the
-    voxels are drawn from, where they are.
+    voxels are drawn from, where they are. `colours` (3, y, x) are those of an image of one plane that
+    was asked for them: red, green, blue; its voxels are the brightness.
     """
 
     voxels: LazyArray
@@ -38,6 +39,7 @@ class Volume:
     nonfinite: int | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     structure: Structure | None = None
+    colours: NDArray[Any] | None = field(default=None, repr=False)
     _kept: NDArray[Any] | None = field(default=None, repr=False)
 
     @classmethod
@@ -79,7 +81,7 @@ class Volume:
     def memory_bytes(self) -> int:
         """The memory that the whole volume takes."""
         z, y, x = self.shape
-        return z * y * x * self.dtype.itemsize
+        return z * y * x * self.dtype.itemsize + (0 if self.colours is None else self.colours.nbytes)
 
     @property
     def physical_size(self) -> Size | None:

@@ -272,16 +272,16 @@ def test_what_matters_changes_the_hash_and_the_rest_does_not(tmp_path: Path) -> 
     assert hash_of(fit="tile") != hash_of(fit="tile", group=r"(s\d+)_")
 
 
-def test_rgb_is_read_as_grey(tmp_path: Path) -> None:
+def test_rgb_is_read_as_grey_where_that_is_wished(tmp_path: Path) -> None:
     def coloured(k: int) -> NDArray[np.uint8]:
         return np.stack([noise(k), noise(k) // 2, noise(k) // 3], axis=-1)
 
     for k, name in enumerate("AB"):
         folder_of(tmp_path / name, 3, 100 * k, make=coloured)
-    classes = tuple(
-        ClassSource(name=n, images=(str(tmp_path / n),), micrographs=Micrographs(fit="resize", shares="1/1/1")) for n in "AB"
-    )
-    assert build(classes, PLAN, tmp_path / "sets").images.shape == (6, 16, 16)
+    for colour, shape in (("grey", (6, 16, 16)), ("auto", (6, 3, 16, 16))):
+        settings = Micrographs(fit="resize", shares="1/1/1", colour=colour)
+        classes = tuple(ClassSource(name=n, images=(str(tmp_path / n),), micrographs=settings) for n in "AB")
+        assert build(classes, PLAN, tmp_path / "sets").images.shape == shape
 
 
 def test_real_micrographs(tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""The colours of stored images, and which images count as coloured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+
+from microtome.errors import FileError
+from microtome.volumes.colours import is_coloured, read_colours
+from microtome.volumes.images import read_image
+
+RGB = np.random.default_rng(0).integers(0, 255, (20, 24, 3), dtype=np.uint8)
+
+
+def written(folder: Path, name: str, image: NDArray[Any], **tiff: Any) -> Path:
+    path = folder / name
+    match path.suffix:
+        case ".png":
+            path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(image)))
+        case ".jpg":
+            path.write_bytes(imagecodecs.jpeg_encode(np.ascontiguousarray(image), level=90))
+        case _:
+            tifffile.imwrite(path, image, **tiff)
+    return path
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "planar.tif"])
+def test_colours_are_those_of_the_file_in_its_own_depth(tmp_path: Path, name: str, kind: type) -> None:
+    image = RGB.astype(kind) * (257 if kind is np.uint16 else 1)
+    how = {"planarconfig": "separate"} if name == "planar.tif" else {"planarconfig": "contig"}
+    stored = np.moveaxis(image, -1, 0) if name == "planar.tif" else image
+    path = written(tmp_path, name, stored, **({"photometric": "rgb", **how} if name.endswith("tif") else {}))
+    found = read_colours(path)
+    assert found is not None
+    assert found.dtype == kind
+    assert (found == np.moveaxis(image, -1, 0)).all()
+    assert is_coloured(path)
+
+
+def test_transparency_is_left_out(tmp_path: Path) -> None:
+    opaque = written(tmp_path, "opaque.png", np.dstack([RGB, np.full(RGB.shape[:2], 255, np.uint8)]))
+    clear = written(tmp_path, "clear.png", np.dstack([RGB, np.zeros(RGB.shape[:2], np.uint8)]))
+    one, other = read_colours(opaque), read_colours(clear)
+    assert one is not None
+    assert other is not None
+    assert one.shape == (3, 20, 24)
+    assert (one == other).all()
+
+
+def test_grey_files_have_no_colours(tmp_path: Path) -> None:
+    for name in ("a.png", "a.tif", "a.jpg"):
+        path = written(tmp_path, name, RGB[..., 0])
+        assert read_colours(path) is None
+        assert not is_coloured(path)
+    transparent = written(tmp_path, "b.png", RGB[..., :2])
+    assert read_colours(transparent) is None
+
+
+def test_grey_that_is_stored_as_colour_is_not_coloured(tmp_path: Path) -> None:
+    same = np.repeat(RGB[..., :1], 3, axis=2)
+    assert not is_coloured(written(tmp_path, "same.png", same))
+    assert not is_coloured(written(tmp_path, "same.jpg", same))
+    assert not is_coloured(written(tmp_path, "black.png", np.zeros_like(same)))
+    marked = same.copy()
+    marked[0, :5] = (255, 0, 0)  # a coloured mark of a hundredth of the pixels
+    assert not is_coloured(written(tmp_path, "marked.png", marked))
+    flat = np.zeros_like(same) + np.array([200, 20, 20], np.uint8)
+    assert is_coloured(written(tmp_path, "flat.png", flat))
+
+
+def test_an_answer_is_kept_until_the_file_changes(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.png", RGB)
+    assert is_coloured(path)
+    written(tmp_path, "a.png", RGB[..., 0])
+    assert not is_coloured(path)
+
+
+def test_damage_is_said(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.png", RGB)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(FileError, match="damaged"):
+        is_coloured(path)
+    with pytest.raises(FileError):
+        is_coloured(tmp_path / "gone.png")
+
+
+def test_brightness_stays_what_it_was(tmp_path: Path) -> None:
+    grey, words = read_image(written(tmp_path, "a.png", RGB))
+    assert grey.shape == RGB.shape[:2]
+    assert "brightness" in " ".join(words)
