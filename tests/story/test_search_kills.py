@@ -24,7 +24,7 @@ from microtome.search.ledger import Ledger
 from microtome.search.records import Records
 from microtome.store.journal import read_all
 from microtome.store.locked import try_lock
-from microtome.store.run import RunFolder
+from microtome.store.run import RunFolder, RunLock
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "unit" / "search")]
@@ -274,9 +274,9 @@ def check_work(story: Story) -> None:
 
 
 def check_remains(story: Story) -> None:
-    """No process, no lock, no torn or half-written file."""
+    """No process, no lock that is held, no torn or half-written file."""
     assert story.processes() == []
-    assert not (story.run.path / "lock").exists()
+    assert RunLock(story.run).holder() is None
     project = story.run.path.parent.parent
     for path in project.rglob("*"):
         assert not path.name.endswith(".part"), path
@@ -348,10 +348,10 @@ EACH = 26  # kills of a way: more than two hundred of all
 
 
 def test_some_kills(tmp_path: Path) -> None:
-    way = Way({"algorithm": "grid", "space": GRID, **FIXED}, strict=True, budget=12)
+    way = Way({"algorithm": "grid", "space": GRID, **FIXED}, strict=True, budget=20)
     calm = way.story(tmp_path / "calm")
     way.tell(calm)
-    plan = [Blow(9, 0.0, (0,)), Blow(4, 0.02), Blow(0, 0.5), Blow(8, 0.0, (1, 0), 0.2), Blow(3, 0.01)]
+    plan = [Blow(9, 0.0, (0,)), Blow(4, 0.02), Blow(8, 0.0, (1, 0), 0.2), Blow(3, 0.01)]
     assert way.compare(calm, tmp_path / "killed", plan, cutting=False) >= 4
 
 
@@ -378,7 +378,7 @@ def test_many_kills(tmp_path: Path, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["random", "random-asha"])
 def test_kills_of_real_trainings(tmp_path: Path, name: str) -> None:
-    way = replace(WAYS[name], cheap=False, budget=14, epochs=9)
+    way = replace(WAYS[name], cheap=False, budget=10, epochs=40)
     calm = way.story(tmp_path / "calm")
     way.tell(calm)
     plan = [Blow(9, 0.02, (0,)), Blow(2, 0.01, (1, 0), 0.1), Blow(5, 0.01), Blow(0, 0.8), Blow(9, 0.0, (0,)), Blow(3, 0.0)]

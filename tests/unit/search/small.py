@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 
-from microtome.events import BatchProgress, Event, StateChanged, TrialEnded
+from microtome.events import BatchProgress, Event, SpaceChanged, StateChanged, TrialEnded
 from microtome.search.recipe import parse
 from microtome.store.project import Project
-from microtome.store.run import RunFolder
+from microtome.store.run import Order, RunFolder
 
 
 def volumes(folder: Path) -> list[dict[str, Any]]:
@@ -60,10 +61,27 @@ class Watch:
         self.run = run
         self.events: list[Event] = []
         self.seen: set[str] = set()
+        self._held: list[psutil.Process] = []
 
     def __call__(self, event: Event) -> None:
         self.events.append(event)
+        if isinstance(event, StateChanged | SpaceChanged):
+            self.release()
         self.act(event)
+
+    def order(self, command: Order, **rest: Any) -> None:
+        """Give the driver an order; the workers stand still until it obeys, so that none is done before it looks."""
+        self.run.order(command, **rest)
+        self._held = self._held or workers()
+        for worker in self._held:
+            worker.suspend()
+
+    def release(self) -> None:
+        """Let the workers go on."""
+        for worker in self._held:
+            with suppress(psutil.NoSuchProcess):
+                worker.resume()
+        self._held = []
 
     def act(self, event: Event) -> None:
         """Overridden."""

@@ -26,7 +26,7 @@ SEARCH: dict[str, Any] = {
     "early_stopping": "none",
     "space": {"network.width": {"low": 4, "high": 16}, "training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}},
 }
-TRAINING = {"epochs": 5}
+TRAINING = {"epochs": 20}  # it is disturbed after two of them, on any machine
 
 
 def load_kit() -> ModuleType:

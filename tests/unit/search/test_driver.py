@@ -117,7 +117,7 @@ class Orders(Watch):
 
     def act(self, event: Event) -> None:
         if isinstance(event, EpochEnded) and self.once("pause"):
-            self.run.order("pause")
+            self.order("pause")
         if isinstance(event, StateChanged) and event.state == "paused" and self.once("resume"):
             self.run.order("workers", n=2)
             self.run.order("budget", n=3)
@@ -125,7 +125,7 @@ class Orders(Watch):
 
 
 def test_pause_resume_workers_and_budget(tmp_path: Path) -> None:
-    run = make(tmp_path, search={**SEARCH, "workers": 1, "budget": 2}, training={"epochs": 14, "batch_size": 8})
+    run = make(tmp_path, search={**SEARCH, "workers": 1, "budget": 2}, training={"epochs": 30})
     watch = Orders(run)
     assert drive(run, watch).state == "done"
     assert watch.states()[:2] == ["pausing", "paused"]
@@ -149,7 +149,7 @@ class Command(Watch):
             if self.command == "interrupt":
                 os.kill(os.getpid(), signal.SIGINT)
             else:
-                self.run.order(self.command)  # type: ignore[arg-type]
+                self.order(self.command)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -157,18 +157,18 @@ class Command(Watch):
     [pytest.param("stop", "stopped", marks=pytest.mark.slow), ("interrupt", "stopped"), ("abort", "aborted")],
 )
 def test_a_training_that_was_ended_goes_on_where_it_was(tmp_path: Path, command: str, state: str) -> None:
-    run = make(tmp_path, training={"epochs": 14, "batch_size": 8})
+    run = make(tmp_path, training={"epochs": 30})
     watch = Command(run)
     watch.command = command
     assert drive(run, watch).state == state
     assert not workers()
     assert RunLock(run).holder() is None
     done = len(watch.of(EpochEnded))
-    assert 1 <= done < 14
+    assert 1 <= done < 30
     assert drive(run).state == "done"
-    assert epochs(run) == {(1, epoch): 1 for epoch in range(14)}
+    assert epochs(run) == {(1, epoch): 1 for epoch in range(30)}
     state_ = fold_all(read_all(run.events))
-    assert state_.state == "done" and len(state_.trials[1].epochs) == 14
+    assert state_.state == "done" and len(state_.trials[1].epochs) == 30
 
 
 def test_a_search_that_is_stopped_finishes_what_runs(tmp_path: Path) -> None:
@@ -195,31 +195,36 @@ class Murder(Watch):
 
     times = 1
 
+    def __init__(self, run: RunFolder) -> None:
+        super().__init__(run)
+        self.killed: set[int] = set()
+
     def act(self, event: Event) -> None:
-        if isinstance(event, EpochEnded) and self.times > 0:
-            self.times -= 1
+        # What a dead worker said last is told after its death: that is no further one.
+        if isinstance(event, EpochEnded) and len(self.killed) < self.times:
             for worker in workers():
+                self.killed.add(worker.pid)
                 worker.kill()
 
 
 def test_a_worker_that_dies_costs_nothing_but_time(tmp_path: Path) -> None:
-    run = make(tmp_path, training={"epochs": 12})
+    run = make(tmp_path, training={"epochs": 30})
     watch = Murder(run)
     assert drive(run, watch).state == "done"
     (death,) = watch.of(WorkerEnded)
     assert "signal 9" in death.reason
     assert [e.attempt for e in watch.of(TrialStarted)] == [1, 2]
-    assert epochs(run) == {(1, epoch): 1 for epoch in range(12)}
+    assert epochs(run) == {(1, epoch): 1 for epoch in range(30)}
 
 
 @pytest.mark.slow
 def test_deaths_count_only_where_a_trial_comes_no_further(tmp_path: Path) -> None:
-    run = make(tmp_path, training={"epochs": 12})
+    run = make(tmp_path, training={"epochs": 60})
     watch = Murder(run)
     watch.times = 4
     assert drive(run, watch).state == "done"
     assert [e.attempt for e in watch.of(TrialStarted)] == [1, 2, 3, 4, 5]
-    assert epochs(run) == {(1, epoch): 1 for epoch in range(12)}
+    assert epochs(run) == {(1, epoch): 1 for epoch in range(60)}
 
 
 class MurderInTheFirstEpoch(Watch):
@@ -233,7 +238,7 @@ class MurderInTheFirstEpoch(Watch):
 
 @pytest.mark.slow
 def test_a_trial_that_kills_its_worker_again_and_again_has_crashed(tmp_path: Path) -> None:
-    run = make(tmp_path, training={"epochs": 3, "batch_size": 4})
+    run = make(tmp_path, slices={"train": 240}, training={"epochs": 3, "batch_size": 2})
     watch = MurderInTheFirstEpoch(run)
     end = drive(run, watch)
     assert end.state == "failed"

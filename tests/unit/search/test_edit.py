@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small import Watch, make
 
 from microtome.errors import InputError, MicrotomeError
-from microtome.events import EpochEnded, Event, Note, RunEnded, SpaceChanged, StateChanged, TrialEnded, TrialStarted
+from microtome.events import Event, Note, RunEnded, SpaceChanged, StateChanged, TrialEnded, TrialStarted
 from microtome.search.driver import drive
 from microtome.search.edit import SearchEngine, replay, settings_of
 from microtome.search.recipe import Recipe, parse
@@ -195,16 +195,16 @@ def test_ones_own_trial_is_completed_and_checked_and_may_lie_outside() -> None:
 
 
 class Edits(Watch):
-    """Gives orders at the first epoch, right and wrong ones, and stops the driver after the first trial of the new space."""
+    """Orders right and wrong things during the first trial, and stops the driver after the first trial of the new space."""
 
     def act(self, event: Event) -> None:
-        if isinstance(event, EpochEnded) and self.once("orders"):
-            self.run.order("space", table={RATE: {"low": 5.0, "high": 1.0}})
-            self.run.order("trial", parameters={WIDTH: 8, RATE: 2e-3})
-            self.run.order("space", table={RATE: [3e-3, 5e-3]}, fixed={WIDTH: 8})
-            self.run.order("trial", parameters={"network.widht": 8})
+        if isinstance(event, TrialStarted) and self.once("orders"):
+            self.order("space", table={RATE: {"low": 5.0, "high": 1.0}})
+            self.order("trial", parameters={WIDTH: 8, RATE: 2e-3})
+            self.order("space", table={RATE: [3e-3, 5e-3]}, fixed={WIDTH: 8})
+            self.order("trial", parameters={"network.widht": 8})
         if isinstance(event, TrialEnded) and "space" in self.seen and self.once("stop"):
-            self.run.order("stop")
+            self.order("stop")
         if isinstance(event, SpaceChanged):
             self.seen.add("space")
 
@@ -252,9 +252,9 @@ class Late(Watch):
     """Asks for a trial, and for the end before it could begin."""
 
     def act(self, event: Event) -> None:
-        if isinstance(event, EpochEnded) and self.once("order"):
-            self.run.order("trial", parameters={RATE: 2e-3})
-            self.run.order("stop")
+        if isinstance(event, TrialStarted) and self.once("order"):
+            self.order("trial", parameters={RATE: 2e-3})
+            self.order("stop")
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ class StopsAtTheFirst(Watch):
 
     def act(self, event: Event) -> None:
         if isinstance(event, Retrained) and self.once("stop"):
-            self.run.order(self.command)
+            self.order(self.command)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

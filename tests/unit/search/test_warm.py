@@ -27,22 +27,22 @@ class StopAfter(Watch):
 
     def act(self, event: Event) -> None:
         if isinstance(event, EpochEnded) and event.epoch == self.epochs - 1 and self.once("stop"):
-            self.run.order("until", at=1.0)
+            self.order("until", at=1.0)
 
 
 def test_a_trial_of_another_run_is_gone_on_with_and_never_begun_again(tmp_path: Path) -> None:
     search = {"algorithm": "grid", "budget": 1, "workers": 1, "space": {RATE: [2e-3]}}
-    first = make(tmp_path, search=search, training={"epochs": 8, "batch_size": 8})
+    first = make(tmp_path, search=search, training={"epochs": 20})
     drive(first, StopAfter(first))
     done = sum(isinstance(e, EpochEnded) for e in read_all(first.events))
-    assert 2 <= done < 8
-    second = make(tmp_path, search={**search, "algorithm": "random"}, training={"epochs": 8, "batch_size": 8})
+    assert 2 <= done < 20
+    second = make(tmp_path, search={**search, "algorithm": "random"}, training={"epochs": 20})
     watch = Watch(second)
     assert drive(second, watch).state == "done"
     (begun,) = watch.of(TrialStarted)
     assert (begun.continued, begun.start_epoch) == (f"{first.name}/0001", done)
-    assert [e.epoch for e in watch.of(EpochEnded)] == list(range(8)), "its curve is whole"
-    calm = make(tmp_path / "calm", search=search, training={"epochs": 8, "batch_size": 8})
+    assert [e.epoch for e in watch.of(EpochEnded)] == list(range(20)), "its curve is whole"
+    calm = make(tmp_path / "calm", search=search, training={"epochs": 20})
     undisturbed = Watch(calm)
     drive(calm, undisturbed)
     accuracies = [[(e.train_loss, e.validation_accuracy) for e in w.of(EpochEnded)] for w in (watch, undisturbed)]
