@@ -84,7 +84,7 @@ def drag(qtbot: QtBot, board: SearchBoard, axis: str, first: float, last: float)
 
 
 def settle(qtbot: QtBot, board: SearchBoard) -> None:
-    qtbot.waitUntil(lambda: not board._restricting.isActive() and board.redraw.idle, timeout=_WAIT_MS)
+    qtbot.waitUntil(lambda: board.settled, timeout=_WAIT_MS)
 
 
 def rows(board: SearchBoard) -> set[int]:
@@ -108,8 +108,8 @@ class TestBrushing:
         drag(qtbot, board, "network.activation", 0.95, 0.75)
         two = {n for n in wanted if board.state.trials[n].parameters["network.activation"] != "relu"}
         assert rows(board) == two, "two brushes of one axis keep both"
-        assert {n for _, _, n in board.stairs._points} <= two
-        assert {n for _, _, n in board.pareto._points} <= two
+        for view in (board.stairs, board.pareto, board.slice):
+            assert set(view.numbers[view.seen].tolist()) == two & set(view.numbers.tolist())
         assert f"{len(two)} of" in board.brush_words.text()
         board.unbrush.click()
         settle(qtbot, board)
@@ -173,11 +173,11 @@ class TestBrushing:
 
 def test_what_is_picked_in_one_view_is_chosen_in_all(qtbot: QtBot, board: SearchBoard) -> None:
     board.picked.connect(lambda n: board.choose(n, by_user=True))
-    x, y, number = board.pareto._points[4]
+    x, y = board.pareto.places[4]
     board.pareto.plot.picked.emit(x, y)
     chosen = board.chosen
     assert chosen is not None
-    assert board.pareto._points[4][:2] == next((a, b) for a, b, n in board.pareto._points if n == number)
+    assert board.pareto.places[board.pareto.numbers == chosen].tolist() == [[x, y]]
     for view in (board.stairs, board.curves, board.parallel, board.timeline, board.slice, board.pareto):
         assert view._chosen == chosen
     assert board.table.chosen() == chosen
@@ -215,11 +215,14 @@ def test_special_trials_are_marked_and_the_workers_use_is_said(board: SearchBoar
 def test_the_parameter_plot_has_its_own_scale_and_strips_for_choices(board: SearchBoard) -> None:
     card = board.slice
     card.show_parameter("training.learning_rate")
-    x = {n: at for at, _, n in card._points}
+    x = dict(zip(card.numbers.tolist(), card.places[:, 0].tolist(), strict=True))
     one = board.state.trials[next(iter(x))]
     assert x[one.number] == pytest.approx(space()["training.learning_rate"].position(one.parameters["training.learning_rate"]))
     card.show_parameter("network.activation")
-    strips = {board.state.trials[n].parameters["network.activation"]: int(3 * at) for at, _, n in card._points}
+    strips = {
+        board.state.trials[n].parameters["network.activation"]: int(3 * at)
+        for n, (at, _) in zip(card.numbers, card.places, strict=True)
+    }
     assert strips == {"relu": 0, "gelu": 1, "silu": 2}
 
 

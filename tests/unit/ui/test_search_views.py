@@ -188,7 +188,7 @@ class TestTable:
         stairs = StaircaseCard(desk, "s")
         qtbot.addWidget(stairs)
         stairs.show_run(state)
-        assert len(stairs._dots.getData()[0]) == 10_000
+        assert len(stairs._counted.getData()[0]) == 10_000
 
 
 class TestParallel:
