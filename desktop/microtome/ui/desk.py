@@ -15,6 +15,7 @@ from microtome.ui.cutting import Cutting
 from microtome.ui.importing import Imports
 from microtome.ui.messages import Message
 from microtome.ui.queueing import Queueing
+from microtome.ui.sentences import said
 from microtome.ui.tail import Tails
 from microtome.ui.tasks import Tasks
 
@@ -85,7 +86,7 @@ class Desk(QObject):
         about: str = "",
     ) -> None:
         """Show a toast, kept in the list of messages. level: info | good | warning | error."""
-        message = Message(text, hint, level, details, action, act, about)
+        message = Message(said(text), said(hint), level, details, action, act, about)
         self.messages = [*self.messages[-_KEPT:], message]
         self.said.emit(message)
 

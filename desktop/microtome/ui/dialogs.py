@@ -11,6 +11,7 @@ from microtome.registry import registry
 from microtome.ui.desk import Desk
 from microtome.ui.editors import UnitEdit, ValueEditor
 from microtome.ui.i18n import tr
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import Choice, button, column, holding, label, row, scrolling
 
@@ -43,7 +44,7 @@ class SimulatedDialog(QDialog):
 
     def _show_fields(self) -> None:
         plugin = registry().get("generator", self.kind.value())
-        self.summary.setText(plugin.summary)
+        self.summary.setText(tr(plugin.summary))
         self.class_name.setText(plugin.name)
         self._values, self._wrong = {}, {}
         form = QFormLayout()
@@ -66,7 +67,7 @@ class SimulatedDialog(QDialog):
 
     def _say(self, name: str, sentence: str) -> None:
         self._wrong[name] = sentence
-        self.problem.setText("\n".join(s for s in self._wrong.values() if s))
+        self.problem.setText("\n".join(said(s) for s in self._wrong.values() if s))
 
     def _accept(self) -> None:
         self.setFocus()  # ends an edit that is under way

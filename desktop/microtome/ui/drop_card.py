@@ -19,6 +19,7 @@ from microtome.ui.i18n import tr
 from microtome.ui.icons import pixmap
 from microtome.ui.numbers import shape, size_of
 from microtome.ui.question_card import QuestionRow
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 from microtome.ui.volume_properties import ClaimsRow, VoxelSizeEdit, class_combo, particles_words
 from microtome.ui.widgets import Choice, button, column, framed, hide_unless, holding, label, row, scrolling, set_property
@@ -80,7 +81,7 @@ class CandidateRow(QFrame):
         if self.candidate.slow:
             below.append(self._copy_offer())
         contradicts = bool(description.claims)
-        below += [label(f, "warn", wrap=True) for f in description.findings if not (contradicts and "contradict" in f)]
+        below += [label(said(f), "warn", wrap=True) for f in description.findings if not (contradicts and "contradict" in f)]
         for words in below:
             words.setContentsMargins(_INDENT, 0, 0, 0)
         body = column(*parts, *below, gap=GRID // 2)
@@ -222,7 +223,7 @@ class DropCard(QFrame):
         picture = QLabel()
         picture.setPixmap(pixmap("error", 20, current().bad))
         picture.setAlignment(Qt.AlignmentFlag.AlignTop)
-        words = column(label(name, "heading"), label(sentence, "problem", wrap=True, selectable=True), gap=2)
+        words = column(label(name, "heading"), label(said(sentence), "problem", wrap=True, selectable=True), gap=2)
         body = row(picture, words, margin=GRID + 4)
         body.setStretch(1, 1)
         return framed(body)
@@ -256,7 +257,7 @@ class DropCard(QFrame):
             for made in self.rows:
                 made.answer()
         except InputError as error:
-            self._problem.setText(str(error))
+            self._problem.setText(said(error))
             return
         self.accepted.emit([r for r in self.rows if r.take.isChecked()])
 

@@ -15,6 +15,7 @@ from microtome.fields import FieldSpec
 from microtome.session import Axis
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import number, unit_word
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import Choice, label, row, set_property
 
@@ -141,7 +142,7 @@ class ValueEditor(QWidget):
 
 def sentence_of(error: InputError, spec: FieldSpec) -> str:
     """The error's words with the field's title in place of its name."""
-    return str(error).replace(spec.name, tr(spec.title), 1)
+    return said(error).replace(spec.name, tr(spec.title), 1)
 
 
 class AxisEditor(QWidget):

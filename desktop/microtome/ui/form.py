@@ -17,6 +17,7 @@ from microtome.ui.editors import AxisEditor, ValueEditor, sentence_of
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon
 from microtome.ui.numbers import number
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import clear, column, holding, label, row, tool
 
@@ -114,7 +115,7 @@ class FieldRow(QWidget):
 
     def show_problem(self, sentence: str) -> None:
         """Say below the field what is wrong with it; "" when nothing is."""
-        self.problem.setText(sentence)
+        self.problem.setText(said(sentence))
         self.problem.setVisible(bool(sentence))
         self.editor.mark(sentence)
         self.changed.emit()

@@ -10,6 +10,7 @@ from microtome.ui.i18n import tr
 from microtome.ui.icons import icon, pixmap
 from microtome.ui.importing import Import, copy_bytes, memory_of, room_problem
 from microtome.ui.numbers import between, percent, size_of
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import button, column, hide_unless, holding, label, row, set_property
 from microtome.volumes.memory import fits_whole
@@ -22,7 +23,7 @@ _COMPRESSED = 0.9  # of the voxels' bytes: what is smaller on the disk is packed
 def state_words(found: Import) -> str:
     """What an import does now, in a line."""
     if found.state == "failed":
-        return found.problem
+        return said(found.problem)
     if found.state == "stopped":
         return tr("Stopped; what was done is kept.")
     if found.state == "waiting":

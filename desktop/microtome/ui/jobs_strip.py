@@ -13,6 +13,7 @@ from microtome.ui.icons import icon, pixmap
 from microtome.ui.import_card import ImportRow
 from microtome.ui.numbers import between, percent, span
 from microtome.ui.queue_row import QueueRow
+from microtome.ui.sentences import said
 from microtome.ui.tail import RunTail
 from microtome.ui.theme import GRID
 from microtome.ui.time_budget import LimitButton
@@ -79,7 +80,7 @@ class JobRow(QWidget):
         fraction = tail.fraction()
         self.bar.setValue(round(1000 * fraction))
         self.share.setText(percent(fraction))
-        text = tail.problem or self._facts()
+        text = said(tail.problem) or self._facts()
         self.words.setText(text)
         self.words.setToolTip(text)
         interrupted, paused = word == "interrupted", word in ("paused", "pausing")

@@ -14,6 +14,7 @@ from microtome.results.words import value_words
 from microtome.ui.i18n import tr
 from microtome.ui.icons import app_icon
 from microtome.ui.numbers import percent, span
+from microtome.ui.sentences import said
 from microtome.ui.tail import RunTail
 from microtome.ui.words import page_of, run_title
 
@@ -42,7 +43,7 @@ def end_words(tail: RunTail) -> tuple[str, str]:
     }
     parts = [_result(tail)]
     if state.message:
-        parts.append(state.message)
+        parts.append(said(state.message))
     if state.ended is not None and state.started:
         parts.append(tr("It took {time}.", time=span(state.took)))
     return headlines.get(state.state, name), " ".join(part for part in parts if part)

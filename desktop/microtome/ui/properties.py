@@ -14,6 +14,7 @@ from microtome.store.project import Project
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import percent, span
+from microtome.ui.sentences import said
 from microtome.ui.tail import RunTail
 from microtome.ui.theme import GRID
 from microtome.ui.volume_properties import VolumeProperties
@@ -138,9 +139,9 @@ class PropertiesPanel(QFrame):
         self._body.addLayout(row(badge, None))
         self._body.addWidget(facts(self._run_facts(tail)))
         if tail.problem:
-            self._body.addWidget(label(tail.problem, "problem", wrap=True))
+            self._body.addWidget(label(said(tail.problem), "problem", wrap=True))
         elif state.message and not tail.again:
-            self._body.addWidget(label(state.message, "muted", wrap=True, selectable=True))
+            self._body.addWidget(label(said(state.message), "muted", wrap=True, selectable=True))
         if tail.word == "interrupted":
             go_on = button(
                 tr("Continue"),

@@ -13,6 +13,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon, pixmap
 from microtome.ui.raw_card import RawEditor
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 from microtome.ui.widgets import button, column, hide_unless, holding, label, row
 
@@ -42,10 +43,10 @@ class ChoiceTree(QTreeWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         groups: dict[str, QTreeWidgetItem] = {}
         for i, choice in enumerate(choices):
-            parent, name = self._parent(groups, choice.label) if paths else (self.invisibleRootItem(), choice.label)
+            parent, name = self._parent(groups, choice.label) if paths else (self.invisibleRootItem(), said(choice.label))
             item = QTreeWidgetItem(parent, [name, *_columns(choice.detail)])
             item.setData(0, _KEY, i)
-            item.setToolTip(0, choice.label)
+            item.setToolTip(0, choice.label if paths else said(choice.label))
             self._items[i] = item
         self.expandAll()
         if not any(self._items[i].text(2) for i in self._items):
@@ -105,7 +106,7 @@ class QuestionRow(QFrame):
         self.raw: RawEditor | None = None
         body = self._body(desk)
         self.busy = label("", "muted")
-        asks = tr("It has no header. How are its voxels stored?") if self.raw is not None else asked.question.text
+        asks = tr("It has no header. How are its voxels stored?") if self.raw is not None else said(asked.question.text)
         inner = column(label(asks, wrap=True), body, self.problem, row(self.busy, None, self.take), gap=GRID)
         inner.setContentsMargins(26, 0, 0, 0)
         self.setLayout(column(row(picture, name, None, gap=GRID), holding(inner), margin=GRID + 4, gap=GRID // 2))
@@ -149,7 +150,7 @@ class QuestionRow(QFrame):
     def refuse(self, sentence: str) -> None:
         """Say why the answer cannot be; another one may."""
         self.busy.setText("")
-        self.problem.setText(sentence)
+        self.problem.setText(said(sentence))
         self.problem.show()
         self.take.setEnabled(True)
 
@@ -157,7 +158,7 @@ class QuestionRow(QFrame):
 def _columns(detail: str) -> list[str]:
     """Shape, type and the rest of a choice's detail; all of it in the last column where it says something else."""
     match = _VOXELS.match(detail)
-    return [match[1], match[2], match[3]] if match else ["", "", detail]
+    return [match[1], match[2], match[3]] if match else ["", "", said(detail)]
 
 
 def _hide_empty(item: QTreeWidgetItem) -> bool:

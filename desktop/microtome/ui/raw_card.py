@@ -20,6 +20,7 @@ from microtome.ui.editors import UnitEdit
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import shape as shape_words
 from microtome.ui.numbers import with_commas
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.picture import Contrast, Picture, levels_of
 from microtome.ui.widgets import Choice, button, column, holding, label, row, set_property
@@ -127,9 +128,9 @@ class RawEditor(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(GRID // 2)
         for i, choice in enumerate(choices):
-            made = button(choice.label, partial(self.take, choice), kind="small")
+            made = button(said(choice.label), partial(self.take, choice), kind="small")
             made.setCheckable(True)
-            made.setToolTip(choice.detail)
+            made.setToolTip(said(choice.detail))
             self.chips.append(made)
             grid.addWidget(made, i // 2, i % 2)
         return holding(grid)
@@ -192,7 +193,7 @@ class RawEditor(QWidget):
         matching = next((c for c in self.asked.question.choices if options is not None and _same(c.options, options)), None)
         for chip, guess in zip(self.chips, self.asked.question.choices, strict=False):
             chip.setChecked(guess is matching)
-        self.detail.setText(matching.detail if matching is not None else "")
+        self.detail.setText(said(matching.detail) if matching is not None else "")
         self._show_size(options)
         self.fits.emit(self.fitting())
         depth = options["shape"][0] if options is not None else 1
@@ -254,7 +255,7 @@ class RawEditor(QWidget):
         self._desk.tasks.request(self, "preview", read, self.preview.show_picture, failed=self._no_preview)
 
     def _no_preview(self, error: MicrotomeError) -> None:
-        self.preview.show_picture(None, error.message)
+        self.preview.show_picture(None, said(error.message))
 
 
 def _same(guess: dict[str, Any], options: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.errors import MicrotomeError
+from microtome.ui.sentences import said
 from microtome.ui.slices_sources import Asked, Source, Superseded, looked_at, open_source, sources
 from microtome.ui.views.gallery import GalleryRow
 from microtome.ui.views.picture import as_image, grey_levels, levels_of
@@ -46,6 +47,7 @@ class Tile:
     box: tuple[float, float, float]  # of the volume
     box_unit: str
     block: tuple[tuple[int, int, int], tuple[int, int, int]]  # of its set: first voxel, and the one behind the last
+    told: str = ""  # the number that its volume carries, where that counts and not the class
 
 
 @dataclass
@@ -55,12 +57,13 @@ class GalleryRead:
     rows: list[GalleryRow] = field(default_factory=list)
     tiles: list[list[Tile]] = field(default_factory=list)
     settled: bool = True  # False: cut from blocks of another plan, to be cut anew from its own
+    ends: tuple[float, float] | None = None  # the smallest and the greatest number, where rows are volumes by their numbers
 
 
 def read_gallery(asked: Asked, superseded: Superseded = lambda: False) -> GalleryRead | None:
     """Cut the slices (in a background thread); a class that cannot be cut says why in its row."""
     found: list[tuple[str, list[Tile], str]] = []
-    reference = _reference(asked)
+    reference = reference_of(asked)
     for label, (name, _) in enumerate(asked.classes):
         if superseded():
             return None
@@ -71,12 +74,12 @@ def read_gallery(asked: Asked, superseded: Superseded = lambda: False) -> Galler
             if looked is not None and looked.arrangement is not None:
                 tiles = _arranged(asked, label, looked, looked.arrangement, reference)
             elif group[0].member.flat:
-                tiles = [t for i in range(asked.count) for t in _tiles(asked, _other(group, asked, i), 1, reference)]
+                tiles = [t for i in range(asked.count) for t in tiles_of(asked, _other(group, asked, i), 1, reference)]
             else:
-                tiles = _tiles(asked, group[asked.seed % len(group)], asked.count, reference)
+                tiles = tiles_of(asked, group[asked.seed % len(group)], asked.count, reference)
             found.append((name, tiles, ""))
         except MicrotomeError as error:
-            found.append((name, [], str(error)))
+            found.append((name, [], said(error)))
     every = [tile.values for _, tiles, _ in found for tile in tiles]
     # One contrast for all: what would tell classes apart by brightness is seen.
     levels = levels_of(np.concatenate(every), 0.5, 99.5) if every else (0.0, 1.0)
@@ -95,7 +98,7 @@ def _other(group: list[Source], asked: Asked, i: int) -> Source:
     return group[(asked.seed * asked.count + i) % len(group)]
 
 
-def _reference(asked: Asked) -> tuple[float, ...]:
+def reference_of(asked: Asked) -> tuple[float, ...]:
     """The histogram that all are matched to where the plan asks for that: of the first volume of each class."""
     from microtome.slices.grey import grey_of, pooled
 
@@ -110,7 +113,7 @@ def _reference(asked: Asked) -> tuple[float, ...]:
     return pooled(groups) if groups else ()
 
 
-def _tiles(asked: Asked, source: Source, count: int, reference: tuple[float, ...]) -> list[Tile]:
+def tiles_of(asked: Asked, source: Source, count: int, reference: tuple[float, ...]) -> list[Tile]:
     from microtome.slices.planned import blocks_of
     from microtome.slices.source import grid_of, preview
 

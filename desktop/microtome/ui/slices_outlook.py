@@ -14,6 +14,7 @@ from microtome.store.project import Project
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import length
 from microtome.ui.opened import reading_key
+from microtome.ui.sentences import said
 from microtome.ui.slices_sources import Asked, Opened, Source, Superseded, looked_at, open_source, placed, sources
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def read_outlook(asked: Asked, superseded: Superseded) -> Outlook | None:
         look.said = list(looked.said)
     if looked is not None and looked.arrangement is not None:
         look.possible, look.arranged, look.images = True, True, looked.arrangement.total
-        look.separation = [(tr("Images"), looked.arrangement.independence())]
+        look.separation = [(tr("Images"), said(looked.arrangement.independence()))]
     else:
         _look_at_groups(asked, groups, look)
     if look.possible and not superseded():
@@ -122,10 +123,12 @@ def _seconds_a_slice(volume: Volume, plan: SlicePlan, source: Source) -> float:
 def _hash(asked: Asked, groups: list[list[Source]], looked: Looked | None, superseded: Superseded) -> str:
     """The hash of the image set as cutting would find it; "" where there are too many files to look at now."""
     from microtome.slices.cutting import digest_of
+    from microtome.slices.targets import signature
 
     names = [name for name, _ in asked.classes]
     if looked is not None:
         arranged = [] if looked.arrangement is None else looked.arrangement.signature()
+        arranged += signature(looked.members) if asked.values else []
         return digest_of(asked.plan, names, looked.identities, arranged)
     if sum(map(len, groups)) > _MOST_HASHED:
         return ""
@@ -137,7 +140,8 @@ def _hash(asked: Asked, groups: list[list[Source]], looked: Looked | None, super
                 return ""
             found.append(_identity(asked.project, source))
         identities.append(found)
-    return digest_of(asked.plan, names, identities)
+    carried = signature([[source.member for source in group] for group in groups]) if asked.values else []
+    return digest_of(asked.plan, names, identities, carried)
 
 
 def _identity(project: Project, source: Source) -> str:

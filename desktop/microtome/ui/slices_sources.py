@@ -36,6 +36,8 @@ class Asked:
     count: int = 8
     seed: int = 0
     quick: bool = False  # from the blocks that were found last, where those of this plan would have to be looked for
+    values: bool = False  # numbers are told: the classes are those that are cut then, and volumes go by their numbers
+    unit: str = ""  # of the numbers
 
     @property
     def has_images(self) -> bool:
@@ -72,7 +74,23 @@ def class_source(asked: Asked, label: int) -> ClassSource:
         simulated=tuple(s for s in given if isinstance(s, SimulatedSource)),
         images=tuple(str(asked.project.resolve(e)) for e in entries if e.images),
         micrographs=asked.micrographs,
+        value=_value_of_images(entries) if asked.values else None,
     )
+
+
+def _value_of_images(entries: Sequence[VolumeEntry]) -> float | None:
+    """The number of a class's images: they count as one."""
+    found = {e.value for e in entries if e.images}
+    return found.pop() if len(found) == 1 else None
+
+
+def held_apart(classes: Sequence[tuple[str, tuple[VolumeEntry, ...]]]) -> tuple[tuple[str, tuple[VolumeEntry, ...]], ...]:
+    """The classes as they are cut where numbers are told: all volumes in one, micrographs as they are."""
+    from microtome.slices.targets import EVERY
+
+    if len(classes) < 2 or any(e.images for _, entries in classes for e in entries):
+        return tuple(classes)
+    return ((EVERY, tuple(e for _, entries in classes for e in entries)),)
 
 
 def sources(asked: Asked, label: int) -> list[Source]:

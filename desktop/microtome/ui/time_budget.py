@@ -12,6 +12,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.editors import UnitEdit
 from microtome.ui.i18n import tr
 from microtome.ui.queueing import limit_words
+from microtome.ui.sentences import said
 from microtome.ui.tail import RunTail
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import column, label, row, set_property, tool
@@ -51,7 +52,7 @@ class LimitField(QWidget):
         try:
             self.limit, wrong = TimeLimit.of(self.line.text()), ""
         except InputError as error:
-            self.limit, wrong = TimeLimit(), str(error)
+            self.limit, wrong = TimeLimit(), said(error)
         self.problem.setText(wrong)
         self.problem.setVisible(bool(wrong))
         set_property(self.line, "wrong", "true" if wrong else "false")

@@ -16,6 +16,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon
 from microtome.ui.numbers import number, unit_word
+from microtome.ui.sentences import said
 from microtome.ui.tail import RunTail
 from microtome.ui.theme import current
 from microtome.ui.words import page_of, run_title, state_word
@@ -132,7 +133,7 @@ class ProjectTree(QTreeWidget):
         item.setToolTip(0, entry.path or entry.name)
         if entry.findings:
             item.setIcon(1, icon("warning", current().warn))
-            item.setToolTip(1, "\n".join(entry.findings))
+            item.setToolTip(1, "\n".join(map(said, entry.findings)))
 
     def _add_sets(self) -> None:
         project = self.desk.session.need_project()
@@ -146,7 +147,7 @@ class ProjectTree(QTreeWidget):
             try:
                 plan = read_json(folder / "plan.json").get("plan", {})
             except MicrotomeError as error:
-                item.setToolTip(0, str(error))
+                item.setToolTip(0, said(error))
                 continue
             if "field_of_view" in plan:
                 size = f"{number(plan['field_of_view'], 4)} {unit_word(str(plan.get('unit', '')))}"

@@ -18,6 +18,7 @@ from microtome.ui.editors import UnitEdit
 from microtome.ui.i18n import tr
 from microtome.ui.import_card import ImportPart
 from microtome.ui.numbers import length, number, shape, size_of, unit_word, with_commas
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import Choice, breakable, button, column, facts, hide_unless, label, note, row, set_property
 from microtome.volumes.read import Claim, Description, describe
@@ -302,7 +303,7 @@ class VolumeProperties(QWidget):
         try:
             size = self.voxel.value()
         except InputError as error:
-            self.problem.setText(str(error))
+            self.problem.setText(said(error))
             self.problem.show()
             return
         unit = self.voxel.unit.value()

@@ -17,6 +17,7 @@ from microtome.session.launch import CLUSTER
 from microtome.ui.children import event_of
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import Choice, button, column, holding, label, row
 
@@ -90,7 +91,7 @@ class WhereDialog(QDialog):
             if wanted is not None:
                 wanted.check()
         except MicrotomeError as error:
-            self.problem.setText(str(error))
+            self.problem.setText(said(error))
             return False, None
         self.problem.setText("")
         return True, wanted
@@ -127,8 +128,8 @@ class WhereDialog(QDialog):
         events = [event_of(line) for line in bytes(process.readAllStandardOutput().data()).splitlines()]
         words = next((str(e["cluster"]) for e in events if "cluster" in e), "")
         mistakes = bytes(process.readAllStandardError().data()).decode("utf-8", "replace").strip().splitlines()
-        self.said.setText(words)
-        self.problem.setText("" if words else (mistakes or [tr("The attempt ended unexpectedly.")])[-1])
+        self.said.setText(said(words))
+        self.problem.setText("" if words else said((mistakes or [tr("The attempt ended unexpectedly.")])[-1]))
         self.attempt.setEnabled(True)
         process.deleteLater()
 

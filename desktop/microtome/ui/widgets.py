@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from microtome.ui.icons import icon, pixmap
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 
 _FACT_WIDTH = 92
@@ -142,7 +143,7 @@ def card(*parts: QWidget | QLayout | int | None, heading: str = "", gap: int = G
 
 
 def note(text: str, tone: str = "warn") -> QFrame:
-    """A tinted sentence. tone: warn | good | info | bad."""
+    """A tinted sentence, in the language in use. tone: warn | good | info | bad."""
     theme = current()
     name, colour = {
         "warn": ("warning", theme.warn),
@@ -153,7 +154,7 @@ def note(text: str, tone: str = "warn") -> QFrame:
     picture = QLabel()
     picture.setPixmap(pixmap(name, 16, colour))
     picture.setAlignment(Qt.AlignmentFlag.AlignTop)
-    words = label(text, wrap=True, selectable=True)
+    words = label(said(text), wrap=True, selectable=True)
     words.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
     return framed(row(picture, words, margin=GRID), "note", tone)
 

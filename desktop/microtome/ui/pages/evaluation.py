@@ -19,6 +19,7 @@ from microtome.store.atomic import explain
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.pages.base import Page
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.views.confusion import ConfusionView
 from microtome.ui.views.gallery import Gallery, GalleryRow, to_images
@@ -174,7 +175,7 @@ class EvaluationPage(Page):
 
     def _no_images(self, error: MicrotomeError) -> None:
         self.gallery.show_rows([])
-        self._about.setText(str(error))
+        self._about.setText(said(error))
 
     def keep(self) -> dict[str, Any]:
         """The chosen cell, counts or percent."""

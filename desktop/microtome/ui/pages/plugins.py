@@ -47,8 +47,8 @@ class PluginsPage(Page):
         for kind in KINDS:
             top = QTreeWidgetItem(self.tree, [f"{tr(_WORDS[kind])} ({len(found.of_kind(kind))})"])
             for plugin in found.of_kind(kind):
-                item = QTreeWidgetItem(top, [plugin.name, plugin.summary, plugin.file])
-                item.setToolTip(1, plugin.summary)
+                item = QTreeWidgetItem(top, [plugin.name, tr(plugin.summary), plugin.file])
+                item.setToolTip(1, tr(plugin.summary))
                 item.setToolTip(2, plugin.file)
             top.setExpanded(True)
         self.error = QPlainTextEdit()

@@ -16,6 +16,7 @@ from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
 from microtome.ui.latest import Latest, Superseded
 from microtome.ui.pages.base import Page
+from microtome.ui.sentences import said
 from microtome.ui.slices_gallery import GalleryRead, read_gallery
 from microtome.ui.slices_outlook import Outlook, TrustRead, read_outlook, read_trust
 from microtome.ui.slices_sources import Asked
@@ -244,7 +245,7 @@ class SlicesPage(Page):
     def _unjudged(self, asked: tuple[Asked, Outlook], error: MicrotomeError) -> None:
         self._judged(asked, TrustRead())
         if self.face is not None:
-            self.face.trust.show_state(str(error))
+            self.face.trust.show_state(said(error))
 
     def keep(self) -> dict[str, Any]:
         """The tab in front."""

@@ -18,6 +18,7 @@ from microtome.training.spec import TrainingSpec, augmentation_list
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.opened import identity, opened
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.views.gallery import Gallery, GalleryRow
 from microtome.ui.views.picture import as_image, grey_levels, levels_of
@@ -99,7 +100,7 @@ def _cut(request: PreviewRequest) -> Cut:
             volume = opened(request.project, entries[0])
             images.append(preview(volume, request.plan, n=_TILES, seed=request.plan.seed).images)
         except MicrotomeError as error:
-            problems[name] = str(error)
+            problems[name] = said(error)
             images.append(np.empty((0, request.plan.pixels, request.plan.pixels), dtype=np.float32))
     return Cut(request.key, tuple(name for name, _ in request.classes), tuple(images), problems)
 

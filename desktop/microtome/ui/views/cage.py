@@ -9,6 +9,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.latest import Superseded
 from microtome.ui.numbers import with_commas
+from microtome.ui.sentences import said
 from microtome.ui.slices_sources import Asked, Source
 from microtome.ui.slices_space import MOST, CageRead, read_cage
 from microtome.ui.theme import GRID
@@ -84,7 +85,7 @@ class Cage(SourceView[CageRead]):
         most = int(self.most.value())
         shown = frozenset(name for name, made in self.buttons.items() if made.isChecked())
         self.canvas.show_scene(found.scene(shown, most=most, blocks=self.blocks.isChecked()))
-        words = [found.lost] if found.lost else []
+        words = [said(found.lost)] if found.lost else []
         if any(n > most for n in found.counts.values()):
             words.insert(0, tr("The first {n} planes of each set are drawn.", n=most))
         self.words.setText(" ".join(words))

@@ -12,6 +12,7 @@ from microtome.ui.corrected import PLANES, Compared, Comparison, compare
 from microtome.ui.correction_chain import Chain
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.views.before_after import BeforeAfter
 from microtome.ui.widgets import Choice, button, column, label, row
@@ -126,7 +127,7 @@ class ComparisonView(QWidget):
     def _failed(self, error: MicrotomeError) -> None:
         if not self._rest():
             self.view.show_pictures(None, None)
-            self.view.show_busy(str(error))
+            self.view.show_busy(said(error))
             self.failed.emit(error)
 
     def _rest(self) -> bool:

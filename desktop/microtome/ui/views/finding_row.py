@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QWidget
 
 from microtome.ui.i18n import tr
 from microtome.ui.icons import pixmap
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 from microtome.ui.widgets import button, column, label, row, set_property
 from microtome.volumes.findings import Finding
@@ -47,7 +48,7 @@ class FindingRow(QFrame):
         picture.setToolTip(word)
         badge = label(word, "badge")
         set_property(badge, "tone", {"bad": "bad", "warning": "warn", "note": ""}[finding.severity])
-        words = label(finding.words, wrap=True, selectable=True)
+        words = label(said(finding.words), wrap=True, selectable=True)
         self.links = [self._link(a, b) for a, b in finding.slices[:_MOST]]
         self.remedies = [
             button(tr(r.label), partial(self.remedy_wanted.emit, r.step), kind="small", icon_name="use")
@@ -56,8 +57,8 @@ class FindingRow(QFrame):
         inner = column(words, gap=4)
         more = len(finding.slices) - len(self.links)
         if self.links:
-            said = label(tr("and {n} more", n=more), "faint") if more > 0 else label()
-            inner.addLayout(row(label(tr("Slices"), "muted"), *self.links, said, None, gap=GRID // 2))
+            rest = label(tr("and {n} more", n=more), "faint") if more > 0 else label()
+            inner.addLayout(row(label(tr("Slices"), "muted"), *self.links, rest, None, gap=GRID // 2))
         for line in _lines(self.remedies):
             inner.addLayout(row(*line, None, gap=GRID // 2))
         head = column(picture, None)

@@ -42,6 +42,7 @@ class GalleryRow:
     problem: str = ""
     colour: int | None = None  # the class's place in the colours; None: the row's own
     strips: tuple[str, ...] = ()  # the set of each image, where that is to be seen
+    shade: str = ""  # a colour of its own (#rrggbb), as of a number on a scale
 
 
 def to_images(stack: NDArray[np.float32]) -> tuple[QImage, ...]:
@@ -127,7 +128,8 @@ class Gallery(QWidget):
 
     def _paint_head(self, painter: QPainter, row: GalleryRow, index: int, y: int) -> None:
         theme = current()
-        painter.fillRect(QRectF(0, y + 5, 4, 14), QColor(theme.class_colour(index if row.colour is None else row.colour)))
+        mark = row.shade or theme.class_colour(index if row.colour is None else row.colour)
+        painter.fillRect(QRectF(0, y + 5, 4, 14), QColor(mark))
         font = painter.font()
         font.setBold(True)
         painter.setFont(font)

@@ -11,6 +11,7 @@ from microtome.slices.plan import SlicePlan
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import between, length, percent, size_of, span, with_commas
+from microtome.ui.sentences import said
 from microtome.ui.slices_outlook import Outlook
 from microtome.ui.theme import GRID
 from microtome.ui.views.audit_view import audit_tone, audit_words
@@ -65,7 +66,7 @@ class CutControls(QWidget):
         left = now.eta.range()
         words = [tr(now.phase) if now.phase else tr("starting…"), percent(now.share, 0) if now.total else ""]
         words.append(tr("{time} left", time=between(*left)) if left else "")
-        self.words.setText(now.problem or " · ".join(w for w in words if w))
+        self.words.setText(said(now.problem) or " · ".join(w for w in words if w))
         self.words.setToolTip(self.words.text())
 
 
@@ -106,7 +107,7 @@ class Makes(QWidget):
         clear(self._facts)
         words = tr("{n} ({k} a class)", n=with_commas(self.images), k=with_commas(a_class))
         pairs = [
-            (tr("Images"), with_commas(self.images) if arranged else words),
+            (tr("Images"), with_commas(self.images) if arranged or len(self._classes) < 2 else words),
             *([] if arranged else [(tr("A pixel is"), length(plan.field_of_view / plan.pixels, plan.unit))]),
             (tr("On disk"), tr("about {size}", size=size_of(self.wanted))),
             (tr("Time"), _time_words(look)),

@@ -14,6 +14,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.latest import Latest
 from microtome.ui.layer_tables import NetworkAsked, asked_of, close_worker, known_table, read_table
+from microtome.ui.sentences import said
 from microtome.ui.training_forecast import Measured, Speed, measured_runs, speed_of
 from microtome.ui.views.fold import Fold
 from microtome.ui.views.layer_view import LayerView, sums_words
@@ -86,7 +87,7 @@ class NetworkPanel(QWidget):
     def _failed(self, request: Request, error: MicrotomeError) -> None:
         self._idle.start()
         if request[0] == self._asked:
-            self.problem, self.facts, self.speed = str(error), None, None
+            self.problem, self.facts, self.speed = said(error), None, None
             self.fold.say(self.problem)
             self.counted.emit()
 

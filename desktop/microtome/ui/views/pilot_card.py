@@ -114,7 +114,7 @@ class PilotCard(QWidget):
                 note(tr("So many workers need more memory than there is: use fewer, or smaller networks."), "bad")
             )
         for words in found.notes:
-            self._body.addWidget(note(tr(words), "info"))
+            self._body.addWidget(note(words, "info"))
 
     def close_down(self) -> None:
         """Let no worker outlive the page."""

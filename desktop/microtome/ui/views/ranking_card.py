@@ -9,6 +9,7 @@ from microtome.events import Ranked
 from microtome.results.fold import RunState
 from microtome.results.scores import Score
 from microtome.ui.i18n import tr
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.views.interval_bars import Bar, IntervalBars
 from microtome.ui.widgets import column, label
@@ -61,4 +62,4 @@ class RankingCard(QFrame):
             for i, (name, (mean, low, high)) in enumerate(sorted(ranked.means.items(), key=lambda item: -item[1][0]))
         ]
         self.bars.show_bars(bars)
-        self.words.setText(ranked.words + " " + tr("Intervals: 95 %."))
+        self.words.setText(said(ranked.words) + " " + tr("Intervals: 95 %."))

@@ -15,6 +15,7 @@ from microtome.results.scores import Score
 from microtome.search.replay import EngineReplay, Replay, summarise
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.interval_bars import Bar, IntervalBars
 from microtome.ui.views.legend import LegendEntry
@@ -63,7 +64,7 @@ class ReplayCard(PlotCard):
     def show_failure(self, words: str) -> None:
         """Why there is no comparison."""
         self.show_progress(None)
-        self.words.setText(words)
+        self.words.setText(said(words))
 
     def show_replay(self, replay: Replay, score: Score) -> None:
         """Table and fan; `score` says how values are written."""
@@ -93,7 +94,7 @@ class ReplayCard(PlotCard):
             seeds=seeds,
             n=replay.trials,
         )
-        left_out = [f"{_label(name)}: {why}" for name, why in replay.skipped.items()]
+        left_out = [f"{_label(name)}: {said(why)}" for name, why in replay.skipped.items()]
         self.words.setText(" ".join([words, *left_out]))
 
     def _fan(self, engine: EngineReplay, i: int, factor: float) -> None:

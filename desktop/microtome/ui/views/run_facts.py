@@ -13,6 +13,7 @@ from microtome.store.atomic import read_json
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import length
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import clear, column, label, note
 
@@ -53,7 +54,7 @@ class RunFacts(QWidget):
     def _say_independence(self, plan: dict[str, Any]) -> None:
         words = str(plan.get("independence", ""))
         if words:
-            self._body.addWidget(label(words, "muted", wrap=True, selectable=True))
+            self._body.addWidget(label(said(words), "muted", wrap=True, selectable=True))
 
     def _no_plan(self, error: MicrotomeError) -> None:
         self._body.addWidget(label(tr("The slice set of this run is no longer there."), "muted", wrap=True))

@@ -12,6 +12,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon
 from microtome.ui.numbers import between, span
+from microtome.ui.sentences import said
 from microtome.ui.tail import RunTail
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import button, column, label, note, row, set_property
@@ -118,7 +119,7 @@ def _in_words(message: str) -> str:
     clock, _, after = rest.partition(";")
     if not before and rest and after:
         return tr("Its time was over at {time}, as asked; Continue goes on where it stopped.", time=clock)
-    return tr(message) if message else ""
+    return said(message)
 
 
 def progress_words(tail: RunTail) -> str:

@@ -19,6 +19,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import between, number, size_of, unit_word, with_commas
 from microtome.ui.passes import Pass
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import button, clear, column, framed, holding, label, row, scrolling, set_property, tool
 from microtome.ui.words import run_title
@@ -93,13 +94,14 @@ class SetList(QWidget):
             badge = label(tr("these settings"), "badge")
             set_property(badge, "tone", "good")
             made.addLayout(row(badge, None))
-        made.addWidget(label(kept.problem or _facts(kept), "problem" if kept.problem else "muted", wrap=True, selectable=True))
+        words, role = (said(kept.problem), "problem") if kept.problem else (_facts(kept), "muted")
+        made.addWidget(label(words, role, wrap=True, selectable=True))
         used = self.used_by(kept)
         words = tr("Used by {runs}", runs=", ".join(run_title(n) for n in used)) if used else tr("Used by no run")
         made.addWidget(label(words, "muted", wrap=True))
         if kept.warnings:
             remarks = label(tr("Remarks: {n} (rest the mouse here)", n=len(kept.warnings)), "warn")
-            remarks.setToolTip("<p>" + "</p><p>".join(escape(w) for w in kept.warnings) + "</p>")
+            remarks.setToolTip("<p>" + "</p><p>".join(escape(said(w)) for w in kept.warnings) + "</p>")
             made.addWidget(remarks)
         made.addLayout(self._orders(kept))
         return framed(made)

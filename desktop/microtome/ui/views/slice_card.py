@@ -77,7 +77,7 @@ class SliceCard(QDialog):
         contrast = Contrast(*tile.levels)
         self.view.show_picture(Picture.of(tile.values, contrast, pixel=(tile.pixel, tile.pixel), unit=tile.unit))
         self.view.fit()
-        self.heading.setText(f"{tile.class_name} · {set_words(tile.set_name)}")
+        self.heading.setText(f"{tile.told or tile.class_name} · {set_words(tile.set_name)}")
         self.heading.setStyleSheet(f"border-left: 4px solid {set_colour(tile.set_name)}; padding-left: 8px;")
         clear(self._facts)
         self._facts.addWidget(facts(self._pairs(tile)))
@@ -140,6 +140,7 @@ class SliceCard(QDialog):
 def exported(tile: Tile) -> Exported:
     """A slice to be saved: its values, and its pose in words."""
     words = {"source": tile.source.name, "class": tile.class_name, "set": tile.set_name, "vectors": "z y x"}
+    words |= {"value": tile.told} if tile.told else {}
     words["centre"] = f"{' '.join(f'{v:.8g}' for v in (tile.centre + 0.5) * tile.voxel)} {tile.box_unit}"
     words |= {n: " ".join(f"{v:.8g}" for v in a) for n, a in zip(("down", "right"), tile.axes, strict=True)}
     return Exported(tile.values, (tile.pixel, tile.pixel), tile.unit, words)

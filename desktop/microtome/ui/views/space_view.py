@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from microtome.errors import FileError, MicrotomeError
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.views.space_canvas import SpaceCanvas
 from microtome.ui.views.space_controls import SpaceControls
@@ -189,7 +190,7 @@ class SpaceView(QWidget):
     def _failed(self, error: MicrotomeError) -> None:
         # What cannot be read once is not asked for again and again: another volume, or another part, starts anew.
         self._open, self._reading = None, False
-        self.canvas.show_busy(error.message)
+        self.canvas.show_busy(said(error.message))
         self._desk.report(error)
 
     def _refresh(self) -> None:

@@ -15,6 +15,7 @@ from microtome.ui.editors import ValueEditor
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon
 from microtome.ui.numbers import between, percent
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import button, column, hide_unless, holding, label, row, set_property, tool
 
@@ -122,7 +123,7 @@ class StepCard(QFrame):
     def say(self, name: str, sentence: str) -> None:
         """Say what is wrong with a field ("" when mended), or with "" as the name, with the step as a whole."""
         self.problems = {k: v for k, v in {**self.problems, name: sentence}.items() if v}
-        self.problem.setText("\n".join(self.problems.values()))
+        self.problem.setText("\n".join(map(said, self.problems.values())))
         self.problem.setVisible(bool(self.problems))
 
     def show_link(self, link: Link) -> None:
@@ -150,9 +151,10 @@ class StepCard(QFrame):
         try:
             settings = fill(link.plugin.fields, link.settings, link.name)
         except MicrotomeError as error:
-            return str(error)
+            return said(error)
         words = str(link.plugin.extra["words"](dict(link.known or {}), **settings))
-        return f"{words[:1].upper()}{words[1:]}."
+        told = said(words)
+        return told if told != words else f"{words[:1].upper()}{words[1:]}."
 
     def show_open(self, on: bool) -> None:
         """Show the settings, and that this is the step that is compared."""

@@ -15,6 +15,7 @@ from microtome.results.scores import Score
 from microtome.results.tables import Column, cell, columns, varied
 from microtome.results.words import number
 from microtome.ui.i18n import tr
+from microtome.ui.sentences import said
 from microtome.ui.theme import current
 from microtome.ui.views.brushes import Numbers, keeps
 from microtome.ui.words import state_word
@@ -192,7 +193,7 @@ class TrialModel(QAbstractTableModel):
                 font.setBold(True)
                 return font
             case Qt.ItemDataRole.ToolTipRole if column.kind == "text":
-                return trial.message or None
+                return said(trial.message) or None
         return None
 
     @staticmethod

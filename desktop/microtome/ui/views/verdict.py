@@ -10,6 +10,7 @@ from microtome.events import Evaluated
 from microtome.intervals import wilson
 from microtome.results.words import chance, percent, ranked_baselines, standing, with_unit
 from microtome.ui.i18n import tr
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 from microtome.ui.widgets import clear, column, holding, label, note, row
 
@@ -91,12 +92,12 @@ class Verdict(QFrame):
         whole.setStretch(2, 1)
         self._body.addLayout(whole)
         baselines = label(_baselines(found), "muted", wrap=True, selectable=True)
-        baselines.setToolTip("\n".join(f"{tr(name)}: {words}" for name, words in found.baseline_details.items()))
+        baselines.setToolTip("\n".join(f"{tr(name)}: {said(words)}" for name, words in found.baseline_details.items()))
         self._body.addWidget(baselines)
         if (standing_note := _standing(found)) is not None:
             self._body.addWidget(standing_note)
         if found.independence and not self._brief:
-            self._body.addWidget(label(found.independence, "muted", wrap=True, selectable=True))
+            self._body.addWidget(label(said(found.independence), "muted", wrap=True, selectable=True))
 
     def _show_values(self, found: Evaluated) -> None:
         """Of a network that tells a number."""
@@ -118,7 +119,7 @@ class Verdict(QFrame):
             self._body.addWidget(standing_note)
         for words in (found.caution, "" if self._brief else found.independence):
             if words:
-                self._body.addWidget(label(words, "muted", wrap=True, selectable=True))
+                self._body.addWidget(label(said(words), "muted", wrap=True, selectable=True))
 
     @staticmethod
     def _classes(found: Evaluated) -> QWidget:

@@ -12,6 +12,7 @@ from microtome.store.project import VolumeEntry
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon, pixmap
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 from microtome.ui.viewing import PLANES
 from microtome.ui.volume_properties import VoxelSizeEdit
@@ -149,8 +150,8 @@ class ProblemPanel(QWidget):
         """Say what happened to this volume."""
         self._entry = entry
         # A zero-width space after each separator lets a long path wrap.
-        self.message.setText(breakable(error.message))
-        self.hint.setText(error.hint)
+        self.message.setText(breakable(said(error.message)))
+        self.hint.setText(said(error.hint))
         self.hint.setVisible(bool(error.hint))
         self.search.setVisible(entry.simulate is None)
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from microtome.errors import MicrotomeError
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import number, unit_word
+from microtome.ui.sentences import said
 from microtome.ui.viewing import PLANES, Facts, ObliqueRead, SliceRead, Statistics
 from microtome.ui.views.feeds import OBLIQUE
 from microtome.ui.views.pose import NAMED, Vector
@@ -109,13 +110,13 @@ class Wiring(QObject):
         viewer = self.viewer
         if name == OBLIQUE:
             viewer.oblique.show_picture(None)
-            viewer.oblique.show_busy(str(error))
+            viewer.oblique.show_busy(said(error))
         elif _middle_instead(viewer, name):
             return
         elif _lost_slice_only(viewer):
             viewer.reads.pop(name, None)
             viewer.planes.views[name].show_picture(None)
-            viewer.planes.views[name].show_busy(str(error))
+            viewer.planes.views[name].show_busy(said(error))
         elif viewer.source is not None:
             viewer.problem.show_error(viewer.source[1], error)
             viewer.stack.setCurrentWidget(viewer.problem)

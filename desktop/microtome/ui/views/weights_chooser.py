@@ -17,6 +17,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.editors import UnitEdit
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import number, size_of
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.views.fold import spaced
 from microtome.ui.widgets import Choice, button, clear, column, label, note, row
@@ -131,7 +132,7 @@ class WeightsChooser(QWidget):
             try:
                 hub.parse_source(value)
             except InputError as error:
-                wrong = str(error)
+                wrong = said(error)
         elif not Path(text).expanduser().is_file():
             wrong = tr("{path} does not exist.", path=text)
         else:
