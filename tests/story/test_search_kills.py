@@ -351,8 +351,8 @@ def test_some_kills(tmp_path: Path) -> None:
     way = Way({"algorithm": "grid", "space": GRID, **FIXED}, strict=True, budget=20)
     calm = way.story(tmp_path / "calm")
     way.tell(calm)
-    plan = [Blow(9, 0.0, (0,)), Blow(4, 0.02), Blow(8, 0.0, (1, 0), 0.2), Blow(3, 0.01)]
-    assert way.compare(calm, tmp_path / "killed", plan, cutting=False) >= 4
+    plan = [Blow(9, 0.0, (0,)), Blow(4, 0.0, (1, 0), 0.1), Blow(4, 0.02)]
+    assert way.compare(calm, tmp_path / "killed", plan, cutting=False) >= 3
 
 
 @pytest.mark.slow
@@ -378,8 +378,8 @@ def test_many_kills(tmp_path: Path, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["random", "random-asha"])
 def test_kills_of_real_trainings(tmp_path: Path, name: str) -> None:
-    way = replace(WAYS[name], cheap=False, budget=10, epochs=40)
+    way = replace(WAYS[name], cheap=False, budget=8, epochs=24)
     calm = way.story(tmp_path / "calm")
     way.tell(calm)
-    plan = [Blow(9, 0.02, (0,)), Blow(2, 0.01, (1, 0), 0.1), Blow(5, 0.01), Blow(0, 0.8), Blow(9, 0.0, (0,)), Blow(3, 0.0)]
+    plan = [Blow(9, 0.02, (0,)), Blow(2, 0.01, (1, 0), 0.1), Blow(5, 0.01), Blow(9, 0.0, (0,)), Blow(3, 0.0)]
     assert way.compare(calm, tmp_path / "killed", plan) >= 5
