@@ -102,7 +102,7 @@ def test_promotion_trains_a_fraction_and_finds_the_best_of_honest_curves() -> No
     values = {t: [ends[t - 1] * (1 - 0.5 ** (e + 1)) for e in range(27)] for t in range(1, 61)}
     world = World(make_scheduler("asha", max_epochs=27), values, workers=4)
     drive(world, budget=60)
-    assert sum(world.trained.values()) < 0.3 * 60 * 27
+    assert sum(world.trained.values()) < 0.35 * 60 * 27
     assert world.outcomes[ends.index(max(ends)) + 1] == "done"
 
 
