@@ -34,7 +34,7 @@ class TrialCurvesCard(PlotCard):
         self._chosen: int | None = None
         self._kept: Numbers | None = None
         self._ranked: list[TrialState] = []
-        self._epochs = Score()
+        self._epochs, self._score, self._runs = Score(), Score(), False
         self._crowd = _Crowd([], 1.0)
         plot = Plot(tr("epoch"), tr("validation accuracy, %"), whole_x=True)
         super().__init__(desk, tr("Curves of the trials"), plot, self._table, f"{name}-curves")
@@ -53,7 +53,10 @@ class TrialCurvesCard(PlotCard):
         if self._epochs.kind == "R²":
             show_score(self.plot, self._epochs)
         self._crowd = _Crowd([t for t in curved if t.outcome != "running"], self._epochs.factor)
-        self._draw(self._running, state.running_trials())
+        self._score = Score.of(self._ranked)
+        running = [t for t in curved if t.outcome == "running"]
+        self._runs = bool(running)
+        self._draw(self._running, running)
         self._draw_kept()
 
     def restrict(self, kept: Numbers | None) -> None:
@@ -62,7 +65,7 @@ class TrialCurvesCard(PlotCard):
         self._draw_kept()
 
     def _draw_kept(self) -> None:
-        theme, score = current(), Score.of(self._ranked)
+        theme = current()
         wanted = None if self._kept is None else set(self._kept.tolist())
         best = list(islice((t for t in self._ranked if wanted is None or t.number in wanted), _TOP))
         _show(self._rest, *self._crowd.lines(self._kept, [t.number for t in best]))
@@ -70,9 +73,9 @@ class TrialCurvesCard(PlotCard):
         for i, line in enumerate(self._top):
             self._draw(line, best[i : i + 1])
             if i < len(best):
-                name, value = tr("trial {n}", n=best[i].number), score.words(best[i].value)
+                name, value = tr("trial {n}", n=best[i].number), self._score.words(best[i].value)
                 entries.append(LegendEntry(name, theme.class_colour(i), theme.class_style(i), value))
-        if any(t.epochs for t in self.state.running_trials()):
+        if self._runs:
             entries.append(LegendEntry(tr("running"), theme.warn, Qt.PenStyle.DotLine))
         self.show_legend([*entries, LegendEntry(tr("others"), theme.grey_curve)])
         self.choose(self._chosen)

@@ -115,19 +115,20 @@ class TrialModel(QAbstractTableModel):
         self.layoutAboutToBeChanged.emit()
         held = [(index, self.trials[index.row()]) for index in self.persistentIndexList()]
         self.trials = new
-        rows = {id(t): i for i, t in enumerate(new)}
+        rows = {id(t): i for i, t in enumerate(new)} if held else {}
         for index, trial in held:
             row = rows.get(id(trial))
             self.changePersistentIndex(index, QModelIndex() if row is None else self.index(row, index.column()))
         self.layoutChanged.emit()
 
     def _arranged(self) -> list[TrialState]:
-        held = set(self.pinned)
         rows = np.flatnonzero(keeps(self._kept, self._numbers) & ~np.isin(self._numbers, self.pinned))
         found = [self._sorted[i] for i in rows]
         found = [t for t in found if self._matches(t)] if self._filter else found
-        pinned = sorted((t for t in self._all if t.number in held), key=lambda t: self.pinned.index(t.number))
-        return [*pinned, *found]
+        if not self.pinned:
+            return found
+        pinned = (t for t in self._all if t.number in self.pinned)
+        return [*sorted(pinned, key=lambda t: self.pinned.index(t.number)), *found]
 
     def _sort_all(self) -> None:
         """Keep every trial in its order, so that a brush only filters."""
