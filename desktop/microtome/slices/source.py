@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from microtome import __version__
 from microtome.errors import InputError
+from microtome.plugin import Structure
 from microtome.registry import registry
 from microtome.slices.colour import as_colours, cut_colours, statistics_of
 from microtome.slices.content import content_of
@@ -59,7 +61,7 @@ class Member:
         """Open the file (its header), or simulate the structure (seconds)."""
         source = self.source
         if isinstance(source, SimulatedSource):
-            structure = simulate(source.kind, seed=source.seed, parameters=source.parameters)
+            structure = _simulated(source.kind, source.seed, json.dumps(source.parameters, sort_keys=True, default=str))
             return voxelise(structure, source.voxel_size)
         size: dict[str, Any] = {} if source.voxel_size is None else {"voxel_size": source.voxel_size}
         unit = {"unit": source.unit} if source.unit else {}
@@ -73,6 +75,12 @@ class Member:
             stored = read_colours(Path(source.path))
             volume = replace(volume, colours=as_colours(volume[0]) if stored is None else stored)
         return without_bar(volume, self.data_bar, name=self.name) if self.flat else volume
+
+
+@lru_cache(maxsize=8)
+def _simulated(kind: str, seed: int, parameters: str) -> Structure:
+    """A structure, kept: a driver that cuts one image set after another from it (fresh slices) makes it once."""
+    return simulate(kind, seed=seed, parameters=json.loads(parameters))
 
 
 def without_bar(volume: Volume, data_bar: int, *, name: str) -> Volume:
