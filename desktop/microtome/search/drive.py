@@ -202,7 +202,7 @@ class Drive:
 
     def _trials(self, loop: Loop, runner: Runner, engine: Engine) -> str:
         """Run trials until all are done or the user wills otherwise; returns done | stopped | aborted."""
-        while not loop.finished:
+        while not loop.finished or self._helm.more():
             self._resize(loop, runner)
             if self._helm.until is not None:
                 self._helm.reserve = closing_seconds(self._records, self._recipe)

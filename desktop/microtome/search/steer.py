@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -44,6 +45,12 @@ class Helm:
                 self._take(order)
             self._watch_the_clock()
         return self.mode
+
+    def more(self) -> bool:
+        """Take new orders, whenever the last look was; True where there are some that ask for further trials."""
+        self._looked = -math.inf
+        self.look()
+        return bool(self._edits) or self.budget is not None
 
     @property
     def leaving(self) -> bool:

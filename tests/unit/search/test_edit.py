@@ -248,6 +248,25 @@ def parse_of(run: RunFolder) -> Recipe:
     return load(run.recipe)
 
 
+class AtTheLastMoment(Watch):
+    """Asks for more when the last trial has just ended."""
+
+    def act(self, event: Event) -> None:
+        if isinstance(event, TrialEnded) and self.once("budget"):
+            self.order("budget", n=2)
+        elif isinstance(event, TrialEnded) and self.once("trial"):
+            self.order("trial", parameters={RATE: 2e-3})
+
+
+@pytest.mark.slow
+def test_what_is_asked_for_at_the_last_moment_is_done(tmp_path: Path) -> None:
+    search = {"algorithm": "random", "budget": 1, "workers": 1, "space": {RATE: [1e-3, 4e-3]}}
+    run = make(tmp_path, search=search, training={"epochs": 1})
+    watch = AtTheLastMoment(run)
+    assert drive(run, watch).state == "done"
+    assert [(e.trial, e.own) for e in watch.of(TrialStarted)] == [(1, False), (2, False), (3, True)]
+
+
 class Late(Watch):
     """Asks for a trial, and for the end before it could begin."""
 

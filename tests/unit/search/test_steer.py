@@ -83,6 +83,18 @@ def test_the_time_of_a_search(tmp_path: Path) -> None:
     assert mine.used_up
 
 
+def test_orders_of_the_last_moment_are_read(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    mine = helm(run)
+    assert mine.look() == "run" and not mine.more()
+    run.order("trial", parameters={})
+    assert mine.more() and len(mine.take_edits()) == 1 and not mine.more()
+    run.order("budget", n=9)
+    assert mine.more() and mine.take_budget() == 9 and not mine.more()
+    run.order("pause")
+    assert not mine.more() and mine.mode == "pause"
+
+
 class Late(Watch):
     """Says in the second epoch that the time is over."""
 
