@@ -356,6 +356,7 @@ def test_some_kills(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", list(WAYS))
 def test_many_kills(tmp_path: Path, name: str) -> None:
     way = WAYS[name]
@@ -376,6 +377,7 @@ def test_many_kills(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", ["random", "random-asha"])
 def test_kills_of_real_trainings(tmp_path: Path, name: str) -> None:
     # Few and long: none comes to its end while another one's worker imports torch again.
