@@ -40,8 +40,9 @@ class Paints(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._app = QApplication.instance()
-        self._app.installEventFilter(self)
+        app = QApplication.instance()
+        assert app is not None
+        app.installEventFilter(self)
         self._count = 0
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -54,7 +55,7 @@ class Paints(QObject):
         before = -1
         while before != self._count:
             before = self._count
-            self._app.processEvents()
+            QApplication.processEvents()
 
 
 def lay(folder: Path, trials: int) -> Any:

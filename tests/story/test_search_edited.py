@@ -1,4 +1,4 @@
-"""A search is edited in its middle through the page: freeze, narrow, add, a trial of one's own; reopened, it goes on."""
+"""A search through its page: edited in its middle, reopened and continued; a second one begins with what the first knows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication, QDialog
+from PySide6.QtWidgets import QApplication, QCheckBox, QDialog, QLabel
 from pytestqt.qtbot import QtBot
 
+from microtome.events import WarmStarted
+from microtome.ui.pages.optimise import OptimisePage
 from microtome.ui.pages.search import SearchPage
 from microtome.ui.tail import RunTail
 from microtome.ui.views.axes_dialog import OwnTrialDialog, SpaceDialog
@@ -61,6 +63,17 @@ def answer(qapp: QApplication) -> Iterator[Callable[[type[QDialog], Callable[[An
         timer.stop()
 
 
+def window_with(window: MainWindow, volume_files: list[Path], folder: Path) -> MainWindow:
+    """A project of two classes whose trainings are short."""
+    session = window.desk.session
+    window.desk.perform(lambda: session.new_project(folder))
+    for file in volume_files:
+        window.desk.perform(lambda f=file: session.add_volume(describe(f), f.stem))  # type: ignore[misc]
+    for name, value in SMALL.items():
+        session.set_value(name, value)
+    return window
+
+
 def start_search(window: MainWindow, press: Press, qtbot: QtBot) -> tuple[RunTail, SearchPage]:
     known = {t.run.name for t in window.desk.tails.all()}
     window.desk.open_page("optimise")
@@ -81,13 +94,8 @@ def test_a_search_is_edited_in_its_middle_and_goes_on_after_reopening(
     qtbot: QtBot,
     answer: Callable[[type[QDialog], Callable[[Any], None]], None],
 ) -> None:
-    window = make_window()
+    window = window_with(make_window(), volume_files, tmp_path / "project")
     session = window.desk.session
-    window.desk.perform(lambda: session.new_project(tmp_path / "project"))
-    for file in volume_files:
-        window.desk.perform(lambda f=file: session.add_volume(describe(f), f.stem))  # type: ignore[misc]
-    for name, value in SMALL.items():
-        session.set_value(name, value)
     session.set_axis(RATE, {"low": 1e-4, "high": 1e-1, "log": True})
     session.set_axis(ACTIVATION, ["relu", "gelu"])
     tail, page = start_search(window, press, qtbot)
@@ -135,3 +143,48 @@ def test_a_search_is_edited_in_its_middle_and_goes_on_after_reopening(
     press(again, "Stop")
     qtbot.waitUntil(lambda: tail.word == "stopped" and not tail.driving, timeout=LONG)
     assert set(tail.state.trials[max(tail.state.trials)].parameters) == {RATE, WIDTH, ACTIVATION}, "the edit has outlived it"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_search_begins_with_what_an_earlier_one_knows(
+    make_window: Callable[[], MainWindow], press: Press, volume_files: list[Path], tmp_path: Path, qtbot: QtBot
+) -> None:
+    window = window_with(make_window(), volume_files, tmp_path / "project")
+    session = window.desk.session
+    session.set_value("search.algorithm", "grid")
+    session.set_value("search.budget", 2)
+    session.set_value("training.epochs", 2)
+    session.set_axis(ACTIVATION, ["relu", "gelu"])
+    first, _ = start_search(window, press, qtbot)
+    qtbot.waitUntil(lambda: first.word == "done" and not first.driving, timeout=LONG)
+    assert [t.outcome for t in first.state.trials.values()] == ["done", "done"]
+
+    session.set_axis(ACTIVATION, ["relu", "gelu", "silu"])
+    session.set_value("search.budget", 3)
+    window.desk.open_page("optimise")
+    page = window.tabs.current()
+    assert isinstance(page, OptimisePage)
+    fold, form = page.folds["known"]
+    fold.head.click()
+    tick = form.rows["warm_start"].editor.findChild(QCheckBox)
+    assert tick is not None
+    qtbot.waitUntil(tick.isVisible)
+    tick.click()
+    assert session.value("search.warm_start") is True
+    assert "Warm start" in fold.summary.text()
+
+    second, page_of_run = start_search(window, press, qtbot)
+    qtbot.waitUntil(lambda: second.word == "done" and not second.driving, timeout=LONG)
+    warm = next(e for e in second.run.reader().read() if isinstance(e, WarmStarted))
+    known = {t.parameters[ACTIVATION]: t.value for t in first.state.trials.values()}
+    assert {p["parameters"][ACTIVATION]: p["value"] for p in warm.points} == pytest.approx(known)
+    said = [made.text() for made in page_of_run.remarks.findChildren(QLabel)]
+    assert any("what 2 trials of other runs have shown" in words for words in said), said
+    trials = {t.parameters[ACTIVATION]: t for t in second.state.trials.values()}
+    trained = {name for name, t in trials.items() if t.outcome == "done"}
+    assert trained == {"silu"}, "only what nobody knew was trained"
+    reused = {name: t.value for name, t in trials.items() if t.outcome == "reused"}
+    assert reused == pytest.approx({name: known[name] for name in reused})
+    assert set(reused) == set(known), "what the first one trained is answered at once"
+    assert "known before" in page_of_run.board.stairs.legend.texts()

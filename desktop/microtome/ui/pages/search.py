@@ -20,6 +20,7 @@ from microtome.ui.search_space import SpaceOrders, newest_space, read_recipe
 from microtome.ui.search_sums import SearchSums
 from microtome.ui.theme import GRID
 from microtome.ui.views.run_header import RunHeader
+from microtome.ui.views.run_words import RunWords
 from microtome.ui.views.search_board import SearchBoard
 from microtome.ui.views.verdict import Verdict
 from microtome.ui.widgets import button, column, holding, label, row, scrolling
@@ -41,6 +42,7 @@ class SearchPage(Page):
         self._drawn = 0.0
         self._spaces = -1  # how many of the run's spaces are shown
         self.header, self.verdict = RunHeader(desk, argument), Verdict(brief=True)
+        self.remarks = RunWords()
         self.board = SearchBoard(desk, argument)
         self.board.picked.connect(lambda number: self.board.choose(number, by_user=True))
         self.board.trial.wanted.connect(self._use)
@@ -65,8 +67,8 @@ class SearchPage(Page):
 
     def _body(self) -> QBoxLayout:
         tools = row(self._steering, None, self.edit_space, self.own_trial, self.look, gap=GRID)
-        body = column(self.header, self.verdict, tools, self.board, margin=2 * GRID, gap=GRID)
-        body.setStretch(3, 1)
+        body = column(self.header, self.remarks, self.verdict, tools, self.board, margin=2 * GRID, gap=GRID)
+        body.setStretch(4, 1)
         return body
 
     def _tools(self) -> QWidget:
@@ -123,6 +125,7 @@ class SearchPage(Page):
                 spin.blockSignals(True)
                 spin.setValue(value)
                 spin.blockSignals(False)
+        self.remarks.show_state(state, None)
         self.verdict.show_result(state.evaluated)
         self.look.setVisible(state.evaluated is not None)
         self._ask()
