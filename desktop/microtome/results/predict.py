@@ -24,6 +24,7 @@ from microtome.slices.source import grid_of, image_files, without_bar
 from microtome.slices.split import Box, draw_pose, whole
 from microtome.slices.voxels import cut_voxels
 from microtome.training.card import ModelCard
+from microtome.training.regression import residual
 from microtome.volumes.colours import read_colours
 from microtome.volumes.images import is_image
 from microtome.volumes.read import describe, open_volume
@@ -48,6 +49,8 @@ class Prediction:
     warnings: tuple[str, ...] = ()
     told: tuple[float, float] | None = None  # of a network that tells a number: mean and standard deviation over the slices
     unit: str = ""  # of that number
+    learnt: tuple[float, float] | None = None  # from which number to which the network learned
+    residual: float | None = None  # how far it was wrong on the validation set, root mean square; None: not known
 
     @property
     def slices(self) -> int:
@@ -66,6 +69,8 @@ class Prediction:
                 "path": self.path,
                 "value": self.told[0],
                 "deviation": self.told[1],
+                "residual": self.residual,
+                "learnt": None if self.learnt is None else list(self.learnt),
                 "unit": self.unit,
                 "slices": self.slices,
                 "warnings": list(self.warnings),
@@ -85,7 +90,10 @@ class Prediction:
         if self.told is not None:
             mean, deviation = self.told
             unit = f" {self.unit}" if self.unit else ""
-            return f"{self.path}: {mean:.4g}{unit} (standard deviation of {self.slices} slices {deviation:.2g}{unit})"
+            wrong = "" if self.residual is None else f" ± {self.residual:.2g}"
+            learnt = "" if self.learnt is None else f"; learnt from {self.learnt[0]:.4g} … {self.learnt[1]:.4g}{unit}"
+            spread = f"standard deviation of {self.slices} slices {deviation:.2g}{unit}"
+            return f"{self.path}: {mean:.4g}{wrong}{unit} ({spread}{learnt})"
         low, high = self.interval
         return (
             f"{self.path}: {self.class_name}, mean probability {self.probabilities[self.class_name]:.1%}; "
@@ -284,6 +292,8 @@ def _told(name: str, card: ModelCard, values: NDArray[np.float64], warnings: lis
         warnings=tuple(warnings),
         told=(mean, deviation),
         unit=str(card.value["unit"]),
+        learnt=(low, high),
+        residual=residual(card.value, len(values)),
     )
 
 

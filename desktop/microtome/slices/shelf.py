@@ -26,6 +26,7 @@ class Kept:
     plan: SlicePlan | None = None
     classes: tuple[str, ...] = ()
     images: int = 0
+    values: tuple[float, ...] = ()  # the numbers that its volumes carry, where they count
     warnings: tuple[str, ...] = ()
     problem: str = ""
 
@@ -46,12 +47,15 @@ def _read(path: Path) -> Kept:
         data = read_json(path / "plan.json")
         plan = SlicePlan(**{k: v for k, v in data["plan"].items() if k in fields_of(SlicePlan)})
         images = len(np.load(path / "images.npy", mmap_mode="r", allow_pickle=False))
+        carried = [v.get("value") for v in data.get("volumes", ())]
+        values = tuple(sorted(float(v) for v in carried if v is not None)) if None not in carried else ()
         classes, warnings = tuple(map(str, data["classes"])), tuple(map(str, data["warnings"]))
     except MicrotomeError as error:
         return Kept(hash=path.name, path=path, made=made, size=size, problem=str(error))
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         return Kept(hash=path.name, path=path, made=made, size=size, problem=f"The image set {path.name} is damaged: {error}.")
-    return Kept(hash=path.name, path=path, made=made, size=size, plan=plan, classes=classes, images=images, warnings=warnings)
+    known = {"plan": plan, "classes": classes, "images": images, "values": values, "warnings": warnings}
+    return Kept(hash=path.name, path=path, made=made, size=size, **known)
 
 
 def delete_set(kept: Kept) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.errors import InputError
+from microtome.events import EpochEnded
 from microtome.intervals import Interval
 from microtome.registry import registry
 from microtome.slices.imageset import ImageSet
@@ -115,6 +116,26 @@ def points_of(true: Numbers, told: Numbers, volumes: Indices) -> tuple[Point, ..
         deviation = float(own.std(ddof=1)) if len(own) > 1 else 0.0
         found.append((float(true[volumes == number][0]), float(own.mean()), deviation, len(own)))
     return tuple(found)
+
+
+def residuals_of(ended: EpochEnded) -> dict[str, float]:
+    """How far the validation set was told wrong in an epoch (root mean square): a slice, and the mean of a volume's slices."""
+    if ended.mse is None:
+        return {}
+    squares = [(mean - true) ** 2 for true, mean, _, _ in ended.points]
+    whole = math.sqrt(sum(squares) / len(squares)) if squares else math.sqrt(ended.mse)
+    return {"rmse": math.sqrt(ended.mse), "volume_rmse": whole, "volumes": float(len(squares))}
+
+
+def residual(known: Mapping[str, Any], slices: int) -> float | None:
+    """How far what is told of so many slices may be wrong: as on the validation set; None where a model file does not say.
+
+    The mean of several slices is as good as the means of volumes were there; of fewer than three volumes that is not known,
+    and the error of single slices stands for it, which is larger.
+    """
+    several = slices > 1 and known.get("volumes", 0) >= FEW
+    found = known.get("volume_rmse" if several else "rmse")
+    return None if found is None else float(found)
 
 
 @dataclass(frozen=True, kw_only=True)

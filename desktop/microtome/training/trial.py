@@ -32,7 +32,7 @@ from microtome.training.changes import Changes
 from microtome.training.checkpoint import RESULT
 from microtome.training.metrics import best_epoch
 from microtome.training.ranks import places, together
-from microtome.training.regression import Scale, names_of, scale_of
+from microtome.training.regression import Scale, names_of, residuals_of, scale_of
 from microtome.training.seen import SeenWriter
 from microtome.training.spec import TrialSpec
 
@@ -238,7 +238,7 @@ class _Trial:
             epoch_done=lambda ended: self._keep_epoch(ended, network, optimiser, state.average, card),
             part_is_due=lambda: time.monotonic() >= self._part_at,
             keep_part=lambda part: self._keep_part(part, network, optimiser, state.average),
-            first_batch=SeenWriter(self.folder, names_of(settings, image_set.classes)),
+            first_batch=SeenWriter(self.folder, names_of(settings, image_set.classes), scale=scale, unit=settings.value_unit),
         )
         loop.train(
             network,
@@ -326,7 +326,8 @@ class _Trial:
 
         self._needs |= peak_memory(next(network.parameters()).device)
         if best_epoch(self.history) is ended:
-            card = replace(card, epoch=ended.epoch, validation_accuracy=ended.validation_accuracy)
+            value = {**card.value, **residuals_of(ended)} if card.value else {}
+            card = replace(card, epoch=ended.epoch, validation_accuracy=ended.validation_accuracy, value=value)
             shown = network if average is None else average.network
             checkpoint.write_tensors(self.folder / MODEL, shown.state_dict(), card.to_metadata())
         checkpoint.save(self.folder, network, optimiser, self.history, self.key, average=average)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from microtome.slices.source import Member
     from microtome.volumes.volume import Volume
 
-_MOST = 4
+_MOST = 8  # as many as the gallery of numbers shows
 _MOST_BYTES = 2 * 2**30
 _lock = threading.Lock()
 _kept: OrderedDict[str, Volume] = OrderedDict()
@@ -37,14 +37,23 @@ def member(project: Project, entry: VolumeEntry, index: int = 0) -> Member:
         rest = {k: v for k, v in entry.simulate.items() if k not in ("kind", "seed", "voxel_size")}
         voxel = entry.simulate.get("voxel_size")
         seed = int(entry.simulate.get("seed", 0))
-        source = SimulatedSource(kind=entry.simulate["kind"], seed=seed, parameters=rest, voxel_size=voxel)
-        return Member(name=entry.name, source=source)
+        source = SimulatedSource(
+            kind=entry.simulate["kind"],
+            seed=seed,
+            parameters=rest,
+            voxel_size=voxel,
+            value=entry.value,
+            property=entry.computed,
+        )
+        return Member(name=entry.name, source=source, value=entry.value)
     unit = entry.unit if entry.voxel_size is not None else ""
     path = str(project.resolve(entry))
     if entry.images:
         return Member(name=entry.name, source=VolumeSource(path=str(image_files(path)[index])), flat=True)
-    given = VolumeSource(path=path, options=project.reader_options(entry), voxel_size=entry.voxel_size, unit=unit)
-    return Member(name=entry.name, source=given)
+    given = VolumeSource(
+        path=path, options=project.reader_options(entry), voxel_size=entry.voxel_size, unit=unit, value=entry.value
+    )
+    return Member(name=entry.name, source=given, value=entry.value)
 
 
 def reading_key(project: Project, entry: VolumeEntry) -> str:

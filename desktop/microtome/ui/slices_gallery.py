@@ -114,6 +114,7 @@ def reference_of(asked: Asked) -> tuple[float, ...]:
 
 
 def tiles_of(asked: Asked, source: Source, count: int, reference: tuple[float, ...]) -> list[Tile]:
+    """Slices of one volume; raises what opening and cutting it raise."""
     from microtome.slices.planned import blocks_of
     from microtome.slices.source import grid_of, preview
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, overload
 
+from microtome.results.words import with_unit
 from microtome.slices.plan import ClassSource, Micrographs, SlicePlan
 from microtome.store.project import Project, VolumeEntry
+from microtome.ui.i18n import tr
 from microtome.ui.opened import member, opened, reading_key
 
 if TYPE_CHECKING:
@@ -91,6 +93,14 @@ def held_apart(classes: Sequence[tuple[str, tuple[VolumeEntry, ...]]]) -> tuple[
     if len(classes) < 2 or any(e.images for _, entries in classes for e in entries):
         return tuple(classes)
     return ((EVERY, tuple(e for _, entries in classes for e in entries)),)
+
+
+def carried_words(source: Source, unit: str) -> str:
+    """The number that a volume carries, or what it is computed of; "" where it has none."""
+    value = source.member.value
+    if value is None:
+        return tr(str(getattr(source.member.source, "property", "")))
+    return with_unit(value, unit)
 
 
 def sources(asked: Asked, label: int) -> list[Source]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from microtome.errors import MicrotomeError
 from microtome.jobs.runner import cores
+from microtome.results.words import with_unit
 from microtome.session import Session, TimeLimit
 from microtome.training.layers import LayerTable
 from microtome.ui.desk import Desk
@@ -196,11 +197,25 @@ def forecast_facts(session: Session, found: Forecast, *, exact: bool) -> list[tu
     size = size_of(found.memory)
     memory = tr("about {size}, network and images", size=size) if exact else tr("about {size} for the images", size=size)
     return [
-        (tr("Classes"), ", ".join(session.classes())),
+        _learnt(session),
         (tr("Work"), tr("{n} epochs × {k} images", n=found.epochs, k=with_commas(images))),
         (tr("Memory"), memory),
         (tr("Time"), _time_words(found)),
     ]
+
+
+def _learnt(session: Session) -> tuple[str, str]:
+    """What is learnt: classes, or the numbers of volumes."""
+    if session.value("training.target") != "value":
+        return tr("Classes"), ", ".join(session.classes())
+    members = [v for v in session.need_project().volumes if v.class_name]
+    computed = list(dict.fromkeys(tr(v.computed) for v in members if v.computed))
+    values = [v.value for v in members if v.value is not None]
+    unit = str(session.value("training.value_unit"))
+    parts = [f"{min(values):.4g} … {with_unit(max(values), unit)}"] if values else []
+    missing = sum(v.value is None and not v.computed for v in members)
+    words = tr("{what}, of {n} volumes", what=", ".join([*parts, *computed]) or "–", n=len(members) - missing)
+    return tr("Values"), words + (" · " + tr("{n} without a value", n=missing) if missing else "")
 
 
 def _time_words(found: Forecast) -> str:

@@ -23,7 +23,7 @@ from microtome.slices.source import Member
 from microtome.training.baseline_values import ridge
 from microtome.training.evaluate import Model
 from microtome.training.importance import Drawn
-from microtome.training.regression import Bootstrap, Scale, fit_of, points_of, split_words
+from microtome.training.regression import Bootstrap, Scale, fit_of, points_of, residual, residuals_of, split_words
 from microtome.training.spec import TrialSpec
 from microtome.training.squares import SquaredError, ValueCounter
 from microtome.training.told import evaluation, tell
@@ -219,3 +219,20 @@ def test_volume_fractions_of_held_out_structures_are_told(tmp_path: Path) -> Non
     assert all(
         point[0] == pytest.approx(images.volumes[v]["value"]) for point, v in zip(told.points, sorted(numbers[2]), strict=True)
     )
+
+
+def _ended(mse: float | None, points: tuple[tuple[float, float, float, int], ...]) -> EpochEnded:
+    known = {"train_loss": 1.0, "train_accuracy": 0.0, "validation_loss": 1.0, "validation_accuracy": 0.0, "learning_rate": 0.1}
+    return EpochEnded(
+        trial=1, epoch=0, per_class={}, confusion=(), images_per_second=1.0, seconds=1.0, mse=mse, points=points, **known
+    )
+
+
+def test_what_is_told_is_as_wrong_as_on_the_validation_set() -> None:
+    points = ((1.0, 1.3, 0.1, 20), (2.0, 1.6, 0.1, 20), (3.0, 3.0, 0.1, 20))
+    known = residuals_of(_ended(0.36, points))
+    assert residual(known, 50) == pytest.approx(math.sqrt((0.3**2 + 0.4**2) / 3)), "means of slices, by those of volumes"
+    assert residual(known, 1) == pytest.approx(0.6), "a single slice"
+    assert residual(residuals_of(_ended(0.36, points[:2])), 50) == pytest.approx(0.6), "of two volumes little is known"
+    assert residuals_of(_ended(None, ())) == {}
+    assert residual({"low": 1.0, "high": 2.0}, 50) is None, "a file of an older version"

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from microtome.slices.imageset import ImageSet
+from microtome.training.regression import Scale
 from microtome.training.seen import NAME, SeenWriter, read_seen
 from microtome.training.trial import run_trial
 
@@ -85,3 +86,12 @@ def test_what_is_not_readable_is_nothing(tmp_path: Path, content: bytes | None) 
 def test_no_object_is_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / NAME, images=np.array([{}], dtype=object))
     assert read_seen(tmp_path) is None
+
+
+def test_numbers_are_kept_in_their_unit(tmp_path: Path) -> None:
+    writer = SeenWriter(tmp_path, ("value",), scale=Scale(mean=10.0, deviation=2.0), unit="MPa")
+    writer(1, torch.zeros(2, 1, 8, 8), torch.tensor([-1.0, 0.5]))
+    seen = read_seen(tmp_path)
+    assert seen is not None
+    assert seen.values is not None
+    assert (seen.values.tolist(), seen.unit) == ([8.0, 11.0], "MPa")

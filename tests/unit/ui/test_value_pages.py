@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from journals import start
 from PySide6.QtWidgets import QLabel, QWidget
+from pytestqt.qtbot import QtBot
 
 from microtome.events import EpochEnded, Evaluated, Event, RunEnded, TrialEnded
 from microtome.session import Session
+from microtome.slices.imageset import build
 from microtome.store.project import Project
 from microtome.ui.pages.evaluation import EvaluationPage
 from microtome.ui.pages.run import RunPage
+from microtome.ui.pages.slices import SlicesPage
 from microtome.ui.pages.volumes import VolumesPage
+from microtome.ui.views.ask_network import Subject
 from microtome.ui.window import MainWindow
+from microtome.volumes.read import describe
 
 POINTS = ((0.05, 0.07, 0.01, 30), (0.12, 0.11, 0.02, 30), (0.2, 0.19, 0.015, 30))
 
@@ -123,3 +131,79 @@ def test_values_are_typed_into_the_table(valued: Session, window: MainWindow) ->
 
 def _values(session: Session) -> list[float | None]:
     return [s.value for source in session.recipe().classes if source.name == "a" for s in source.simulated]
+
+
+ANSWER = {"path": "one.tif", "value": 3.25, "deviation": 0.4, "residual": 0.2, "learnt": [1.0, 5.0], "unit": "MPa"}
+
+
+def answered(page: RunPage) -> str:
+    """What the card says now: labels of this moment are not laid out yet."""
+    shown = [page.ask.said.itemAt(i).widget() for i in range(page.ask.said.count())]
+    return " ".join(
+        part.text() for made in shown if made for part in [made, *made.findChildren(QLabel)] if isinstance(part, QLabel)
+    )
+
+
+def test_the_network_answers_with_a_number_and_its_error(open_run: Callable[..., RunPage]) -> None:
+    page = open_run("run", journal())
+    page.ask.subject = Subject("one.tif", path=Path("one.tif"))
+    page.ask._landed({**ANSWER, "slices": 50, "warnings": [], "epoch": 0})
+    said = answered(page)
+    assert "3.25 ± 0.2 MPa, asked of epoch 1." in said
+    assert "standard deviation of 0.4 MPa" in said
+    assert "It lies within what the network learned from, 1 … 5 MPa." in said
+    assert [(b.low, b.high) for b in page.ask.scale.bars] == [(3.05, 3.45), (1.0, 5.0)]
+    assert page.ask.bars.isHidden()
+    beyond = "The network learned from values of 1 … 5; beyond them it is not to be trusted."
+    page.ask._landed({**ANSWER, "value": 6.0, "slices": 50, "warnings": [beyond], "epoch": 2})
+    said = answered(page)
+    assert "beyond them it is not to be trusted" in said
+    assert "It lies within" not in said
+    assert "epoch 1: 3.25 MPa → epoch 3: 6 MPa" in said
+    header, rows = page.ask._table()
+    assert dict(zip(header, rows[1], strict=True))["value"] == 6.0
+
+
+def test_an_answer_of_an_older_network_names_no_error(open_run: Callable[..., RunPage]) -> None:
+    page = open_run("run", journal())
+    page.ask.subject = Subject("one.tif", path=Path("one.tif"))
+    page.ask._landed({**ANSWER, "residual": None, "slices": 1, "warnings": [], "epoch": 0})
+    assert "3.25 MPa, asked of epoch 1." in answered(page)
+    assert "±" not in answered(page)
+
+
+def test_the_slices_page_shows_volumes_by_their_values(window: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
+    session = window.desk.session
+    window.desk.perform(lambda: session.new_project(tmp_path / "project"))
+    rng = np.random.default_rng(1)
+    for i, value in enumerate(("3", "1", "", "2")):
+        tifffile.imwrite(tmp_path / f"v{i}.tif", rng.integers(0, 255, (48, 48, 48), dtype=np.uint8))
+        session.add_volume(describe(tmp_path / f"v{i}.tif"), "ab"[i % 2])
+        session.set_volume_value(session.need_project().volumes[-1].id, value)
+    for name, setting in (("pixels", 16), ("field_of_view", 16.0), ("train", 12), ("validation", 6), ("evaluation", 6)):
+        session.set_value(f"slices.{name}", setting)
+    session.set_value("training.target", "value")
+    window.desk.announce(session.set_value("training.value_unit", "MPa"))
+    window.resize(1280, 800)
+    window.show()
+    window.desk.open_page("slices")
+    page = window.tabs.page("slices")
+    assert isinstance(page, SlicesPage)
+    qtbot.waitUntil(lambda: not page.waiting and page.read.settled and page.look is not None, timeout=60_000)
+    assert [row.name for row in page.read.rows] == ["1 MPa", "2 MPa", "3 MPa", "–"], "in the order of the values"
+    assert [row.caption for row in page.read.rows] == ["v1.tif", "v3.tif", "v0.tif", "v2.tif"]
+    assert "no number" in page.read.rows[3].problem
+    assert len({row.shade for row in page.read.rows[:3]}) == 3
+    assert page.face is not None and page.face.scale.words() == ("1", "3 MPa")
+    assert {len(set(row.strips)) for row in page.read.rows[:3]} == {1}, "whole volumes serve one set"
+    assert page.read.tiles[0][0].told == "1 MPa"
+    assert page.look.images == 48, "as many as the two classes had together"
+
+    window.desk.announce(session.set_volume_value(session.need_project().volumes[2].id, "4"))
+    qtbot.waitUntil(lambda: page.look is not None and bool(page.look.hash) and not page.waiting, timeout=60_000)
+    recipe = session.recipe()
+    made = build(*recipe.cut, session.need_project().imagesets)
+    assert made.hash == page.look.hash, "what was seen is what is cut"
+    page.face.sets.fill()
+    qtbot.waitUntil(lambda: bool(page.face and page.face.sets.kept), timeout=60_000)
+    assert "values 1 … 4 MPa of 4 volumes" in words(page.face.sets)

@@ -17,9 +17,10 @@ from microtome.ui.i18n import tr
 from microtome.ui.latest import Latest, Superseded
 from microtome.ui.pages.base import Page
 from microtome.ui.sentences import said
-from microtome.ui.slices_gallery import GalleryRead, read_gallery
+from microtome.ui.slices_gallery import GalleryRead
 from microtome.ui.slices_outlook import Outlook, TrustRead, read_outlook, read_trust
-from microtome.ui.slices_sources import Asked
+from microtome.ui.slices_sources import Asked, held_apart
+from microtome.ui.slices_values import read_rows
 from microtome.ui.theme import GRID
 from microtome.ui.views.cage import Cage
 from microtome.ui.views.coverage import CoverageView
@@ -28,6 +29,7 @@ from microtome.ui.views.makes import CutControls, Makes
 from microtome.ui.views.set_list import SetList
 from microtome.ui.views.slice_card import SliceCard
 from microtome.ui.views.trust_view import TrustView
+from microtome.ui.views.value_scale import ValueScale
 from microtome.ui.widgets import EmptyState, button, card, column, empty_stack, holding, label, row, scrolling
 
 _QUIET_MS = 250  # after the last change, before more than the gallery is read
@@ -49,7 +51,8 @@ class SlicesFace(QWidget):
         self.more = button(tr("Other slices"), kind="small", icon_name="refresh")
         self.cage, self.coverage = Cage(desk), CoverageView(desk)
         self.trust, self.sets = TrustView(), SetList(desk)
-        head = row(self.state, None, self.more)
+        self.scale = ValueScale()
+        head = row(self.state, None, self.scale, self.more, gap=GRID)
         pictures = column(head, scrolling(holding(column(self.gallery, None))), margin=GRID, gap=GRID)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
@@ -93,7 +96,7 @@ class SlicesPage(Page):
         self.read_plan: SlicePlan | None = None  # of what the gallery shows
         self.look: Outlook | None = None
         self.trusted: TrustRead | None = None
-        self._galleries: Latest[Asked, GalleryRead] = Latest(desk, self, read_gallery, self._landed, self._failed)
+        self._galleries: Latest[Asked, GalleryRead] = Latest(desk, self, read_rows, self._landed, self._failed)
         self._outlooks: Latest[Asked, Outlook] = Latest(desk, self, read_outlook, self._looked, self._failed)
         self._trusts: Latest[tuple[Asked, Outlook], TrustRead] = Latest(desk, self, _trust, self._judged, self._unjudged)
         self._quiet = QTimer(self)
@@ -129,7 +132,8 @@ class SlicesPage(Page):
         self.face.micrographs.refresh(change)
         self.face.images.setVisible(any(v.images and v.class_name for v in session.need_project().volumes))
         if change & (Change.PROJECT | Change.VOLUMES | Change.RECIPE):
-            self.face.makes.show_plan(self.plan(), session.classes())
+            asked = self.asked()
+            self.face.makes.show_plan(asked.plan, [name for name, _ in asked.classes])
             self.face.cut.show_wanted(self.face.makes.wanted, there=False, possible=True)
             self._request()
         if change & (Change.PROJECT | Change.RUNS):
@@ -162,7 +166,14 @@ class SlicesPage(Page):
         project = session.need_project()
         groups = tuple((c, tuple(v for v in project.volumes if v.class_name == c)) for c in session.classes())
         settings = Micrographs(**{name: session.value(f"micrographs.{name}") for name in session.specs("micrographs")})
-        return Asked(project, groups, self.plan(), settings, _TILES, self._seed)
+        if session.value("training.target") != "value":
+            return Asked(project, groups, self.plan(), settings, _TILES, self._seed)
+        cut, plan = held_apart(groups), self.plan()
+        if len(cut) < len(groups):  # as many images as the classes had together
+            k = len(groups)
+            plan = replace(plan, train=k * plan.train, validation=k * plan.validation, evaluation=k * plan.evaluation)
+        unit = str(session.value("training.value_unit"))
+        return Asked(project, cut, plan, settings, _TILES // 2, self._seed, values=True, unit=unit)
 
     # --- the gallery
 
@@ -182,8 +193,13 @@ class SlicesPage(Page):
             return
         self.read, self.read_plan = read, asked.plan
         self.face.gallery.show_rows(read.rows)
+        self.face.scale.show_ends(read.ends, asked.unit)
         wrong = sum(bool(r.problem) for r in read.rows)
-        self.face.state.setText(tr("{n} classes cannot be cut like this", n=wrong) if wrong else "")
+        if asked.values and not wrong and read.ends is not None:
+            words = tr("By value")
+        else:
+            words = tr("{n} classes cannot be cut like this", n=wrong) if wrong and not asked.values else ""
+        self.face.state.setText(words)
         if self.card is not None and self.card.isVisible():
             self.card.show_tiles(read.tiles)
         if read.settled:

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from microtome.registry import registry
 from microtome.session import Change
 from microtome.ui.desk import Desk
-from microtome.ui.form import Form
+from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
 from microtome.ui.pages.base import Page
 from microtome.ui.theme import GRID
@@ -36,6 +36,7 @@ from microtome.ui.widgets import (
     scrolling,
 )
 
+_FIXED = ("target", "value_unit")  # what is learnt: two that differ in it cannot be compared
 Part = Form | AugmentChooser | TransferCard | ImportanceCard
 
 
@@ -51,7 +52,7 @@ class SetupFace(QWidget):
         self._facts = column(gap=GRID)
         self.augmentations, self.transfer, self.importance = AugmentChooser(desk), TransferCard(desk), ImportanceCard(desk)
         self.panel, self.seen, self.limit = NetworkPanel(desk), SeenField(desk), LimitField()
-        network, training = Form(desk, "network"), Form(desk, "training")
+        network, training = Form(desk, "network"), Form(desk, "training", FormOptions(unsearchable=_FIXED))
         self.parts: tuple[Part, ...] = (network, training, self.transfer, self.importance, self.augmentations)
         self.start_button = button(tr("Start training"), self.start, kind="primary", icon_name="play")
         self.queue_button = button(tr("Add to queue"), self.enqueue, icon_name="add")

@@ -1,4 +1,4 @@
-"""Ask the network of a run about an image or a volume, also while it trains: its classes with their probabilities."""
+"""Ask the network of a run about an image or a volume, also while it trains: classes with probabilities, or a number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog, QFrame, QMenu
 
 from microtome.errors import MicrotomeError
-from microtome.results.words import percent
+from microtome.results.words import percent, with_unit
 from microtome.store.project import Project, VolumeEntry
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
@@ -21,6 +21,7 @@ from microtome.ui.theme import GRID
 from microtome.ui.tree import dragged
 from microtome.ui.views.interval_bars import Bar, IntervalBars
 from microtome.ui.views.saving import Savers
+from microtome.ui.views.told_answer import TOLD_COLUMNS, told_bars, told_rows, told_words
 from microtome.ui.widgets import button, clear, column, label, note, row
 from microtome.ui.worker_child import WorkerChild
 
@@ -83,10 +84,12 @@ class AskNetwork(QFrame):
         self.again = button(tr("Ask again"), self.ask, kind="small", icon_name="refresh")
         self.again.hide()
         self.bars = IntervalBars(tr("Probabilities of the classes"))
-        self.bars.hide()
+        self.scale = IntervalBars(tr("The number that is told"), from_zero=False)
+        for made in (self.bars, self.scale):
+            made.hide()
         self.said = column(gap=GRID // 2)
         head = row(label(tr("Ask the network"), "heading"), None, self.again, self.choose, self.volumes, gap=GRID)
-        answer = row(self.bars, self.said, gap=2 * GRID)
+        answer = row(column(self.bars, self.scale, None), self.said, gap=2 * GRID)
         answer.setStretch(0, 1)
         answer.setStretch(1, 1)
         self.setLayout(column(head, self.what, answer, margin=GRID + 4, gap=GRID))
@@ -140,10 +143,15 @@ class AskNetwork(QFrame):
         self.again.setVisible(self.subject is not None)
         self.again.setEnabled(True)
         clear(self.said)
-        self.bars.setVisible(bool(self.answers))
+        told = bool(self.answers) and "value" in self.answers[-1]
+        self.bars.setVisible(bool(self.answers) and not told)
+        self.scale.setVisible(told)
         if not self.answers:
             return
         last = self.answers[-1]
+        if "value" in last:
+            self._show_told(last)
+            return
         ranked = sorted(last["probabilities"].items(), key=lambda pair: -pair[1])[:_TOP]
         self.bars.show_bars([Bar(n, p, p, p, percent(p), strong=i == 0) for i, (n, p) in enumerate(ranked)])
         votes = last["votes"][last["class"]]
@@ -168,6 +176,20 @@ class AskNetwork(QFrame):
                 f"{tr('epoch {n}', n=a['epoch'] + 1)}: {a['class']} {percent(a['probabilities'][a['class']])}" for a in by_epoch
             )
             self.said.addWidget(label(line, "muted", wrap=True, selectable=True))
+        self._warn(last)
+
+    def _show_told(self, last: dict[str, Any]) -> None:
+        """A number, how far it may be wrong, and from which numbers the network learned."""
+        self.scale.show_bars(told_bars(last))
+        for i, words in enumerate(told_words(last)):
+            self.said.addWidget(label(words, "" if i == 0 else "muted", wrap=True, selectable=True))
+        by_epoch = list({a["epoch"]: a for a in self.answers}.values())[-_TOP:]
+        if len(by_epoch) > 1:
+            line = " → ".join(f"{tr('epoch {n}', n=a['epoch'] + 1)}: {with_unit(a['value'], a['unit'])}" for a in by_epoch)
+            self.said.addWidget(label(line, "muted", wrap=True, selectable=True))
+        self._warn(last)
+
+    def _warn(self, last: dict[str, Any]) -> None:
         for warning in last["warnings"]:
             self.said.addWidget(note(warning, "warn"))
         self.said.addStretch(1)
@@ -208,6 +230,8 @@ class AskNetwork(QFrame):
             self.about(subject)
 
     def _table(self) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        if self.answers and "value" in self.answers[-1]:
+            return TOLD_COLUMNS, told_rows(self.answers)
         classes = list(self.answers[-1]["probabilities"]) if self.answers else []
         header = ["path", "epoch", "class", "slices", *(f"p_{c}" for c in classes)]
         return header, [

@@ -12,10 +12,12 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
+from microtome.results.words import with_unit
 from microtome.training.seen import Seen, read_seen
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import length
+from microtome.ui.slices_values import shade_of
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.picture import as_image, grey_levels, levels_of
 from microtome.ui.views.plots import axis_font
@@ -54,12 +56,21 @@ class ContactSheet(QWidget):
         """An image's class; its parts where images are mixed."""
         if self.seen is None:
             return ""
+        if self.seen.values is not None:
+            return with_unit(float(self.seen.values[index]), self.seen.unit)
         shares: NDArray[Any] = self.seen.shares[index].astype(np.float64)
         order = np.argsort(-shares, kind="stable")
         parts = [i for i in order if shares[i] > 0.005]
         if len(parts) < 2 or shares[parts[0]] >= _HALF:
             return self.seen.classes[int(order[0])]
         return " + ".join(f"{100 * shares[i]:.0f} % {self.seen.classes[int(i)]}" for i in parts[:2])
+
+    def colour_of(self, index: int) -> str:
+        """Of its class, or of its number between the smallest and the greatest shown."""
+        if self.seen is None or self.seen.values is None:
+            return current().class_colour(0 if self.seen is None else int(self.seen.labels[index]))
+        values = self.seen.values
+        return shade_of(float(values[index]), (float(values.min()), float(values.max())))
 
     def edge(self) -> int:
         """Screen pixels of an image's edge: a whole multiple of its own pixels, unless it is too large for that."""
@@ -117,7 +128,7 @@ class ContactSheet(QWidget):
             strip = QRectF(area.left(), area.bottom() + 1, area.width(), self._line())
             painter.fillRect(
                 QRectF(strip.left(), strip.top() + 4, 4, strip.height() - 8),
-                QColor(theme.class_colour(int(self.seen.labels[index]))),
+                QColor(self.colour_of(index)),
             )
             painter.setPen(QColor(theme.muted))
             inside = strip.adjusted(8, 0, 0, 0)
@@ -194,6 +205,11 @@ class SeenCard(QFrame):
         seen = self.sheet.seen
         if seen is None:
             return ("image",), ()
+        if seen.values is not None:
+            told = zip(seen.values.tolist(), seen.images.astype(np.float32), strict=True)
+            return ["image", "value", "mean", "deviation"], [
+                [i + 1, value, float(x.mean()), float(x.std())] for i, (value, x) in enumerate(told)
+            ]
         header = ["image", "class", *(f"share_{c}" for c in seen.classes), "mean", "deviation"]
         rows = [
             [

@@ -13,6 +13,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QBoxLayout, QFileDialog, QFrame, QInputDialog, QMenu, QMessageBox, QProgressBar, QWidget
 
 from microtome.plugin import Report
+from microtome.results.words import with_unit
 from microtome.session import Change
 from microtome.slices.shelf import Kept, delete_set, kept_sets
 from microtome.ui.desk import Desk
@@ -94,7 +95,8 @@ class SetList(QWidget):
             badge = label(tr("these settings"), "badge")
             set_property(badge, "tone", "good")
             made.addLayout(row(badge, None))
-        words, role = (said(kept.problem), "problem") if kept.problem else (_facts(kept), "muted")
+        unit = str(self._desk.session.value("training.value_unit"))
+        words, role = (said(kept.problem), "problem") if kept.problem else (_facts(kept, unit), "muted")
         made.addWidget(label(words, role, wrap=True, selectable=True))
         used = self.used_by(kept)
         words = tr("Used by {runs}", runs=", ".join(run_title(n) for n in used)) if used else tr("Used by no run")
@@ -200,12 +202,20 @@ def _title(kept: Kept) -> str:
     return f"{size} → {kept.plan.pixels} px"
 
 
-def _facts(kept: Kept) -> str:
+def _facts(kept: Kept, unit: str) -> str:
     assert kept.plan is not None
-    a_class = f"{kept.plan.train} / {kept.plan.validation} / {kept.plan.evaluation}"
+    sets = f"{kept.plan.train} / {kept.plan.validation} / {kept.plan.evaluation}"
+    if len(kept.classes) == 1:
+        counted = tr("{n} images ({counts})", n=with_commas(kept.images), counts=sets)
+    else:
+        counted = tr("{n} images ({counts} a class)", n=with_commas(kept.images), counts=sets)
+    told = ""
+    if kept.values:
+        low, high = f"{kept.values[0]:.4g}", with_unit(kept.values[-1], unit)
+        told = tr("values {low} … {high} of {n} volumes", low=low, high=high, n=len(kept.values))
     parts = [
-        tr("{n} images ({counts} a class)", n=with_commas(kept.images), counts=a_class),
-        ", ".join(kept.classes),
+        counted,
+        told or ", ".join(kept.classes),
         size_of(kept.size),
         time.strftime("%Y-%m-%d %H:%M", time.localtime(kept.made)),
         kept.hash[:8],

@@ -12,7 +12,8 @@ from microtome.errors import MicrotomeError
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.latest import Latest, Superseded
-from microtome.ui.slices_sources import Asked, Source
+from microtome.ui.sentences import said
+from microtome.ui.slices_sources import Asked, Source, carried_words
 from microtome.ui.widgets import Choice
 
 T = TypeVar("T")
@@ -45,7 +46,8 @@ class SourceView(QWidget, Generic[T]):
         if [_key(s) for s in every] != [_key(s) for s in self._sources]:
             self.choice.clear()
             for source in every:
-                self.choice.addItem(f"{source.class_name} · {source.name}", _key(source))
+                carried = carried_words(source, asked.unit) if asked.values else ""
+                self.choice.addItem(f"{carried or source.class_name} · {source.name}", _key(source))
             self.choice.choose(before)
         self._asked, self._sources = asked, every
         self._want()
@@ -78,7 +80,7 @@ class SourceView(QWidget, Generic[T]):
     def _failed(self, _request: tuple[Asked, Source], error: MicrotomeError) -> None:
         self.found = None
         self.show_found(None)
-        self.show_busy(str(error))
+        self.show_busy(said(error))
 
     def read(self, asked: Asked, source: Source, superseded: Superseded) -> T | None:
         """Read in a background thread; None once it is superseded."""

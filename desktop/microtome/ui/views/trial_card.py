@@ -15,6 +15,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID
 from microtome.ui.views.curves import CurveCard, class_card
+from microtome.ui.views.value_cards import r2_card
 from microtome.ui.widgets import button, clear, column, label, note, row
 from microtome.ui.words import state_word
 
@@ -38,6 +39,7 @@ class TrialCard(QFrame):
         self.curves: CurveCard | None = None
         self._facts, self._place = column(gap=2), column(gap=0)
         self._classes: Sequence[str] = ()
+        self._tells = False  # a number
         self._told: tuple[int | None, str] = (None, "")
         body = column(row(self.title, None, self.follow, self.use), self._facts, self._place, margin=GRID + 4)
         body.setStretch(2, 1)
@@ -53,16 +55,20 @@ class TrialCard(QFrame):
         best = " · " + tr("best") if trial.number == state.best_trial else ""
         self.title.setText(f"{tr('trial {n}', n=trial.number)} · {score_of(trial).words(current_value(trial))}{best}")
         self._tell(trial)
-        if self.curves is None or tuple(self._classes) != tuple(state.classes):
-            self._add_curves(state.classes)
+        tells = bool(trial.epochs) and trial.epochs[-1].r2 is not None
+        if self.curves is None or tuple(self._classes) != tuple(state.classes) or tells != self._tells:
+            self._add_curves(state.classes, tells)
         assert self.curves is not None
         self.curves.show_trial(trial, self._classes)
         self.curves.show_best()
 
-    def _add_curves(self, classes: Sequence[str]) -> None:
+    def _add_curves(self, classes: Sequence[str], tells: bool) -> None:
         clear(self._place)
-        self._classes = classes
-        self.curves = class_card(self.desk, self.name, classes, tr("Its accuracy of every class"))
+        self._classes, self._tells = classes, tells
+        if tells:
+            self.curves = r2_card(self.desk, self.name)
+        else:
+            self.curves = class_card(self.desk, self.name, classes, tr("Its accuracy of every class"))
         self.curves.bare()
         self._place.addWidget(self.curves)
 
