@@ -51,7 +51,7 @@ def palette_of(groups: Sequence[Sequence[Member]], wanted: str) -> Palette:
     that was done before. Raises FileError for one that cannot be read, InputError where colour is wanted of a volume.
     """
     flat = [m for group in groups for m in group if m.flat]
-    if wanted == "grey" or not flat:
+    if wanted == "grey":
         return Palette()
     volume = next((m for group in groups for m in group if not m.flat), None)
     if wanted == "rgb" and volume is not None:

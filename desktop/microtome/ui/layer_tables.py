@@ -16,6 +16,7 @@ from microtome.registry import registry
 from microtome.session import Session
 from microtome.store.atomic import FORMAT, read_json, write_json
 from microtome.training.layers import LayerTable
+from microtome.ui.channels import channels_of
 from microtome.ui.worker_child import WorkerChild
 
 _VERSION = 1  # of what is kept on disk
@@ -29,6 +30,7 @@ class NetworkAsked:
     name: str
     classes: int
     image_size: int  # pixels an edge that it sees
+    channels: int = 1  # 3: in colour
     parameters: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -46,6 +48,7 @@ def asked_of(session: Session) -> NetworkAsked:
         name=session.network_name(),
         classes=max(2, len(session.classes())),
         image_size=int(session.value("transfer.image_size")) or int(session.value("slices.pixels")),
+        channels=channels_of(session),
         parameters=parameters,
     )
 

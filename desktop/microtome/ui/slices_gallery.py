@@ -36,7 +36,7 @@ class Tile:
     class_name: str
     source: Source
     set_name: str
-    values: NDArray[np.float32]  # (pixels, pixels)
+    values: NDArray[np.float32]  # (pixels, pixels), in colour (3, pixels, pixels)
     levels: tuple[float, float]  # black and white
     centre: NDArray[np.float64]  # (3,) voxels
     axes: NDArray[np.float64]  # (2, 3) unit vectors in physical space
@@ -48,6 +48,14 @@ class Tile:
     box_unit: str
     block: tuple[tuple[int, int, int], tuple[int, int, int]]  # of its set: first voxel, and the one behind the last
     told: str = ""  # the number that its volume carries, where that counts and not the class
+
+    @property
+    def brightness(self) -> NDArray[np.float32]:
+        """The values, or the brightness of those in colour (pixels, pixels)."""
+        from microtome.slices.grey import luminance
+
+        found: NDArray[np.float32] = luminance(self.values[None])[0]
+        return found
 
 
 @dataclass
@@ -100,14 +108,16 @@ def _other(group: list[Source], asked: Asked, i: int) -> Source:
 
 def reference_of(asked: Asked) -> tuple[float, ...]:
     """The histogram that all are matched to where the plan asks for that: of the first volume of each class."""
-    from microtome.slices.grey import grey_of, pooled
+    from microtome.slices.colour import statistics_of
+    from microtome.slices.grey import pooled
 
     if asked.plan.normalisation != "histogram":
         return ()
     groups = []
     for label in range(len(asked.classes)):
         try:
-            groups.append([grey_of(open_source(asked.project, sources(asked, label)[0]))])
+            first = sources(asked, label)[0]
+            groups.append([statistics_of(open_source(asked.project, first), name=first.name)])
         except MicrotomeError:
             continue  # said in the class's row
     return pooled(groups) if groups else ()
@@ -130,7 +140,8 @@ def tiles_of(asked: Asked, source: Source, count: int, reference: tuple[float, .
 
 def _arranged(asked: Asked, label: int, looked: Looked, arrangement: Arrangement, reference: tuple[float, ...]) -> list[Tile]:
     """Slices of micrographs that are tiled, brought to size or divided by groups: some of those that the set will hold."""
-    from microtome.slices.grey import grey_of, normalise
+    from microtome.slices.colour import cut_colours, statistics_of
+    from microtome.slices.grey import normalise
     from microtome.slices.micrographs import cut_places
     from microtome.slices.sampler import Sampler
     from microtome.slices.source import Preview, preview
@@ -148,9 +159,12 @@ def _arranged(asked: Asked, label: int, looked: Looked, arrangement: Arrangement
             made = preview(volume, asked.plan, n=1, seed=asked.seed + i, reference=reference, blocks=blocks)
         else:
             at = (asked.seed + i // len(numbers)) % len(share.centres)
-            cut = cut_places(Sampler.of(volume, share.grid, asked.plan), share.centres[at : at + 1], name=one.name)
-            grey = grey_of(volume, name=one.name)
-            images = normalise(cut.images, asked.plan.normalisation, grey, reference)
+            sampler = Sampler.of(volume, share.grid, asked.plan)
+            cut = cut_places(sampler, share.centres[at : at + 1], name=one.name)
+            grey = statistics_of(volume, name=one.name)
+            images = normalise(
+                cut_colours(sampler, cut.images, cut.centres, cut.axes), asked.plan.normalisation, grey, reference
+            )
             sets = (share.set_name,)
             made = Preview(images=images, centres=cut.centres, axes=cut.axes, sets=sets, boxes=blocks.boxes, lost="")
         tiles += _as_tiles(asked, source, volume, share.grid, made)

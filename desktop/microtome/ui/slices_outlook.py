@@ -41,6 +41,7 @@ class Outlook:
     simulated: int = 0  # structures to be made first
     images: int = 0  # of all classes
     arranged: bool = False  # whether micrographs are tiled, brought to size or divided by groups
+    channels: int = 1  # 3: in colour
     hash: str = ""  # "" where it is not known
 
 
@@ -56,7 +57,7 @@ def read_outlook(asked: Asked, superseded: Superseded) -> Outlook | None:
         return None if superseded() else look  # said in the class's row of the gallery
     look.simulated = sum(s.entry is not None and s.entry.simulate is not None for g in groups for s in g)
     if looked is not None:
-        look.said = list(looked.said)
+        look.said, look.channels = list(looked.said), looked.palette.channels
     if looked is not None and looked.arrangement is not None:
         look.possible, look.arranged, look.images = True, True, looked.arrangement.total
         look.separation = [(tr("Images"), said(looked.arrangement.independence()))]
@@ -128,6 +129,7 @@ def _hash(asked: Asked, groups: list[list[Source]], looked: Looked | None, super
     names = [name for name, _ in asked.classes]
     if looked is not None:
         arranged = [] if looked.arrangement is None else looked.arrangement.signature()
+        arranged += looked.palette.signature()
         arranged += signature(looked.members) if asked.values else []
         return digest_of(asked.plan, names, looked.identities, arranged)
     if sum(map(len, groups)) > _MOST_HASHED:

@@ -15,6 +15,7 @@ from microtome.ui.i18n import tr
 from microtome.ui.opened import member, opened, reading_key
 
 if TYPE_CHECKING:
+    from microtome.slices.colour import Palette
     from microtome.slices.looking import Looked
     from microtome.slices.planned import Planned
     from microtome.slices.source import Member
@@ -115,8 +116,18 @@ def sources(asked: Asked, label: int) -> list[Source]:
     made = [e for e in entries if e.simulate is not None]
     found: list[tuple[Member, VolumeEntry | None]] = [(member(asked.project, e), e) for e in (*read, *made)]
     if any(e.images for e in entries):
-        found += [(m, None) for m in gathered(class_source(asked, label))[0] if m.flat]
+        flat = [m for m in gathered(class_source(asked, label))[0] if m.flat]
+        found += [(m, None) for m in _palette(asked).applied(flat)]
     return [Source(m, e, name, label, number, len(found)) for number, (m, e) in enumerate(found)]
+
+
+def _palette(asked: Asked) -> Palette:
+    """Whether all classes together are taken in colour."""
+    from microtome.slices.colour import palette_of
+    from microtome.slices.source import gathered
+
+    groups = [gathered(class_source(asked, label))[0] for label in range(len(asked.classes))]
+    return palette_of(groups, asked.micrographs.colour)
 
 
 def open_source(project: Project, source: Source) -> Volume:

@@ -103,7 +103,7 @@ def tile_scene(tile: Tile, colour: str) -> SpaceScene:
     """One slice in its volume, with its picture and the block of its set."""
     voxel = np.asarray(tile.voxel)
     made = plane(tile.centre, tile.edges, voxel, colour)
-    picture = np.maximum(grey_levels(tile.values, tile.levels), 1)
+    picture = np.maximum(grey_levels(tile.brightness, tile.levels), 1)
     shown = Panel(corner=made.corner, down=made.down, right=made.right, picture=picture, colour=colour, border=2.0)
     return SpaceScene(box=tile.box, unit=tile.box_unit, rectangles=(shown, *block(*tile.block, voxel, colour)))
 

@@ -12,6 +12,7 @@ from microtome.jobs.runner import cores
 from microtome.results.words import with_unit
 from microtome.session import Session, TimeLimit
 from microtome.training.layers import LayerTable
+from microtome.ui.channels import channels_of
 from microtome.ui.desk import Desk
 from microtome.ui.forecast import epoch_seconds, images_an_epoch, memory_bytes
 from microtome.ui.i18n import tr
@@ -75,13 +76,13 @@ def measured_runs(desk: Desk) -> list[Measured]:
     for tail in reversed(desk.tails.all()):
         if len(found) >= _MOST_RUNS:
             break
-        one = _measured(tail)
+        one = _measured(tail, channels_of(desk.session))
         if one is not None:
             found.append(one)
     return found
 
 
-def _measured(tail: RunTail) -> Measured | None:
+def _measured(tail: RunTail, channels: int) -> Measured | None:
     from microtome.search.recipe import Recipe
 
     trials = [t for t in tail.state.trials.values() if t.epochs]
@@ -104,6 +105,7 @@ def _measured(tail: RunTail) -> Measured | None:
         name=one.network.name,
         classes=max(2, len(one.classes)),
         image_size=one.transfer.image_size or one.slices.pixels,
+        channels=channels,  # as the project's images are now: runs of one project seldom differ in that
         parameters=dict(one.network.parameters),
     )
     return Measured(asked=asked, low=min(speeds), high=max(speeds), run=tail.run.name)

@@ -23,6 +23,7 @@ def cue_words(cue: str) -> str:
         "mean": tr("Mean grey value"),
         "deviation": tr("Standard deviation"),
         "histogram": tr("Histogram"),
+        "tint": tr("Tint"),
         "voxel size": tr("Voxel size"),
     }.get(cue, cue)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +15,10 @@ from microtome.session import Change
 from microtome.slices.plan import SlicePlan
 from microtome.store.project import Project, VolumeEntry
 from microtome.training.spec import TrainingSpec, augmentation_list
+from microtome.ui.channels import channels_of
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
-from microtome.ui.opened import identity, opened
+from microtome.ui.opened import identity, member, opened
 from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.views.gallery import Gallery, GalleryRow
@@ -26,6 +27,8 @@ from microtome.ui.widgets import button, column, label, row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from microtome.volumes.volume import Volume
 
 _QUIET_MS = 200
 _TILES = 5
@@ -52,12 +55,13 @@ class PreviewRequest:
     training: TrainingSpec
     seed: int
     cut: Cut | None  # of the request before: the slices stay where only an augmentation was changed
+    channels: int = 1  # 3: in colour
 
     @property
     def key(self) -> str:
         """What the slices depend on, before they are augmented."""
         volumes = [(name, [identity(self.project, entry) for entry in entries]) for name, entries in self.classes]
-        return repr((volumes, self.plan))
+        return repr((volumes, self.plan, self.channels))
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,22 @@ def _cut(request: PreviewRequest) -> Cut:
 
     images: list[NDArray[np.float32]] = []
     problems: dict[str, str] = {}
+    shape = (*([request.channels] if request.channels > 1 else []), request.plan.pixels, request.plan.pixels)
     for name, entries in request.classes:
         try:
-            volume = opened(request.project, entries[0])
+            volume = _first(request, entries[0])
             images.append(preview(volume, request.plan, n=_TILES, seed=request.plan.seed).images)
         except MicrotomeError as error:
             problems[name] = said(error)
-            images.append(np.empty((0, request.plan.pixels, request.plan.pixels), dtype=np.float32))
+            images.append(np.empty((0, *shape), dtype=np.float32))
     return Cut(request.key, tuple(name for name, _ in request.classes), tuple(images), problems)
+
+
+def _first(request: PreviewRequest, entry: VolumeEntry) -> Volume:
+    """An entry's volume, or its first image, with its colours where the slices will have them."""
+    if not entry.images or request.channels == 1:
+        return opened(request.project, entry)
+    return replace(member(request.project, entry), colour=True).open()
 
 
 def _augmented(cut: Cut, training: TrainingSpec, seed: int) -> tuple[NDArray[np.float32], bool]:
@@ -162,7 +174,7 @@ class AugmentPreview(QWidget):
         training = TrainingSpec(
             symmetries=session.value("training.symmetries"), augmentations=augmentation_list(session.augmentations())
         )
-        request = PreviewRequest(session.project, groups, plan, training, self.seed, self._cut)
+        request = PreviewRequest(session.project, groups, plan, training, self.seed, self._cut, channels_of(session))
         self.state.setText(tr("cutting…"))
         self.desk.tasks.request(self, "augmented", lambda: read_preview(request), self._landed, failed=self._failed)
 

@@ -77,12 +77,12 @@ class Makes(QWidget):
         super().__init__()
         self._facts, self._notes = column(), column(gap=GRID // 2)
         self.setLayout(column(self._facts, self._notes, gap=GRID))
-        self._plan, self._classes, self._images = SlicePlan(), list[str](), 0
+        self._plan, self._classes, self._images, self._channels = SlicePlan(), list[str](), 0, 1
 
     @property
     def wanted(self) -> int:
         """The bytes of the image set."""
-        return self.images * self._plan.pixels**2 * 4
+        return self.images * self._channels * self._plan.pixels**2 * 4
 
     @property
     def images(self) -> int:
@@ -97,7 +97,7 @@ class Makes(QWidget):
 
     def show_outlook(self, look: Outlook) -> None:
         """Show what was measured."""
-        self._images = look.images
+        self._images, self._channels = look.images, look.channels
         self._show_facts(look)
 
     def _show_facts(self, look: Outlook | None) -> None:

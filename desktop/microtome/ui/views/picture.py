@@ -125,7 +125,11 @@ def grey_levels(voxels: NDArray[Any], levels: tuple[float, float]) -> NDArray[np
 
 
 def as_image(grey: NDArray[np.uint8]) -> QImage:
-    """A grey image that owns its pixels."""
+    """An image that owns its pixels: of grey levels (h, w), or of red, green and blue (3, h, w)."""
+    if grey.ndim == 3:
+        pixels = np.ascontiguousarray(np.moveaxis(grey, 0, -1))
+        height, width, _ = pixels.shape
+        return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
     height, width = grey.shape
     return QImage(grey.data, width, height, width, QImage.Format.Format_Grayscale8).copy()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from microtome.ui.slices_gallery import Tile
 from microtome.ui.slices_space import tile_scene
 from microtome.ui.theme import GRID
 from microtome.ui.views.gallery import set_colour, set_words
-from microtome.ui.views.picture import Contrast, Picture
+from microtome.ui.views.picture import Contrast, Picture, as_image, grey_levels
 from microtome.ui.views.slice_export import Exported, save_png, save_tiff, screenshot
 from microtome.ui.views.slice_view import SliceView
 from microtome.ui.views.space_canvas import SpaceCanvas
@@ -75,7 +76,10 @@ class SliceCard(QDialog):
     def _show(self, tile: Tile) -> None:
         self.tile = tile
         contrast = Contrast(*tile.levels)
-        self.view.show_picture(Picture.of(tile.values, contrast, pixel=(tile.pixel, tile.pixel), unit=tile.unit))
+        picture = Picture.of(tile.brightness, contrast, pixel=(tile.pixel, tile.pixel), unit=tile.unit)
+        if tile.values.ndim == 3:
+            picture = replace(picture, image=as_image(grey_levels(tile.values, tile.levels)))
+        self.view.show_picture(picture)
         self.view.fit()
         self.heading.setText(f"{tile.told or tile.class_name} · {set_words(tile.set_name)}")
         self.heading.setStyleSheet(f"border-left: 4px solid {set_colour(tile.set_name)}; padding-left: 8px;")
@@ -89,7 +93,7 @@ class SliceCard(QDialog):
         place = (tile.centre + 0.5) * tile.voxel
         normal = np.cross(tile.axes[0], tile.axes[1])
         tilt = float(np.degrees(np.arccos(min(1.0, abs(float(normal[0]))))))
-        edge = len(tile.values)
+        edge = tile.values.shape[-1]
         return [
             (tr("Volume"), tile.source.name),
             (tr("Centre"), f"{' · '.join(f'{a} {number(v, 5)}' for a, v in zip('zyx', place, strict=True))} {unit}"),
@@ -143,4 +147,4 @@ def exported(tile: Tile) -> Exported:
     words |= {"value": tile.told} if tile.told else {}
     words["centre"] = f"{' '.join(f'{v:.8g}' for v in (tile.centre + 0.5) * tile.voxel)} {tile.box_unit}"
     words |= {n: " ".join(f"{v:.8g}" for v in a) for n, a in zip(("down", "right"), tile.axes, strict=True)}
-    return Exported(tile.values, (tile.pixel, tile.pixel), tile.unit, words)
+    return Exported(tile.brightness, (tile.pixel, tile.pixel), tile.unit, words)
