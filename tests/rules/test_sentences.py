@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from microtome.fields import fields_of
 from microtome.plugin import KINDS
 from microtome.registry import registry
+from microtome.session.working import SECTIONS
 from microtome.ui.i18n import load_table
 from microtome.ui.sentences import load_sentences
 
@@ -223,3 +225,10 @@ raise ValueError("an index of the program is wrong")
 """
     seen = {_template(one) for node in _shown(ast.parse(code)) for one in _variants(node) or []}
     assert seen == {"{} is too short.", "{} is empty.", "Copy it again.", "a word", "{} of these are bad."}
+
+
+def test_what_a_setting_of_the_recipe_shows_has_its_japanese() -> None:
+    table = load_table("ja")
+    specs = [spec for section in SECTIONS.values() for spec in fields_of(section).values()]
+    shown = [text for spec in specs for text in (spec.title, spec.help, spec.unit, *spec.choices)]
+    assert [text for text in shown if text and text not in table] == []
