@@ -11,6 +11,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon
 from microtome.ui.numbers import number, shape, size_of, unit_word
+from microtome.ui.sentences import said
 from microtome.ui.theme import current
 from microtome.volumes.structure import PROPERTIES
 
@@ -65,7 +66,13 @@ class VolumeTable(QTableWidget):
         self.setRowCount(len(volumes))
         for i, entry in enumerate(volumes):
             value = tr(entry.computed) if entry.value is None else f"{entry.value:.10g}"
-            cells = [entry.name, entry.class_name or tr("none yet"), value, *self._facts(entry), "; ".join(entry.findings)]
+            cells = [
+                entry.name,
+                entry.class_name or tr("none yet"),
+                value,
+                *self._facts(entry),
+                "; ".join(map(said, entry.findings)),
+            ]
             items = [QTableWidgetItem(text) for text in cells]
             for j, item in enumerate(items):
                 item.setToolTip(_about_value(entry) if j == _VALUE else item.text())
