@@ -1,6 +1,6 @@
 """Engines on recorded learning curves: epochs and virtual hours until a search has trained within 1 % of the best.
 
-python -m tests.benchmarks.bench_search [seeds] [NAME …]     (30 seeds, all searches: about 40 minutes on 2 cores)
+python -m tests.benchmarks.bench_search [seeds] [NAME …]     (30 seeds, all searches: about 45 minutes on 2 cores)
 """
 
 from __future__ import annotations
