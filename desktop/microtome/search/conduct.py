@@ -272,8 +272,7 @@ class Conductor:
         value = self.records.trials[number].reached(self.objective)
         if number in self.scheduler.stopped:
             seconds = costs.get("seconds", 0.0)
-            ended = TrialEnded(trial=number, outcome="pruned", value=value, told=told, seconds=seconds, costs=costs)
-            self._note(ended)
+            self._note(TrialEnded(trial=number, outcome="pruned", value=value, told=told, seconds=seconds, costs=costs))
         else:
             epochs = len(self.records.trials[number].epochs)
             self._note(TrialPaused(trial=number, epochs=epochs, value=value, told=told, costs=costs))
