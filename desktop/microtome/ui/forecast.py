@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from microtome.session import Session
 from microtome.ui.desk import Desk
+from microtome.ui.channels import channels_of
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import size_of, span, with_commas
 
@@ -31,7 +32,7 @@ def epoch_seconds(session: Session, speed: float) -> float:
 def memory_bytes(session: Session) -> int:
     """Of the images that a training holds: float32, training and validation."""
     a_class = int(session.value("slices.train")) + int(session.value("slices.validation"))
-    return a_class * len(session.classes()) * int(session.value("slices.pixels")) ** 2 * 4
+    return a_class * len(session.classes()) * channels_of(session) * int(session.value("slices.pixels")) ** 2 * 4
 
 
 def search_facts(session: Session, speed: tuple[float, str]) -> list[tuple[str, str]]:

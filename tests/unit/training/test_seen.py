@@ -52,7 +52,7 @@ def test_mixed_images_have_shares(tmp_path: Path) -> None:
     SeenWriter(tmp_path, ("甲", "乙"))(3, torch.full((40, 3, 8, 8), 1e9), shares)
     seen = read_seen(tmp_path)
     assert seen is not None
-    assert seen.images.shape == (25, 8, 8)
+    assert seen.images.shape == (25, 3, 8, 8)
     assert np.isfinite(seen.images).all()
     assert seen.shares[0].tolist() == [0.75, 0.25]
     assert seen.classes == ("甲", "乙")
