@@ -29,7 +29,7 @@ from microtome.intervals import mean_interval
 from microtome.registry import registry
 from microtome.slices.imageset import ImageSet, build
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
-from microtome.training import data, loop
+from microtome.training import data, levels, loop
 from microtome.training.augment import augmenter
 from microtome.training.build import build_network
 from microtome.training.device import reproducible
@@ -119,7 +119,7 @@ def train(
         given = NETWORK if parameters is None else parameters
         model = build_network(network, classes=len(images.classes), image_size=images.images.shape[-1], **given)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        mean, deviation = data.statistics(images.images, images.split("train"))
+        mean, deviation = levels.statistics(images.images, images.split("train"))
         sets = {
             name: data.load(images, name, mean=mean, deviation=deviation, device=CPU)
             for name in ("train", "validation", "evaluation")

@@ -108,7 +108,7 @@ class _Trainer:
 
         from microtome.search.recipe import parse
         from microtome.slices.imageset import build
-        from microtome.training import data
+        from microtome.training import data, levels
 
         classes = [
             {
@@ -128,7 +128,7 @@ class _Trainer:
         }
         self._recipe = parse({"class": classes, "slices": plan})
         self._set = build(self._recipe.classes, self._recipe.slices, folder)
-        mean, deviation = data.statistics(self._set.images, self._set.split("train"))
+        mean, deviation = levels.statistics(self._set.images, self._set.split("train"))
         device = torch.device("cpu")
         self._train = data.load(self._set, "train", mean=mean, deviation=deviation, device=device, hold=True)
         self._validation = data.load(self._set, "validation", mean=mean, deviation=deviation, device=device, hold=True)

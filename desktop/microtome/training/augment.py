@@ -15,8 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - its customary name
 from microtome.errors import PluginError
 from microtome.plugin import Plugin
 from microtome.registry import registry
-from microtome.training.data import statistics
-from microtome.training.levels import Level, per_channel
+from microtome.training.levels import Level, per_channel, statistics
 from microtome.training.spec import TrainingSpec
 
 SYMMETRIES = "symmetries"

@@ -79,18 +79,6 @@ def _plain(labels: NDArray[np.int64] | NDArray[np.float32]) -> NDArray[Any]:
     return np.ascontiguousarray(labels, dtype=np.float32 if np.issubdtype(labels.dtype, np.floating) else np.int64)
 
 
-def statistics(images: NDArray[np.float32], indices: NDArray[np.int64]) -> tuple[float, float]:
-    """Mean and standard deviation of some images, all channels together; the deviation is 1 where all values are equal."""
-    count, total, squares = 0, 0.0, 0.0
-    shift = float(images[indices[0]].mean()) if len(indices) else 0.0  # keeps the squares small where greys are far from 0
-    for start in range(0, len(indices), _CHUNK):
-        part = np.asarray(images[indices[start : start + _CHUNK]], dtype=np.float64) - shift
-        count, total, squares = count + part.size, total + float(part.sum()), squares + float((part**2).sum())
-    mean = total / max(1, count)
-    deviation = max(0.0, squares / max(1, count) - mean**2) ** 0.5
-    return shift + mean, deviation if deviation > 1e-12 * max(1.0, abs(shift)) else 1.0
-
-
 def load(
     image_set: ImageSet,
     name: str,

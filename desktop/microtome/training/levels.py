@@ -12,11 +12,13 @@ from microtome.slices.imageset import ImageSet
 from microtome.training.spec import PUBLISHED, TrialSpec
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 Level = float | tuple[float, ...]
 """One number for all channels, or one for each."""
 _IMAGENET = PublishedWeights(name="ImageNet", source="")  # mean and deviation of its channels, values 0 … 1
+_CHUNK = 256  # images read at once
 
 
 def per_channel(level: Level, images: Tensor) -> Tensor | float:
@@ -28,6 +30,18 @@ def per_channel(level: Level, images: Tensor) -> Tensor | float:
     return torch.tensor(level, dtype=images.dtype, device=images.device).view(-1, 1, 1)
 
 
+def statistics(images: NDArray[np.float32], indices: NDArray[np.int64]) -> tuple[float, float]:
+    """Mean and standard deviation of some images, all channels together; the deviation is 1 where all values are equal."""
+    count, total, squares = 0, 0.0, 0.0
+    shift = float(images[indices[0]].mean()) if len(indices) else 0.0  # keeps the squares small where greys are far from 0
+    for start in range(0, len(indices), _CHUNK):
+        part = np.asarray(images[indices[start : start + _CHUNK]], dtype=np.float64) - shift
+        count, total, squares = count + part.size, total + float(part.sum()), squares + float((part**2).sum())
+    mean = total / max(1, count)
+    deviation = max(0.0, squares / max(1, count) - mean**2) ** 0.5
+    return shift + mean, deviation if deviation > 1e-12 * max(1.0, abs(shift)) else 1.0
+
+
 def levels_of(spec: TrialSpec, image_set: ImageSet) -> tuple[Level, Level]:
     """(mean, deviation): the network of a trial sees (image − mean) / deviation.
 
@@ -36,8 +50,6 @@ def levels_of(spec: TrialSpec, image_set: ImageSet) -> tuple[Level, Level]:
     authors made theirs: exactly, where the image set keeps the values of files of one depth as they are; else the image set's
     mean and deviation are taken for those of ImageNet's channels.
     """
-    from microtome.training.data import statistics
-
     mean, deviation = statistics(image_set.images, image_set.split("train"))
     source = spec.transfer.weights
     if image_set.channels == 1 or not source or spec.transfer.file:

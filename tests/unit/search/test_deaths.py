@@ -23,7 +23,7 @@ def test_deaths_in_a_row() -> None:
 class Rungs(Scheduler):
     """A trial waits after its first epoch, and is let go on at once."""
 
-    def first(self) -> int:
+    def first(self, trial: int) -> int:
         return 1
 
     def next(self) -> Leg | None:

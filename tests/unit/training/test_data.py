@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from microtome.errors import InputError
 from microtome.slices.imageset import ImageSet
-from microtome.training import data
+from microtome.training import data, levels
 
 CPU = torch.device("cpu")
 
@@ -39,7 +39,7 @@ def test_another_seed_is_another_order() -> None:
 
 def test_held_and_read_batches_are_the_same(textures: Callable[..., ImageSet]) -> None:
     image_set = textures(scale_grey=30.0, shift_grey=120.0)
-    mean, deviation = data.statistics(image_set.images, image_set.split("train"))
+    mean, deviation = levels.statistics(image_set.images, image_set.split("train"))
     held, read = (data.load(image_set, "train", mean=mean, deviation=deviation, device=CPU, hold=h) for h in (True, False))
     assert held.held
     assert not read.held
@@ -56,13 +56,13 @@ def test_held_and_read_batches_are_the_same(textures: Callable[..., ImageSet]) -
 def test_statistics_agree_with_numpy_far_from_zero() -> None:
     images = (np.random.default_rng(0).normal(size=(600, 8, 8)) * 0.5 + 40_000).astype(np.float32)
     chosen = np.arange(3, 600)
-    mean, deviation = data.statistics(images, chosen)
+    mean, deviation = levels.statistics(images, chosen)
     assert mean == pytest.approx(images[chosen].mean(dtype=np.float64))
     assert deviation == pytest.approx(images[chosen].std(dtype=np.float64), rel=1e-6)
 
 
 def test_constant_images_have_deviation_one() -> None:
-    assert data.statistics(np.full((4, 8, 8), 7.0, dtype=np.float32), np.arange(4)) == (7.0, 1.0)
+    assert levels.statistics(np.full((4, 8, 8), 7.0, dtype=np.float32), np.arange(4)) == (7.0, 1.0)
 
 
 def test_an_empty_set_is_said(textures: Callable[..., ImageSet]) -> None:
