@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QMimeData, QPointF, Qt
-from PySide6.QtGui import QDrag, QDragEnterEvent, QDropEvent, QMouseEvent
-from PySide6.QtWidgets import QApplication, QLabel, QSizePolicy, QWidget
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
+from PySide6.QtGui import (
+    QColor,
+    QDrag,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+)
+from PySide6.QtWidgets import QApplication, QLabel, QScrollArea, QSizePolicy, QWidget
 
 from microtome.session import Change
 from microtome.ui.desk import Desk
@@ -12,12 +21,13 @@ from microtome.ui.i18n import tr
 from microtome.ui.icons import pixmap
 from microtome.ui.queueing import limit_words
 from microtome.ui.tail import RunTail
-from microtome.ui.theme import GRID
+from microtome.ui.theme import GRID, current
 from microtome.ui.widgets import button, label, row, tool
 from microtome.ui.words import kind_word, page_of, run_title, state_word
 
 MIME = "application/x-microtome-queued"
 _HEIGHT = 40
+_LINE = 2
 
 
 class QueueRow(QWidget):
@@ -29,6 +39,7 @@ class QueueRow(QWidget):
         self.setAcceptDrops(True)
         self.setCursor(Qt.CursorShape.OpenHandCursor)
         self._pressed, self._at = False, QPointF()
+        self.side = ""  # where a carried run would come: above | below
         name = tail.run.name
         picture = QLabel()
         picture.setPixmap(pixmap("optimise" if tail.kind == "search" else "train", 16))
@@ -114,22 +125,66 @@ class QueueRow(QWidget):
         if not far:
             return
         self._pressed = False
-        data = QMimeData()
-        data.setData(MIME, self.tail.run.name.encode())
-        drag = QDrag(self)
-        drag.setMimeData(data)
+        # The strip makes its rows anew when the queue moves on, also while one is carried: the drag must outlive its row.
+        drag = QDrag(self.window())
+        drag.setMimeData(self.carried())
         drag.setPixmap(self.grab())
         drag.exec(Qt.DropAction.MoveAction)
+
+    def carried(self) -> QMimeData:
+        """What is carried in a drag: the run's name."""
+        data = QMimeData()
+        data.setData(MIME, self.tail.run.name.encode())
+        return data
+
+    def _mark(self, name: str) -> None:
+        """Show on which side of this row the carried run would come; "": nothing is carried over it."""
+        here, there = (self.desk.queueing.place(n) for n in (self.tail.run.name, name))
+        self.side = ""
+        if here is not None and there is not None and here != there:
+            self.side = "above" if here < there else "below"
+        self.update()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Another waiting run may be put here."""
         if event.mimeData().hasFormat(MIME):
             event.acceptProposedAction()
+            self._mark(_carried(event.mimeData()))
+            self._reveal()
+
+    def _reveal(self) -> None:
+        """Bring the neighbours to sight: a queue may be longer than the strip is high."""
+        around: QWidget | None = self.parentWidget()
+        while around is not None and not isinstance(around, QScrollArea):
+            around = around.parentWidget()
+        if around is not None:
+            bar, top = around.verticalScrollBar(), self.mapTo(around.widget(), QPoint(0, 0)).y()
+            last = top + 2 * _HEIGHT - around.viewport().height()
+            bar.setValue(min(max(bar.value(), last), max(0, top - _HEIGHT)))
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """It is carried on."""
+        super().dragLeaveEvent(event)
+        self._mark("")
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """A line where the carried run would come."""
+        super().paintEvent(event)
+        if self.side:
+            painter = QPainter(self)
+            y = 0 if self.side == "above" else self.height() - _LINE
+            painter.fillRect(0, y, self.width(), _LINE, QColor(current().accent))
+            painter.end()
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Put the carried run at this row's place."""
-        name = bytes(event.mimeData().data(MIME).data()).decode()
+        name = _carried(event.mimeData())
+        self._mark("")
         place = self.desk.queueing.place(self.tail.run.name)
         if place is not None and name != self.tail.run.name:
             event.acceptProposedAction()
             self.put(name, place)
+
+
+def _carried(data: QMimeData) -> str:
+    return bytes(data.data(MIME).data()).decode()
