@@ -9,7 +9,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtGui import QStandardItemModel
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtWidgets import QBoxLayout, QComboBox
 
 from microtome.results.fold import RunState
 from microtome.results.pareto import COSTS, pareto_front
@@ -18,11 +18,11 @@ from microtome.results.tables import ranked
 from microtome.results.words import number
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
-from microtome.ui.theme import current
+from microtome.ui.theme import GRID, current
 from microtome.ui.views.dots import DotCard, shade_dots
 from microtome.ui.views.legend import LegendEntry
 from microtome.ui.views.plots import Plot, show_score
-from microtome.ui.widgets import Choice, label
+from microtome.ui.widgets import Choice, label, row
 
 
 class ParetoCard(DotCard):
@@ -39,17 +39,20 @@ class ParetoCard(DotCard):
         self.third.setAccessibleName(tr("A second cost, as colour"))
         for choice in (self.third, self.cost):
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            choice.setMinimumContentsLength(10)
+            choice.setMinimumContentsLength(9)
             choice.activated.connect(lambda _: self._changed())
-            self.head.addWidget(choice)
         self.empty = label("", "muted", wrap=True)
-        self.layout().addWidget(self.empty)  # type: ignore[union-attr]
+        body = self.layout()
+        assert isinstance(body, QBoxLayout)
+        body.insertLayout(1, row(self.cost, self.third, gap=GRID))
+        body.addWidget(self.empty)
         self._rest = self.dots(6, pen=None, brush=pg.mkBrush(theme.grey_curve))
         self._front = self.dots(9, pen=None, brush=pg.mkBrush(theme.accent))
         self._inside: NDArray[np.bool_] = np.zeros(0, dtype=bool)  # of the dots: which are in the front
         self._line = self.plot.line("front", theme.accent, width=1.6)
         # Times and sizes of networks span decades.
         self.plot.setLogMode(x=True, y=False)
+        self.plot.getPlotItem().getAxis("bottom").logTickStrings = _plain
         self._changed()
 
     def show_run(self, state: RunState) -> None:
@@ -127,3 +130,8 @@ def _cheapness(logs: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.ones(len(logs))
     share: NDArray[np.float64] = (logs.max() - logs) / (logs.max() - logs.min())
     return share
+
+
+def _plain(logs: Sequence[float], _scale: float, _spacing: float) -> list[str]:
+    """Ticks of a logarithmic axis as plain numbers: `10`, not `10¹`, and `2` beside it."""
+    return [number(float(f"{10**at:.3g}")) for at in logs]

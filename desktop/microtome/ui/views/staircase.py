@@ -17,7 +17,7 @@ from microtome.ui.i18n import tr
 from microtome.ui.theme import current
 from microtome.ui.views.dots import DotCard
 from microtome.ui.views.legend import LegendEntry
-from microtome.ui.views.plots import Plot, axis_font, show_score
+from microtome.ui.views.plots import Plot, axis_font, faded, show_score
 from microtome.ui.widgets import Choice
 
 #: What is special about a trial → its symbol.
@@ -42,7 +42,9 @@ class StaircaseCard(DotCard):
         # Room for the figure above the last step.
         self.plot.getPlotItem().vb.setDefaultPadding(0.1)
         self._stairs = self.plot.line("best", theme.accent, width=2.4)
-        self._label = pg.TextItem(color=theme.accent, anchor=(1, -0.1))  # below: the best lies at the upper edge
+        self._label = pg.TextItem(
+            color=theme.accent, anchor=(1, -0.1), fill=faded(theme.surface, 200)
+        )  # below: the best lies at the upper edge
         self._label.setFont(axis_font())
         self.plot.getPlotItem().addItem(self._label, ignoreBounds=True)
         self._tell({})
