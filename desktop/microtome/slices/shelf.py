@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def _read(path: Path) -> Kept:
         return Kept(hash=path.name, path=path, made=made, size=size, problem=str(error))
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         return Kept(hash=path.name, path=path, made=made, size=size, problem=f"The image set {path.name} is damaged: {error}.")
-    known = {"plan": plan, "classes": classes, "images": images, "values": values, "warnings": warnings}
+    known: dict[str, Any] = {"plan": plan, "classes": classes, "images": images, "values": values, "warnings": warnings}
     return Kept(hash=path.name, path=path, made=made, size=size, **known)
 
 

@@ -157,8 +157,9 @@ class QueueRow(QWidget):
         around: QWidget | None = self.parentWidget()
         while around is not None and not isinstance(around, QScrollArea):
             around = around.parentWidget()
-        if around is not None:
-            bar, top = around.verticalScrollBar(), self.mapTo(around.widget(), QPoint(0, 0)).y()
+        inner = around.widget() if isinstance(around, QScrollArea) else None
+        if isinstance(around, QScrollArea) and inner is not None:
+            bar, top = around.verticalScrollBar(), self.mapTo(inner, QPoint(0, 0)).y()
             last = top + 2 * _HEIGHT - around.viewport().height()
             bar.setValue(min(max(bar.value(), last), max(0, top - _HEIGHT)))
 
