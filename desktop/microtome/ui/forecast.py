@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from microtome.session import Session
-from microtome.ui.desk import Desk
 from microtome.ui.channels import channels_of
+from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import size_of, span, with_commas
 
