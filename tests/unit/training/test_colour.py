@@ -204,6 +204,8 @@ def test_published_weights_get_images_as_their_authors_made_them(place: Path, tm
     mean, deviation = levels_of(halves, scaled)
     assert isinstance(mean, tuple)
     assert isinstance(deviation, tuple)
+    assert isinstance(plain[0], float)
+    assert isinstance(plain[1], float)
     usual = PublishedWeights(name="", source="")
     for c in range(3):
         black = (usual.mean[c] - 0.5) / 0.5

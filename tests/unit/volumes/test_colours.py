@@ -33,7 +33,7 @@ def written(folder: Path, name: str, image: NDArray[Any], **tiff: Any) -> Path:
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "planar.tif"])
 def test_colours_are_those_of_the_file_in_its_own_depth(tmp_path: Path, name: str, kind: type) -> None:
-    image = RGB.astype(kind) * (257 if kind is np.uint16 else 1)
+    image: NDArray[Any] = RGB.astype(kind) * (257 if kind is np.uint16 else 1)
     how = {"planarconfig": "separate"} if name == "planar.tif" else {"planarconfig": "contig"}
     stored = np.moveaxis(image, -1, 0) if name == "planar.tif" else image
     path = written(tmp_path, name, stored, **({"photometric": "rgb", **how} if name.endswith("tif") else {}))
