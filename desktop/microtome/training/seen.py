@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,9 +70,11 @@ class SeenWriter:
             return
         first = images[:_IMAGES].float()
         some = (first if first.shape[1] == CHANNELS else first.mean(dim=1)).cpu().numpy()
-        wanted, told = targets[:_IMAGES].cpu().numpy(), {}
+        wanted = targets[:_IMAGES].cpu().numpy()
+        told: dict[str, Any] = {}
         if np.issubdtype(wanted.dtype, np.floating) and wanted.ndim == 1:  # numbers: they have no classes
-            told = {} if self._scale is None else {"values": self._scale.real(wanted), "unit": np.array(self._unit)}
+            if self._scale is not None:
+                told = {"values": self._scale.real(wanted), "unit": np.array(self._unit)}
             wanted = np.zeros(len(wanted), dtype=np.int64)
         shares = wanted if wanted.ndim == 2 else np.eye(len(self._classes))[wanted]
         limit = float(np.finfo(np.float16).max)
