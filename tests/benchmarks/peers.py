@@ -11,7 +11,7 @@ import numpy as np
 
 from microtome.plugin import Part, Space
 from microtome.search.engine import make_engine
-from microtome.search.stop import make_scheduler
+from microtome.search.stopping.rules import make_scheduler
 
 Point = dict[str, Any]
 Job = tuple[int, Point, int]

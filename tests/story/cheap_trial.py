@@ -26,7 +26,7 @@ BEGUN = "begun.txt"  # in a trial's folder: one line an epoch that was begun
 _WORK = 15_000  # hashes an epoch: some milliseconds
 _INSTEAD = {
     "microtome.training.trial:run_trial": "cheap_trial:run_trial",
-    "microtome.search.evaluate:evaluate_in_worker": "cheap_trial:evaluate",
+    "microtome.search.finals.evaluate:evaluate_in_worker": "cheap_trial:evaluate",
 }
 
 
@@ -115,7 +115,7 @@ def _tensors(path: Path, metadata: dict[str, str]) -> None:
 
 
 def evaluate(report: Callable[[Any], None], should_stop: Callable[[], str], *, spec: dict[str, Any]) -> dict[str, Any]:
-    """As microtome.search.evaluate.evaluate_in_worker, of a network that is always right."""
+    """As microtome.search.finals.evaluate.evaluate_in_worker, of a network that is always right."""
     assert (Path(spec["folder"]) / "model.safetensors").is_file()
     return {
         "accuracy": 1.0,
@@ -135,8 +135,8 @@ def main() -> None:
     """Drive a run as the command does, with these trials."""
     from microtome.jobs.local import LocalRunner
     from microtome.jobs.runner import Task
-    from microtome.search import place
     from microtome.search.driver import drive as drive_run
+    from microtome.search.workers import place
     from microtome.store.run import RunFolder
 
     class Cheap(LocalRunner):

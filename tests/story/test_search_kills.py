@@ -20,7 +20,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from microtome.events import EpochEnded, RunEnded, TrialEnded, TrialStarted, Unknown, WorkerEnded
-from microtome.search.ledger import Ledger
+from microtome.search.known.ledger import Ledger
 from microtome.search.records import Records
 from microtome.store.journal import read_all
 from microtome.store.locked import try_lock

@@ -73,7 +73,7 @@ def _pilot(recipe: Recipe, project: Project, *, as_json: bool) -> int:
     import msgspec
 
     from microtome.results.words import promise_words
-    from microtome.search.pilot import pilot
+    from microtome.search.forecast.pilot import pilot
 
     progress = Progress(as_json=as_json)
     found = pilot(recipe, project, report=progress.event)

@@ -24,15 +24,15 @@ from microtome.jobs.runner import (
     Task,
     WorkerDied,
 )
-from microtome.search.deaths import ATTEMPTS, in_a_row
-from microtome.search.devices import Devices
 from microtome.search.imagesets import ImageSets
-from microtome.search.inherit import parent_of
-from microtome.search.ledger import Finished, Ledger, costs_of, epochs_of, name_of
+from microtome.search.known.inherit import parent_of
+from microtome.search.known.ledger import Finished, Ledger, costs_of, epochs_of, name_of
 from microtome.search.loop import Again, Answer, Elsewhere, Entry, Follow, Later, Rest
 from microtome.search.recipe import Recipe
 from microtome.search.records import STOPPED, Record, Records, both, measure
-from microtome.search.schedule import Scheduler, Verdict, follow
+from microtome.search.stopping.schedule import Scheduler, Verdict, follow
+from microtome.search.workers.deaths import ATTEMPTS, in_a_row
+from microtome.search.workers.devices import Devices
 from microtome.slices.cutting import CuttingStoppedError
 from microtome.store.atomic import sweep_folder
 from microtome.store.run import RunFolder

@@ -21,17 +21,17 @@ from microtome.jobs.runner import Runner
 from microtome.search.conduct import Conductor
 from microtome.search.edit import SearchEngine, obey, replay
 from microtome.search.engine import Engine, OneTrial
-from microtome.search.evaluate import TrialBugError
-from microtome.search.finalists import closing_seconds, conclude
+from microtome.search.finals.evaluate import TrialBugError
+from microtome.search.finals.finalists import closing_seconds, conclude
 from microtome.search.imagesets import ImageSets
-from microtome.search.ledger import Ledger
+from microtome.search.known.ledger import Ledger
+from microtome.search.known.warm import warm_up
 from microtome.search.loop import Entry, Loop
-from microtome.search.place import Place
 from microtome.search.recipe import Recipe
 from microtome.search.records import STOPPED, Record, Records
 from microtome.search.steer import Helm
-from microtome.search.stop import make_scheduler
-from microtome.search.warm import warm_up
+from microtome.search.stopping.rules import make_scheduler
+from microtome.search.workers.place import Place
 from microtome.slices.cutting import CuttingStoppedError
 from microtome.store.atomic import write_text
 from microtome.store.journal import JournalWriter

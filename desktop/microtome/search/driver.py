@@ -20,11 +20,11 @@ from microtome.plugin import Plugin
 from microtome.registry import registry
 from microtome.search import engine
 from microtome.search.drive import Drive
-from microtome.search.pilot import journal_promise
-from microtome.search.place import Place
+from microtome.search.forecast.pilot import journal_promise
 from microtome.search.recipe import Recipe, dumps, load, parse, require_classes
 from microtome.search.records import Records
 from microtome.search.steer import Helm, signals
+from microtome.search.workers.place import Place
 from microtome.store.atomic import sweep
 from microtome.store.journal import read_all
 from microtome.store.project import Project

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from microtome.jobs.runner import Ended, Outcome, Report, Runner, Task, WorkerDied
 from microtome.search.engine import Engine, Value
-from microtome.search.schedule import Leg, Scheduler
+from microtome.search.stopping.schedule import Leg, Scheduler
 
 _ELSEWHERE = 8  # trials that other runs train, after which nothing new is asked for
 _EVERY = 1.0  # seconds between two looks whether they have ended

@@ -28,12 +28,12 @@ from microtome.jobs.runner import (
     resolve,
 )
 from microtome.plugin import Part, Space
-from microtome.search.deaths import ATTEMPTS, in_a_row
 from microtome.search.engine import make_engine
 from microtome.search.loop import Again, Answer, Entry, Follow, Later, Loop, Rest
-from microtome.search.schedule import Scheduler
 from microtome.search.space import space_from_table
-from microtome.search.stop import make_scheduler
+from microtome.search.stopping.rules import make_scheduler
+from microtome.search.stopping.schedule import Scheduler
+from microtome.search.workers.deaths import ATTEMPTS, in_a_row
 
 Objective = Callable[..., float]
 _WORDS = {"go on": "", "stop": "prune", "pause": "pause"}

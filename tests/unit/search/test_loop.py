@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from virtual import World
 
 from microtome.registry import registry
-from microtome.search.devices import Devices, gpus
 from microtome.search.engine import make_engine
 from microtome.search.loop import Loop
-from microtome.search.schedule import Scheduler
 from microtome.search.space import space_from_table
-from microtome.search.stop import make_scheduler
+from microtome.search.stopping.rules import make_scheduler
+from microtome.search.stopping.schedule import Scheduler
+from microtome.search.workers.devices import Devices, gpus
 
 SPACE = space_from_table({"x": {"low": 0.0, "high": 1.0}, "y": {"low": 1, "high": 64, "log": True}, "z": ["a", "b", "c"]})
 RULES = ("none", "asha", "asha-stop", "median", "curve")

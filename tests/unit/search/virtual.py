@@ -23,7 +23,7 @@ from microtome.jobs.runner import (
     WorkerDied,
 )
 from microtome.search.loop import Again, Answer, Entry, Follow, Later, Rest
-from microtome.search.schedule import Scheduler
+from microtome.search.stopping.schedule import Scheduler
 
 
 @dataclass

@@ -11,7 +11,7 @@ import pytest
 
 from microtome.errors import InputError
 from microtome.events import EpochEnded, Event, Note
-from microtome.search.ledger import Ledger
+from microtome.search.known.ledger import Ledger
 from microtome.slices.imageset import ImageSet
 from microtome.training.changes import Changes, Offer, accept, lower, offer
 from microtome.training.checkpoint import NAME, PART

@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QWidget
 
 from microtome.errors import MicrotomeError
 from microtome.events import Event, Phase, Piloted
-from microtome.search.pilot import SECONDS, known_promise, pilot
-from microtome.search.promise import memory_short, trials_that_fit
+from microtome.search.forecast.pilot import SECONDS, known_promise, pilot
+from microtome.search.forecast.promise import memory_short, trials_that_fit
 from microtome.search.recipe import Recipe
 from microtome.session import TimeLimit
 from microtome.store.project import Project

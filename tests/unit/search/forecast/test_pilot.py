@@ -11,8 +11,17 @@ from small import table
 
 from microtome.events import Phase, Piloted
 from microtome.search.driver import create_run
-from microtome.search.pilot import cut_set, known_promise, pilot, sample_points
-from microtome.search.promise import Corner, Sample, disk, hours, memory_short, share_trained, trial_seconds, trials_that_fit
+from microtome.search.forecast.pilot import cut_set, known_promise, pilot, sample_points
+from microtome.search.forecast.promise import (
+    Corner,
+    Sample,
+    disk,
+    hours,
+    memory_short,
+    share_trained,
+    trial_seconds,
+    trials_that_fit,
+)
 from microtome.search.recipe import Recipe, parse
 from microtome.slices.imageset import build
 from microtome.store.journal import read_all

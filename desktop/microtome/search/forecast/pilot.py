@@ -20,7 +20,7 @@ from microtome.events import BatchProgress, EpochEnded, Event, Phase, Piloted, d
 from microtome.jobs.local import LocalRunner
 from microtome.jobs.runner import Crashed, Ended, Failed, Report, Task, WorkerDied, threads_each
 from microtome.plugin import Space
-from microtome.search.promise import ASKED, Corner, Sample, disk, hours
+from microtome.search.forecast.promise import ASKED, Corner, Sample, disk, hours
 from microtome.search.recipe import Recipe, dumps, require_classes
 from microtome.slices.cutting import VERSION as SET_VERSION
 from microtome.slices.plan import SlicePlan

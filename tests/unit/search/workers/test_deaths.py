@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from virtual import World
 
 from microtome.jobs.runner import Cancelled, Crashed, Lost, Outcome, Task
-from microtome.search.deaths import ATTEMPTS, in_a_row
 from microtome.search.engine import OneTrial
 from microtome.search.loop import Again, Answer, Entry, Follow, Later, Loop, Rest
-from microtome.search.schedule import Leg, Scheduler
+from microtome.search.stopping.schedule import Leg, Scheduler
+from microtome.search.workers.deaths import ATTEMPTS, in_a_row
 
 
 def test_deaths_in_a_row() -> None:

@@ -10,7 +10,7 @@ from small import Watch, make
 
 from microtome.events import EpochEnded, TrialEnded, TrialStarted
 from microtome.search.driver import drive
-from microtome.search.inherit import distance, parent_of
+from microtome.search.known.inherit import distance, parent_of
 from microtome.search.recipe import parse
 from microtome.search.records import Record, Records
 from microtome.search.space import space_from_table

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from microtome.events import EpochEnded, RunStarted, StateChanged, TrialEnded, TrialStarted, encode
-from microtome.search.ledger import Ledger
+from microtome.search.known.ledger import Ledger
 from microtome.search.records import Records, measure
 from microtome.store.atomic import write_json
 from microtome.training.changes import Changes
@@ -157,7 +157,7 @@ def test_two_drivers_do_not_train_the_same_and_learn_from_each_other(tmp_path: P
 HOLDER = """
 import sys
 from pathlib import Path
-from microtome.search.ledger import Ledger
+from microtome.search.known.ledger import Ledger
 runs = Path(sys.argv[1])
 ledger = Ledger(runs)
 print(ledger.claim("k", runs / "dead/trials/0001"), flush=True)

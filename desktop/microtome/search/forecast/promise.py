@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from microtome.events import Piloted
 from microtome.search.recipe import Recipe
-from microtome.search.rungs import ETA, rungs
+from microtome.search.stopping.rungs import ETA, rungs
 from microtome.training.layers import FLOAT, LayerTable
 
 ASKED = 1 / 3

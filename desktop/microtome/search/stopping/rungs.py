@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from microtome.search.schedule import Leg, Scheduler
+from microtome.search.stopping.schedule import Leg, Scheduler
 
 ETA = 3
 _RUNGS = 3  # below a full trial; the literature's first rung is 1/27 of it

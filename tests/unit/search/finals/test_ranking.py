@@ -9,7 +9,7 @@ from scipy import stats
 
 from microtome.errors import InputError
 from microtome.intervals import mean_interval
-from microtome.search.ranking import Contender, rank
+from microtome.search.finals.ranking import Contender, rank
 
 LOW, HIGH = (0.80, 0.82, 0.81, 0.80), (0.90, 0.92, 0.90, 0.91)
 

@@ -12,7 +12,7 @@ import msgspec
 from microtome.errors import FileError, MicrotomeError
 from microtome.events import EpochEnded, Event, Note, WarmStarted
 from microtome.search.edit import settings_of
-from microtome.search.ledger import Ledger, costs_of, epochs_of, name_of
+from microtome.search.known.ledger import Ledger, costs_of, epochs_of, name_of
 from microtome.search.recipe import Recipe
 from microtome.search.records import Records, measure
 from microtome.search.space import carried

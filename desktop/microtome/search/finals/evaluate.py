@@ -11,8 +11,8 @@ import numpy as np
 from microtome.errors import MicrotomeError
 from microtome.events import Evaluated, Event, Phase, WorkerEnded
 from microtome.jobs.runner import Cancelled, Crashed, Done, Ended, Failed, Lost, Report, Runner, Task
-from microtome.search.deaths import ATTEMPTS, in_a_row
 from microtome.search.steer import Helm
+from microtome.search.workers.deaths import ATTEMPTS, in_a_row
 from microtome.training.spec import TrialSpec
 
 _TASK = 0  # the id of its task; trials begin at 1
@@ -92,7 +92,7 @@ def evaluate_trial(number: int, spec: TrialSpec, *, runner: Runner, helm: Helm, 
     Raises a MicrotomeError where it cannot be measured, TrialBugError for what is a bug.
     """
     what = {"folder": spec.folder, "image_set": spec.image_set, "threads": spec.threads, "target": spec.training.target}
-    task = Task(id=_TASK, function="microtome.search.evaluate:evaluate_in_worker", arguments={"spec": what})
+    task = Task(id=_TASK, function="microtome.search.finals.evaluate:evaluate_in_worker", arguments={"spec": what})
     deaths = 0
     while deaths < ATTEMPTS:
         runner.submit(task)

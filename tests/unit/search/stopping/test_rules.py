@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microtome.errors import InputError, UnknownNameError
-from microtome.search.rungs import Promotion, Stopping, rungs
-from microtome.search.schedule import Leg, Scheduler
-from microtome.search.stop import Curve, Median, make_scheduler
+from microtome.search.stopping.rules import Curve, Median, make_scheduler
+from microtome.search.stopping.rungs import Promotion, Stopping, rungs
+from microtome.search.stopping.schedule import Leg, Scheduler
 
 
 def run(rule: Scheduler, trial: int, values: list[float], until: int = 0) -> int:

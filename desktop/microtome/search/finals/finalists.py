@@ -20,15 +20,15 @@ from microtome.errors import MicrotomeError, NoRoomError
 from microtome.events import EpochEnded, Event, ImageSetReady, Note, Phase, Ranked, Retrained, StateChanged, WorkerEnded
 from microtome.jobs.runner import Crashed, Done, Ended, Failed, Lost, Outcome, Report, Task
 from microtome.search.conduct import Conductor
-from microtome.search.deaths import ATTEMPTS, in_a_row
-from microtome.search.evaluate import TrialBugError, evaluate_trial
+from microtome.search.finals.evaluate import TrialBugError, evaluate_trial
+from microtome.search.finals.ranking import Contender, rank
 from microtome.search.imagesets import ImageSets
-from microtome.search.ledger import epochs_of
+from microtome.search.known.ledger import epochs_of
 from microtome.search.loop import Entry
-from microtome.search.ranking import Contender, rank
 from microtome.search.recipe import Recipe
 from microtome.search.records import COUNTED, Record, Records, measure
 from microtome.search.steer import Helm
+from microtome.search.workers.deaths import ATTEMPTS, in_a_row
 from microtome.store.atomic import explain
 from microtome.store.journal import read_all
 from microtome.training.checkpoint import epochs_done

@@ -12,8 +12,8 @@ from small import Watch, make, table
 from microtome.events import Evaluated, Event, Ranked, Retrained, TrialEnded
 from microtome.results.fold import fold_all
 from microtome.search.driver import drive, summary
-from microtome.search.finalists import closing_seconds, finalists, fresh_seeds
-from microtome.search.ledger import Ledger
+from microtome.search.finals.finalists import closing_seconds, finalists, fresh_seeds
+from microtome.search.known.ledger import Ledger
 from microtome.search.recipe import parse
 from microtome.search.records import Record, Records
 from microtome.search.steer import Helm

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from microtome.jobs.cluster import Scheduler
 from microtome.jobs.local import LocalRunner
 from microtome.jobs.runner import threads_each
-from microtome.search.devices import Devices, gpus
 from microtome.search.steer import Helm
+from microtome.search.workers.devices import Devices, gpus
 
 if TYPE_CHECKING:
     from microtome.jobs.clustered import ClusterRunner

@@ -13,7 +13,7 @@ import msgspec
 
 from microtome.errors import FileError, MicrotomeError
 from microtome.events import EpochEnded, Note, decode
-from microtome.search.claims import Claims
+from microtome.search.known.claims import Claims
 from microtome.store.atomic import explain, read_json, replacing, sweep
 from microtome.store.run import RunFolder, RunLock
 from microtome.training import checkpoint

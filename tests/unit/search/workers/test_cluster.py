@@ -18,7 +18,7 @@ from microtome.search.driver import drive
 from microtome.store.journal import read_all
 from microtome.store.run import RunFolder
 
-KIT = Path(__file__).parents[1] / "jobs" / "cluster_kit.py"
+KIT = Path(__file__).parents[2] / "jobs" / "cluster_kit.py"
 SEARCH: dict[str, Any] = {
     "algorithm": "random",
     "budget": 3,

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.errors import InputError, UnknownNameError, nearest
-from microtome.search.rungs import Promotion, Stopping
-from microtome.search.schedule import Scheduler
+from microtome.search.stopping.rungs import Promotion, Stopping
+from microtome.search.stopping.schedule import Scheduler
 
 DEFAULT = "asha"
 """What "auto" stands for; see decision 0012."""

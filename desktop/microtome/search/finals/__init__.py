@@ -1,0 +1,1 @@
+"""The honest winner: finalists trained again, their ranking, and the evaluation that only the best one sees."""

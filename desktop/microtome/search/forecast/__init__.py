@@ -1,0 +1,1 @@
+"""Before a search: its corners are tried for a minute, and hours, disk and trials are promised."""

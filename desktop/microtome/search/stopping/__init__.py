@@ -1,0 +1,1 @@
+"""Early stopping: the schedule, successive halving and the rules that end a trial which has fallen behind."""
