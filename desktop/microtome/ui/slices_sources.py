@@ -15,8 +15,8 @@ from microtome.ui.i18n import tr
 from microtome.ui.opened import member, opened, reading_key
 
 if TYPE_CHECKING:
-    from microtome.slices.colour import Palette
     from microtome.slices.looking import Looked
+    from microtome.slices.palette import Palette
     from microtome.slices.planned import Planned
     from microtome.slices.source import Member
     from microtome.volumes.volume import Volume
@@ -123,7 +123,7 @@ def sources(asked: Asked, label: int) -> list[Source]:
 
 def _palette(asked: Asked) -> Palette:
     """Whether all classes together are taken in colour."""
-    from microtome.slices.colour import palette_of
+    from microtome.slices.palette import palette_of
     from microtome.slices.source import gathered
 
     groups = [gathered(class_source(asked, label))[0] for label in range(len(asked.classes))]
