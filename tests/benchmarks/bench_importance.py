@@ -33,6 +33,7 @@ from microtome.training import data, levels, loop
 from microtome.training.augment import augmenter
 from microtome.training.build import build_network
 from microtome.training.device import reproducible
+from microtome.training.hooks import Hooks
 from microtome.training.measure import measure
 from microtome.training.metrics import best_epoch
 from microtome.training.optimiser import make_optimiser
@@ -140,7 +141,7 @@ def train(
             classes=images.classes,
             augment=augmenter(settings, images.images, images.split("train"), mean=mean, deviation=deviation),
             history=history,
-            hooks=loop.Hooks(should_stop=clock.begin, batch_done=clock.end, epoch_done=ended),
+            hooks=Hooks(should_stop=clock.begin, batch_done=clock.end, epoch_done=ended),
             importance=importance,
         )
     return errors[0], clock.seconds

@@ -25,6 +25,7 @@ from microtome.training.augment import Augmenter, steps_of
 from microtome.training.build import build_network
 from microtome.training.data import Images
 from microtome.training.device import memory_format, reproducible
+from microtome.training.hooks import Hooks
 from microtome.training.optimiser import make_optimiser
 from microtome.training.spec import TrainingSpec
 
@@ -80,7 +81,7 @@ class Ours:
             classes=CLASSES,
             augment=Augmenter(steps_of(self.settings)),
             history=self.history,
-            hooks=loop.Hooks(should_stop=lambda: "", batch_done=lambda *progress: None, epoch_done=lambda ended: None),
+            hooks=Hooks(should_stop=lambda: "", batch_done=lambda *progress: None, epoch_done=lambda ended: None),
         )
 
 

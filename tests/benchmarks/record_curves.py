@@ -143,6 +143,7 @@ class _Trainer:
         from microtome.training.augment import augmenter
         from microtome.training.build import build_network
         from microtome.training.device import reproducible
+        from microtome.training.hooks import Hooks
         from microtome.training.optimiser import make_optimiser
 
         recipe = self._recipe.with_values({**FIXED, **point})
@@ -175,7 +176,7 @@ class _Trainer:
                     classes=image_set.classes,
                     augment=augment,
                     history=history,
-                    hooks=loop.Hooks(should_stop=lambda: "", batch_done=lambda epoch, done, total: None, epoch_done=epoch_done),
+                    hooks=Hooks(should_stop=lambda: "", batch_done=lambda epoch, done, total: None, epoch_done=epoch_done),
                 )
         return {
             "accuracy": [round(e.validation_accuracy, 5) for e in history],

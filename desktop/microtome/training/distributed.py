@@ -21,11 +21,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from microtome.training.device import ran_out_of_memory
+from microtome.training.hooks import Hooks
 from microtome.training.importance import Drawn
 
 if TYPE_CHECKING:
     from microtome.training.criterion import CrossEntropy
-    from microtome.training.loop import Hooks
     from microtome.training.squares import SquaredError
 
 _PATIENCE = timedelta(hours=12)  # a process that is dead is found by its parent, not by waiting for it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -22,6 +21,7 @@ from microtome.training.changes import lower
 from microtome.training.criterion import CrossEntropy
 from microtome.training.data import Images, balanced_batches, batches
 from microtome.training.device import autocast, memory_format
+from microtome.training.hooks import Hooks
 from microtome.training.importance import Drawn, ImportanceSampler
 from microtome.training.measure import Counter, measure
 from microtome.training.metrics import Measured
@@ -55,26 +55,6 @@ class StoppedError(Exception):
     def __init__(self, order: str) -> None:
         super().__init__(order)
         self.order = order
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hooks:
-    """What the loop asks and tells.
-
-    should_stop() is asked before every batch: "" goes on, anything else ends the training there. batch_done(epoch, done,
-    total) follows every batch, epoch_done(ended) every measured epoch. epoch_begins(epoch) comes once the network is in
-    training mode, before the epoch's first batch, also of one that is gone on with: what is frozen then is frozen in it.
-    part_is_due() is asked before every batch, and keep_part(part) gets the unfinished epoch where it is, and where the
-    training ends in mid-epoch to go on another time. first_batch(epoch, images, targets) sees what the network sees.
-    """
-
-    should_stop: Callable[[], str]
-    batch_done: Callable[[int, int, int], None]
-    epoch_done: Callable[[EpochEnded], None]
-    epoch_begins: Callable[[int], None] = lambda epoch: None
-    part_is_due: Callable[[], bool] = lambda: False
-    keep_part: Callable[[Part], None] = lambda part: None
-    first_batch: Callable[[int, Tensor, Tensor], None] = lambda epoch, images, targets: None
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,7 @@ class _Trial:
         """Train from the latest checkpoint to an end, with as many images at once as is known to fit."""
         import torch
 
-        from microtome.training import loop
+        from microtome.training import hooks, loop
         from microtome.training.augment import augmenter
         from microtome.training.device import memory_format
         from microtome.training.optimiser import make_optimiser
@@ -231,15 +231,7 @@ class _Trial:
         network.to(device, memory_format=memory_format(device, settings.precision))  # type: ignore[call-overload]
         optimiser = make_optimiser(network, settings, stages.factors())
         state = self._begin(network, optimiser, device)
-        hooks = loop.Hooks(
-            should_stop=lambda: "rung" if self._at_rung() else should_stop(),
-            batch_done=self._batch_done,
-            epoch_begins=stages.begin,
-            epoch_done=lambda ended: self._keep_epoch(ended, network, optimiser, state.average, card),
-            part_is_due=lambda: time.monotonic() >= self._part_at,
-            keep_part=lambda part: self._keep_part(part, network, optimiser, state.average),
-            first_batch=SeenWriter(self.folder, names_of(settings, image_set.classes), scale=scale, unit=settings.value_unit),
-        )
+        seen = SeenWriter(self.folder, names_of(settings, image_set.classes), scale=scale, unit=settings.value_unit)
         loop.train(
             network,
             optimiser,
@@ -249,7 +241,15 @@ class _Trial:
             classes=image_set.classes,
             augment=augmenter(settings, image_set.images, image_set.split("train"), mean=card.mean, deviation=card.deviation),
             history=self.history,
-            hooks=hooks,
+            hooks=hooks.Hooks(
+                should_stop=lambda: "rung" if self._at_rung() else should_stop(),
+                batch_done=self._batch_done,
+                epoch_begins=stages.begin,
+                epoch_done=lambda ended: self._keep_epoch(ended, network, optimiser, state.average, card),
+                part_is_due=lambda: time.monotonic() >= self._part_at,
+                keep_part=lambda part: self._keep_part(part, network, optimiser, state.average),
+                first_batch=seen,
+            ),
             importance=self.spec.importance,
             trial=self.number,
             state=state,

@@ -12,7 +12,8 @@ from torch import nn
 from microtome.events import EpochEnded
 from microtome.training.augment import Augmenter
 from microtome.training.data import Images, balanced_batches, class_weights
-from microtome.training.loop import Hooks, train
+from microtome.training.hooks import Hooks
+from microtome.training.loop import train
 from microtome.training.spec import TrainingSpec
 
 LABELS = np.array([0] * 90 + [1] * 10)
