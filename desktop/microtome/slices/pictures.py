@@ -30,7 +30,8 @@ class Calibration:
 def tiff_bytes(image: NDArray[Any], calibration: Calibration, text: str) -> bytes:
     """An ImageJ TIFF of an image (y, x) of uint8, uint16 or float32: pixel size, straight-line grey scale, `text` as its info.
 
-    Of colours (3, y, x) it is an RGB image where they are uint8, which is all that ImageJ knows as such, else a composite.
+    Of colours (3, y, x) it is an RGB image where they are uint8, which is all that ImageJ knows as such, else a composite of
+    the channels red, green and blue, which our reader takes as colours again.
 
     The keys of the description are ImageJ's own (ij.io.FileInfo, ij.io.TiffDecoder): unit, spacing, cf = 0 (a straight line)
     with c0 and c1.
@@ -43,7 +44,7 @@ def tiff_bytes(image: NDArray[Any], calibration: Calibration, text: str) -> byte
         image = np.ascontiguousarray(np.moveaxis(image, 0, -1))
         words["axes"] = "YXS"
     elif image.ndim == 3:
-        words |= {"axes": "CYX", "mode": "composite"}
+        words |= {"axes": "CYX", "mode": "composite", "Labels": ["Red", "Green", "Blue"]}
     resolution = None
     if calibration.unit != VOXEL:
         # With no spacing a pixel of 1 nm would look like that of a program that was never told a scale.

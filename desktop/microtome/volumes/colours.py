@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from microtome.store.atomic import explain
 from microtome.volumes.images import TIFF, decoded
 from microtome.volumes.lazy import need_memory
+from microtome.volumes.tiffcolours import channels_of, holds_colours
 from microtome.volumes.tiffparser import opened
 
 _LEAST = 0.02  # of the range of values: what the colours of a pixel differ by on average; a codec's rounding makes less
@@ -23,7 +24,8 @@ _KEPT = 20_000  # images whose answer is kept
 def read_colours(path: Path) -> NDArray[Any] | None:
     """Red, green and blue (3, y, x) of an image in its own dtype; None where it is stored as grey.
 
-    Transparency and whatever else lies behind the colours is left out: it is no property of a specimen. The numbers of a TIFF
+    Three channels of a TIFF that are named red, green and blue are colours, too. Transparency and whatever else lies behind
+    the colours is left out: it is no property of a specimen. The numbers of a TIFF
     with a colour table count as grey, as everywhere. Raises FileError for a damaged file.
     """
     if path.suffix.lower() in TIFF:
@@ -91,6 +93,8 @@ def _jpeg_components(file: BinaryIO) -> int:
 
 def _tiff_colours(path: Path) -> NDArray[Any] | None:
     with opened(path, alone=True) as file:
+        if holds_colours(file):
+            return channels_of(file)
         page = file.pages.first
         samples = int(page.samplesperpixel)
         if samples < 3 or getattr(page.photometric, "name", "") not in ("RGB", "YCBCR"):

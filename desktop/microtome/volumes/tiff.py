@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from microtome.errors import FileError, InputError
 from microtome.plugin import RawVolume
 from microtome.volumes.companions import image_companions, stack_companions
-from microtome.volumes.grey import GreyRule, colour_words
+from microtome.volumes.grey import GreyRule, colour_words, to_grey
 from microtome.volumes.lazy import need_memory
 from microtome.volumes.scale import Reported, weigh
 from microtome.volumes.tiffcheck import check_promise, check_segments, check_sizes
+from microtome.volumes.tiffcolours import channels_of, holds_colours
 from microtome.volumes.tiffheader import bones
 from microtome.volumes.tifflayout import layout_of, which_of
 from microtome.volumes.tiffparser import bits_of, opened
@@ -41,6 +42,8 @@ def open_tiff(path: Path, *, channel: int = -1, time: int = -1, image: int = -1,
         raise FileError(f"{path} holds no image.", "Export it again.")
     with opened(path, alone=alone) as file:
         check_promise(path, file)
+        if channel < 0 and holds_colours(file):
+            return _coloured(path, file, alone=alone)
         layout = layout_of(path, file, {"C": channel, "T": time, "I": image})
         check_sizes(path, layout, chain.sizes)
         page = file.pages[layout.first].keyframe
@@ -56,6 +59,21 @@ def open_tiff(path: Path, *, channel: int = -1, time: int = -1, image: int = -1,
         voxel_size=scale.voxel_size,
         source=str(path),
         findings=(*findings, *scale.findings),
+        metadata=scale.metadata,
+    )
+
+
+def _coloured(path: Path, file: tifffile.TiffFile, *, alone: bool) -> RawVolume:
+    """The brightness of an image whose colours are channels; its scale as of any other file."""
+    rule = GreyRule.make(samples=3, colours=3, planar=True)
+    channels = channels_of(file)
+    report = Reported() if alone else tiff_report(file, file.pages.first, 0) + image_companions(path, channels.shape[2])
+    scale = weigh(report, 1)
+    return RawVolume(
+        voxels=to_grey(channels, rule)[None],
+        voxel_size=scale.voxel_size,
+        source=str(path),
+        findings=(colour_words(channels, rule), *scale.findings),
         metadata=scale.metadata,
     )
 

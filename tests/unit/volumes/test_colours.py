@@ -12,8 +12,11 @@ import tifffile
 from numpy.typing import NDArray
 
 from microtome.errors import FileError
+from microtome.questions import QuestionError
+from microtome.slices.pictures import Calibration, tiff_bytes
 from microtome.volumes.colours import is_coloured, read_colours
 from microtome.volumes.images import read_image
+from microtome.volumes.read import open_volume
 
 RGB = np.random.default_rng(0).integers(0, 255, (20, 24, 3), dtype=np.uint8)
 
@@ -95,3 +98,40 @@ def test_brightness_stays_what_it_was(tmp_path: Path) -> None:
     grey, words = read_image(written(tmp_path, "a.png", RGB))
     assert grey.shape == RGB.shape[:2]
     assert "brightness" in " ".join(words)
+
+
+@pytest.mark.parametrize("kind", ["uint16", "float32"])
+def test_channels_named_red_green_and_blue_are_colours(tmp_path: Path, kind: str) -> None:
+    """What ImageJ makes of RGB in more than eight bits, and what we export."""
+    colours = np.moveaxis(RGB, -1, 0).astype(kind) * 3
+    calibration = Calibration(pixel_size=2.5, unit="nm")
+    path = tmp_path / "composite.tif"
+    path.write_bytes(tiff_bytes(colours, calibration, "class = a"))
+    found = read_colours(path)
+    assert found is not None
+    assert found.dtype == kind
+    assert (found == colours).all()
+    assert is_coloured(path)
+    grey, findings = read_image(path)
+    red, green, blue = colours.astype(np.float64)
+    np.testing.assert_allclose(grey, 0.2126 * red + 0.7152 * green + 0.0722 * blue, atol=0.5 if kind == "uint16" else 1e-3)
+    assert grey.dtype == kind
+    assert findings == ("It is a colour image; its brightness (BT.709) was taken as the grey value.",)
+    volume = open_volume(path)
+    assert volume.shape == (1, 20, 24)
+    assert volume.voxel_size is not None
+    assert volume.voxel_size[1:] == pytest.approx((2.5, 2.5))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(FileError):
+        read_colours(path)
+
+
+def test_other_channels_stay_channels(tmp_path: Path) -> None:
+    path = tmp_path / "stained.tif"
+    stack = np.moveaxis(RGB, -1, 0).astype(np.uint16)
+    tifffile.imwrite(
+        path, stack, imagej=True, metadata={"axes": "CYX", "mode": "composite", "Labels": ["DAPI", "FITC", "TRITC"]}
+    )
+    assert read_colours(path) is None
+    with pytest.raises(QuestionError, match="DAPI"):
+        open_volume(path)
