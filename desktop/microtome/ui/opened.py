@@ -28,10 +28,11 @@ def identity(project: Project, entry: VolumeEntry) -> str:
 
 
 def member(project: Project, entry: VolumeEntry, index: int = 0) -> Member:
-    """The entry as the slices' sources know it; of a folder of images, the image `index`."""
+    """The entry as the slices' sources know it; of a folder of images, the image `index`, with its colours."""
     # Imported here: this loads the cutting kernels, which the window must not wait for at its start.
     from microtome.slices.plan import SimulatedSource, VolumeSource
     from microtome.slices.source import Member, image_files
+    from microtome.volumes.colours import is_coloured
 
     if entry.simulate is not None:
         rest = {k: v for k, v in entry.simulate.items() if k not in ("kind", "seed", "voxel_size")}
@@ -49,7 +50,8 @@ def member(project: Project, entry: VolumeEntry, index: int = 0) -> Member:
     unit = entry.unit if entry.voxel_size is not None else ""
     path = str(project.resolve(entry))
     if entry.images:
-        return Member(name=entry.name, source=VolumeSource(path=str(image_files(path)[index])), flat=True)
+        file = image_files(path)[index]
+        return Member(name=entry.name, source=VolumeSource(path=str(file)), flat=True, colour=is_coloured(file))
     given = VolumeSource(
         path=path, options=project.reader_options(entry), voxel_size=entry.voxel_size, unit=unit, value=entry.value
     )

@@ -173,7 +173,8 @@ def _read_image(request: SliceRequest) -> SliceRead:
     index = 0 if request.index is None else max(0, min(count - 1, request.index))
     volume = opened(request.project, request.entry, index)
     voxels, facts = volume[0], facts_of(volume)
-    own = levels_of(voxels)
+    # One contrast for all three colours, or their balance would change.
+    own = levels_of(voxels if volume.colours is None else volume.colours.reshape(-1, volume.shape[2]))
     _levels[reading_key(request.project, request.entry)] = own
     picture = Picture.of(
         voxels,
@@ -181,6 +182,7 @@ def _read_image(request: SliceRequest) -> SliceRead:
         pixel=facts.sizes[1:],
         unit=facts.length_unit,
         display=request.display,
+        rgb=volume.colours,
     )
     return SliceRead(picture, index, replace(facts, shape=(count, *volume.shape[1:])), ("", "xy", index))
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.store.atomic import explain
-from microtome.volumes.images import TIFF, decoded
+from microtome.volumes.images import TIFF, decoded, is_image
 from microtome.volumes.lazy import need_memory
 from microtome.volumes.tiffcolours import channels_of, holds_colours
 from microtome.volumes.tiffparser import opened
@@ -25,11 +25,13 @@ def read_colours(path: Path) -> NDArray[Any] | None:
     """Red, green and blue (3, y, x) of an image in its own dtype; None where it is stored as grey.
 
     Three channels of a TIFF that are named red, green and blue are colours, too. Transparency and whatever else lies behind
-    the colours is left out: it is no property of a specimen. The numbers of a TIFF
-    with a colour table count as grey, as everywhere. Raises FileError for a damaged file.
+    the colours is left out: it is no property of a specimen. The numbers of a TIFF with a colour table count as grey, as
+    everywhere; so does a slice of voxels in a file that is no image (an array, raw). Raises FileError for a damaged file.
     """
     if path.suffix.lower() in TIFF:
         return _tiff_colours(path)
+    if not is_image(path):
+        return None
     image = decoded(path)
     if image.ndim != 3 or image.shape[2] < 3:
         return None
@@ -65,6 +67,8 @@ def differ(colours: NDArray[Any]) -> bool:
 def _may_have_colours(path: Path) -> bool:
     """What the header says: most sets of grey images need no second look at their pixels."""
     ending = path.suffix.lower()
+    if not is_image(path):
+        return False
     if ending in (*TIFF, ".bmp"):
         return True  # a TIFF's pixels are read only where its first page is RGB; a bitmap's header says little
     try:

@@ -23,7 +23,7 @@ def holds_colours(file: tifffile.TiffFile) -> bool:
     if not isinstance(labels, list) or tuple(str(name).strip().lower() for name in labels) != COLOURS:
         return False
     found = file.series[0]
-    return found.axes == "CYX" and found.shape[0] == len(COLOURS)
+    return bool(found.axes == "CYX" and found.shape[0] == len(COLOURS))
 
 
 def channels_of(file: tifffile.TiffFile) -> NDArray[Any]:

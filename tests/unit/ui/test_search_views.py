@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from journals import searching, trial
 from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -88,6 +89,28 @@ def test_the_best_curves_are_in_front_and_the_rest_is_one_line(qtbot: QtBot, des
     card.choose(2)
     _, strong = card.plot.lines["chosen"].getData()
     assert strong[:2].tolist() == pytest.approx([50.0, 60.0])
+
+
+def test_of_hundreds_of_curves_the_shade_tells_how_close_they_lie(qtbot: QtBot, desk: Desk) -> None:
+    card = TrialCurvesCard(desk, "search")
+    qtbot.addWidget(card)
+    card.resize(420, 260)
+    best, close = [trial(n, (0.95, 0.95)) for n in (1, 2, 3)], [trial(n, (0.9, 0.9)) for n in range(4, 50)]
+    apart = [trial(n, (a, a)) for n, a in ((50 + i, 0.5 + 0.3 * i / 120) for i in range(120))]
+    card.show_run(fold_all([e for one in [*best, *close, *apart, trial(300, (0.3, 0.3))] for e in one]))
+    card.show()
+    card.plot.getPlotItem().vb.updateAutoRange()
+    picture = card.plot.grab().toImage()
+
+    def contrast(percent: float) -> int:
+        """The strongest of the pixels around a place, against the background."""
+        at = card.plot.mapFromScene(card.plot.getPlotItem().vb.mapViewToScene(QPointF(1.5, percent)))
+        ground = QColor(current().surface).lightness()
+        return max(abs(QColor(picture.pixel(at.x(), at.y() + d)).lightness() - ground) for d in (-2, -1, 0, 1, 2))
+
+    assert contrast(90) > 1.2 * contrast(65) > 0, "where all lie on each other it is darkest"
+    assert contrast(65) > 1.2 * contrast(30) > 0, "and the lone one is seen"
+    assert contrast(43) == 0, "between the lines of the grid"
 
 
 def test_trials_of_one_epoch_are_dots(qtbot: QtBot, desk: Desk) -> None:

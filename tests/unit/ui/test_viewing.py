@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
+from PySide6.QtGui import QColor
 
 from microtome.errors import FileError, InputError
 from microtome.session import Session
@@ -94,6 +96,23 @@ def test_another_contrast_needs_no_other_reading(add: Add) -> None:
     assert first is not None and again is not None
     assert again.picture.voxels is first.picture.voxels
     assert (again.picture.contrast.high, again.picture.contrast.colours) == (10.0, "magma")
+
+
+def test_a_colour_micrograph_is_shown_in_its_colours(tmp_path: Path) -> None:
+    colours = np.zeros((8, 12, 3), np.uint8)
+    colours[:, :6, 0], colours[:, 6:, 2] = 200, 100
+    Image.fromarray(colours).save(tmp_path / "stained.png")
+    session = Session()
+    session.new_project(tmp_path / "project")
+    session.add_volume(describe(tmp_path / "stained.png"))
+    project = session.need_project()
+    first = read_slice(SliceRequest(project=project, entry=project.volumes[0], look=Look(levels=(0.0, 200.0))))
+    assert first is not None
+    shown = first.picture.image
+    assert [QColor(shown.pixel(x, 4)).getRgb()[:3] for x in (2, 9)] == [(255, 0, 0), (0, 0, 128)]
+    assert first.picture.value(4, 2) == pytest.approx(0.2126 * 200, abs=0.5), "the read-out is the grey value that is trained on"
+    in_magma = read_slice(SliceRequest(project=project, entry=project.volumes[0], look=Look(levels=(0.0, 200.0), colours="magma")))
+    assert in_magma is not None and in_magma.picture.image.colorCount() == 256
 
 
 @pytest.mark.parametrize("plane", ["xy", "xz", "yz"])

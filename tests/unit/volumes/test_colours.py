@@ -121,9 +121,15 @@ def test_channels_named_red_green_and_blue_are_colours(tmp_path: Path, kind: str
     assert volume.shape == (1, 20, 24)
     assert volume.voxel_size is not None
     assert volume.voxel_size[1:] == pytest.approx((2.5, 2.5))
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(FileError):
-        read_colours(path)
+    path.write_bytes(path.read_bytes()[: -colours[2].nbytes])
+    with pytest.raises(FileError, match="incomplete"):
+        open_volume(path)
+
+
+def test_a_slice_in_an_array_has_no_colours(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", RGB)
+    assert read_colours(tmp_path / "a.npy") is None
+    assert not is_coloured(tmp_path / "a.npy")
 
 
 def test_other_channels_stay_channels(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QImage
 
-from microtome.ui.colourmaps import LABELS, ramp
+from microtome.ui.colourmaps import LABELS, NAMES, ramp
 
 _STRIP = 64  # rows: a strip's float32 copy stays in the processor's cache
 _OPAQUE = 0xFF000000
@@ -66,13 +66,20 @@ class Picture:
         shape: tuple[int, int] | None = None,
         stride: tuple[int, int] = (1, 1),
         display: Display | None = None,
+        rgb: NDArray[Any] | None = None,
     ) -> Picture:
-        """Shade the voxels, and scale them for the screen where it is known what of them is shown (in any thread)."""
+        """Shade the voxels, and scale them for the screen where it is known what of them is shown (in any thread).
+
+        `rgb` (3, h, w): colours of their own, which are shown instead of shades of grey.
+        """
         shades = shade(voxels, contrast)
         height, width = shades.shape
-        # The image reads the array's memory: the picture holds both.
-        image = QImage(shades.data, width, height, shades.strides[0], QImage.Format.Format_Indexed8)
-        image.setColorTable(colour_table(contrast, raw=voxels.dtype == np.uint8))
+        if rgb is not None and contrast.colours == NAMES[0]:
+            image = as_image(own_colours(rgb, contrast))
+        else:
+            # The image reads the array's memory: the picture holds both.
+            image = QImage(shades.data, width, height, shades.strides[0], QImage.Format.Format_Indexed8)
+            image.setColorTable(colour_table(contrast, raw=voxels.dtype == np.uint8))
         made = cls(voxels, pixel, unit, contrast, shape or (height, width), stride, shades, image)
         return made if display is None else replace(made, display=display, shown=scaled(made, display))
 
@@ -122,6 +129,12 @@ def levels_of(voxels: NDArray[Any], low: float = 0.2, high: float = 99.8) -> tup
 def grey_levels(voxels: NDArray[Any], levels: tuple[float, float]) -> NDArray[np.uint8]:
     """Map values to 0 … 255 between the levels; NaN becomes 0."""
     return _stretched(voxels, levels, 0.0)
+
+
+def own_colours(rgb: NDArray[Any], contrast: Contrast) -> NDArray[np.uint8]:
+    """Red, green and blue (3, h, w) between the levels, the same for all three."""
+    found = np.stack([grey_levels(channel, (contrast.low, contrast.high)) for channel in rgb])
+    return 255 - found if contrast.inverted else found
 
 
 def as_image(grey: NDArray[np.uint8]) -> QImage:

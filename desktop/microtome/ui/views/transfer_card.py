@@ -2,65 +2,42 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QWidget
-
 from microtome.session import Change
 from microtome.training.layers import LayerTable
 from microtome.ui.desk import Desk
 from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
-from microtome.ui.theme import GRID
 from microtome.ui.training_forecast import frozen_parts, parts_of
-from microtome.ui.views.fold import WIDEST, Fold
+from microtome.ui.views.section_fold import SectionFold
 from microtome.ui.views.weights_chooser import WeightsChooser
-from microtome.ui.widgets import column, label
+from microtome.ui.widgets import label
 
 
-class TransferCard(QWidget):
-    """A fold with the form of [transfer]; `changed` comes after each edit."""
-
-    changed = Signal()
+class TransferCard(SectionFold):
+    """The first weights, and the form of [transfer]."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self.desk = desk
-        self.weights = WeightsChooser(desk)
-        self.form = Form(desk, "transfer", FormOptions(hidden=("weights",)))
-        self.which = label("", "muted", wrap=True)
+        weights, form = WeightsChooser(desk), Form(desk, "transfer", FormOptions(hidden=("weights",)))
+        which = label("", "muted", wrap=True)
+        super().__init__(desk, tr("Transfer learning"), form, (weights, form, which))
+        self.weights, self.which = weights, which
         self._facts: LayerTable | None = None
-        inner = QWidget()
-        inner.setMaximumWidth(WIDEST)
-        inner.setLayout(column(self.weights, self.form, self.which, gap=GRID))
-        self.fold = Fold(tr("Transfer learning"), inner)
-        self.setLayout(column(self.fold))
-        self.weights.changed.connect(self.changed)
-        self.form.changed.connect(self._edited)
-
-    def problems(self) -> dict[str, str]:
-        """Setting → sentence, for those that are wrong now."""
-        return self.form.problems()
+        weights.changed.connect(self.changed)
 
     def refresh(self, change: Change = Change.ALL) -> None:
         """Show what the session holds."""
         if change & (Change.PROJECT | Change.RECIPE):
             self.weights.refresh()
-            self.form.refresh(change)
-            self._say()
+        super().refresh(change)
 
     def show_facts(self, facts: LayerTable | None) -> None:
         """Another network's blocks; None while it is being counted."""
         self._facts = facts
-        self._say()
+        self.say()
 
-    def _edited(self) -> None:
-        self._say()
-        self.changed.emit()
-
-    def _say(self) -> None:
+    def told(self) -> str:
+        """The weights it begins with and what learns; settings that have no effect are paler now."""
         session = self.desk.session
-        if session.project is None:
-            return
         how, weights = str(session.value("transfer.train")), str(session.value("transfer.weights"))
         for name in ("blocks", "head_epochs", "backbone_rate"):
             if name in self.form.rows:
@@ -72,7 +49,7 @@ class TransferCard(QWidget):
         self.which.setVisible(bool(words))
         begins = tr("random weights") if not weights else tr("pretrained weights")
         parts = {"all": tr("all is trained"), "head": tr("only the head is trained"), "last": tr("the last blocks are trained")}
-        self.fold.say(tr("off") if not weights and how == "all" else f"{begins} · {words or parts[how]}")
+        return tr("off") if not weights and how == "all" else f"{begins} · {words or parts[how]}"
 
     def _which_words(self, how: str) -> str:
         facts = self._facts

@@ -1,4 +1,4 @@
-"""Validation accuracy of every trial over its epochs: the best few coloured, the chosen one strong, the rest grey."""
+"""Validation accuracy of every trial over its epochs: the best few coloured, the chosen one strong, the rest as a density."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
 
 from microtome.results.fold import RunState, TrialState
 from microtome.results.scores import Score
@@ -18,10 +20,13 @@ from microtome.ui.i18n import tr
 from microtome.ui.theme import current
 from microtome.ui.views.brushes import Numbers, keeps
 from microtome.ui.views.legend import LegendEntry
-from microtome.ui.views.plots import Plot, PlotCard, show_score
+from microtome.ui.views.plots import Plot, PlotCard, faded, show_score
 
 _TOP = 3
 _POINTS = 20_000  # of all grey curves together; older ones are left out beyond it
+_HALF = 100  # curves that lie on each other so that half of the background is seen: about as many as the plot has pixels
+_FAINTEST, _STRONGEST = 13, 150  # alpha: a lone curve of thousands is still seen, one of a few is still behind the best
+_HALO = 4.6  # pixels of background around a coloured curve
 Points = NDArray[np.float64]
 
 
@@ -42,6 +47,8 @@ class TrialCurvesCard(PlotCard):
         self._running = plot.line("running", theme.warn, Qt.PenStyle.DotLine, 1.6)
         self._top = [plot.line(f"top {i}", theme.class_colour(i), theme.class_style(i)) for i in range(_TOP)]
         self._strong = plot.line("chosen", theme.text, width=2.6)
+        for line in (*self._top, self._strong):
+            line.setShadowPen(pg.mkPen(faded(theme.surface, 190), width=_HALO))
 
     def show_run(self, state: RunState) -> None:
         """Draw every trial's epochs."""
@@ -68,7 +75,9 @@ class TrialCurvesCard(PlotCard):
         theme = current()
         wanted = None if self._kept is None else set(self._kept.tolist())
         best = list(islice((t for t in self._ranked if wanted is None or t.number in wanted), _TOP))
-        _show(self._rest, *self._crowd.lines(self._kept, [t.number for t in best]))
+        x, y = self._crowd.lines(self._kept, [t.number for t in best])
+        self._rest.setPen(pg.mkPen(_shade(int(np.isnan(x).sum())), width=1))
+        _show(self._rest, x, y)
         entries = []
         for i, line in enumerate(self._top):
             self._draw(line, best[i : i + 1])
@@ -114,6 +123,12 @@ class _Crowd:
             first = self._owner[chosen[-_POINTS]]
             chosen = chosen[-_POINTS:][self._owner[chosen[-_POINTS:]] != first]  # the first one is not whole
         return self.x[chosen], self.y[chosen]
+
+
+def _shade(curves: int) -> QColor:
+    """The colour of each of so many curves: the more there are the paler, so that where they lie close is told by shade."""
+    alpha = 1 - 0.5 ** (_HALF / max(1, curves))
+    return faded(current().muted, round(min(_STRONGEST, max(_FAINTEST, 255 * alpha))))
 
 
 def _show(line: Any, x: Points, y: Points) -> None:
