@@ -106,12 +106,13 @@ def test_a_colour_micrograph_is_shown_in_its_colours(tmp_path: Path) -> None:
     session.new_project(tmp_path / "project")
     session.add_volume(describe(tmp_path / "stained.png"))
     project = session.need_project()
-    first = read_slice(SliceRequest(project=project, entry=project.volumes[0], look=Look(levels=(0.0, 200.0))))
+    entry = project.volumes[0]
+    first = read_slice(SliceRequest(project=project, entry=entry, look=Look(levels=(0.0, 200.0))))
     assert first is not None
     shown = first.picture.image
     assert [QColor(shown.pixel(x, 4)).getRgb()[:3] for x in (2, 9)] == [(255, 0, 0), (0, 0, 128)]
-    assert first.picture.value(4, 2) == pytest.approx(0.2126 * 200, abs=0.5), "the read-out is the grey value that is trained on"
-    in_magma = read_slice(SliceRequest(project=project, entry=project.volumes[0], look=Look(levels=(0.0, 200.0), colours="magma")))
+    assert first.picture.value(4, 2) == pytest.approx(0.2126 * 200, abs=0.5), "the read-out is the brightness"
+    in_magma = read_slice(SliceRequest(project=project, entry=entry, look=Look(levels=(0.0, 200.0), colours="magma")))
     assert in_magma is not None and in_magma.picture.image.colorCount() == 256
 
 
