@@ -13,13 +13,13 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from microtome.search.driver import run
     from microtome.search.optimise import search
-    from microtome.slices.cut import cut
+    from microtome.slices.planes.cut import cut
     from microtome.training.build import build_network
     from microtome.volumes.read import open_volume
 
 _HOMES = {
     "open_volume": "microtome.volumes.read",
-    "cut": "microtome.slices.cut",
+    "cut": "microtome.slices.planes.cut",
     "build_network": "microtome.training.build",
     "search": "microtome.search.optimise",
     "run": "microtome.search.driver",

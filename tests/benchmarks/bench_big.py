@@ -85,7 +85,7 @@ def look(path: str, copy: str = "") -> dict[str, float]:
     import pyqtgraph  # noqa: F401
     from PySide6 import QtWidgets  # noqa: F401
 
-    from microtome.slices.cut import cut
+    from microtome.slices.planes.cut import cut
     from microtome.ui import app  # noqa: F401
     from microtome.volumes.read import describe, open_volume
 

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from microtome.slices.cut import cut
 from microtome.slices.geometry import extents, random_axes
+from microtome.slices.planes.cut import cut
 
 SIZE = 128
 LINE = 64  # bytes that memory gives at once

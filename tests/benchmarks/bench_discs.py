@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from microtome.slices.cut import cut
-from microtome.slices.discs import CellList, cut_discs
 from microtome.slices.geometry import random_axes
+from microtome.slices.planes.cut import cut
+from microtome.slices.planes.discs import CellList, cut_discs
 from microtome.volumes.simulate import simulate, voxelise
 
 FIELD = 500.0  # nm

@@ -39,12 +39,12 @@ def main(counts: tuple[int, ...] = COUNTS) -> None:
     from PySide6.QtWidgets import QApplication
 
     from microtome.ui import theme
-    from microtome.ui.views.space_camera import Camera
-    from microtome.ui.views.space_frame import Frame, PainterLostError
-    from microtome.ui.views.space_gl import GlPainter
-    from microtome.ui.views.space_load import scene_of
-    from microtome.ui.views.space_overlay import look_of
-    from microtome.ui.views.space_painter import Painter, PlainPainter
+    from microtome.ui.views.space.camera import Camera
+    from microtome.ui.views.space.frame import Frame, PainterLostError
+    from microtome.ui.views.space.gl import GlPainter
+    from microtome.ui.views.space.load import scene_of
+    from microtome.ui.views.space.overlay import look_of
+    from microtome.ui.views.space.painter import Painter, PlainPainter
     from microtome.volumes.read import open_volume
 
     application = QApplication.instance() or QApplication([])

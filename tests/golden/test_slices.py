@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from microtome.slices import cutting
-from microtome.slices.cut import cut
 from microtome.slices.imageset import build
 from microtome.slices.plan import ClassSource, SlicePlan, VolumeSource
+from microtome.slices.planes.cut import cut
 
 
 def test_slices_of_a_known_volume(tmp_path: Path) -> None:

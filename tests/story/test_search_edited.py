@@ -15,7 +15,7 @@ from microtome.events import WarmStarted
 from microtome.ui.pages.optimise import OptimisePage
 from microtome.ui.pages.search import SearchPage
 from microtome.ui.tail import RunTail
-from microtome.ui.views.axes_dialog import OwnTrialDialog, SpaceDialog
+from microtome.ui.views.search.axes_dialog import OwnTrialDialog, SpaceDialog
 from microtome.ui.window import MainWindow
 from microtome.volumes.read import describe
 

@@ -166,7 +166,7 @@ def simulate_command(options: argparse.Namespace) -> int:
 def slices_command(options: argparse.Namespace) -> int:
     """`microtome slices`: the image set of a recipe."""
     from microtome.search.recipe import load
-    from microtome.slices.export import FORMATS, export_set
+    from microtome.slices.export.folder import FORMATS, export_set
     from microtome.slices.imageset import build
 
     if options.export is not None and options.export not in FORMATS:

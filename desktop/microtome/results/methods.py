@@ -11,7 +11,7 @@ from microtome.results.scores import Score
 from microtome.results.words import interval, number, per_class_counts, percent, value_words
 from microtome.search.recipe import Recipe
 from microtome.slices.plan import ClassSource
-from microtome.slices.shortcut import CUES
+from microtome.slices.trust.shortcut import CUES
 from microtome.training.spec import TrainingSpec
 
 _NETWORKS = {"cnn": "a convolutional neural network with {convolutions} convolution blocks and {dense} hidden dense layers"}

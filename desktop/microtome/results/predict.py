@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from microtome.errors import InputError
 from microtome.intervals import wilson
 from microtome.results.export import write_csv as write_table
+from microtome.slices.blocks.split import Box, draw_pose, whole
 from microtome.slices.colour import as_colours, cut_colours, statistics_of
 from microtome.slices.drawing import is_empty
 from microtome.slices.geometry import Grid, random_axes
 from microtome.slices.grey import Grey, grey_of, normalise
-from microtome.slices.micrographs import whole_grid
+from microtome.slices.micrographs.arrange import whole_grid
 from microtome.slices.plan import SlicePlan
-from microtome.slices.sampler import Sampler
+from microtome.slices.planes.sampler import Sampler
+from microtome.slices.planes.voxels import cut_voxels
 from microtome.slices.source import grid_of, image_files, without_bar
-from microtome.slices.split import Box, draw_pose, whole
-from microtome.slices.voxels import cut_voxels
 from microtome.training.card import ModelCard
 from microtome.training.regression import residual
 from microtome.volumes.colours import read_colours

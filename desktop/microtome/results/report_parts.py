@@ -27,8 +27,8 @@ from microtome.results.words import (
     value_words,
 )
 from microtome.search.recipe import Recipe
-from microtome.slices.shortcut import CUES
-from microtome.slices.trust import VERDICTS
+from microtome.slices.trust.shortcut import CUES
+from microtome.slices.trust.verdict import VERDICTS
 from microtome.training.spec import AUGMENTATIONS
 
 _CLASSES = 8  # colours of the theme

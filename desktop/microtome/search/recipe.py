@@ -15,8 +15,8 @@ from microtome.fields import fields_of, fill, option, section
 from microtome.plugin import Space
 from microtome.registry import registry
 from microtome.search.space import space_from_table
-from microtome.slices.allotment import shares_of
-from microtome.slices.flat import labels_of
+from microtome.slices.micrographs.allotment import shares_of
+from microtome.slices.micrographs.flat import labels_of
 from microtome.slices.plan import ClassSource, Micrographs, SimulatedSource, SlicePlan, VolumeSource
 from microtome.slices.targets import check_property, check_value, held_apart, require_values, without_values
 from microtome.store.atomic import explain

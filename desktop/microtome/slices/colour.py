@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from microtome.slices.geometry import Array
 from microtome.slices.grey import Grey, grey_of
-from microtome.slices.sampler import Sampler
+from microtome.slices.planes.sampler import Sampler
 from microtome.volumes.volume import Volume
 
 CHANNELS = 3

@@ -19,20 +19,20 @@ import psutil
 from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError, MicrotomeError
-from microtome.slices import audit, trust
+from microtome.slices.blocks.split import SETS, Blocks, counts_of, whole
 from microtome.slices.colour import cut_colours, statistics_of
 from microtome.slices.drawing import Drawn, draw
 from microtome.slices.geometry import Array, Grid, normals
 from microtome.slices.grey import Grey, Quantiles, grey_of, luminance, normalise, pooled
 from microtome.slices.looking import look
-from microtome.slices.micrographs import Arrangement, cut_places
+from microtome.slices.micrographs.arrange import Arrangement, cut_places
 from microtome.slices.plan import ClassSource, Micrographs, SimulatedSource, SlicePlan
+from microtome.slices.planes.sampler import Sampler
 from microtome.slices.planned import blocks_of, counts_by_volume, generators
-from microtome.slices.sampler import Sampler
 from microtome.slices.source import Member
-from microtome.slices.split import SETS, Blocks, counts_of, whole
 from microtome.slices.targets import value_of
-from microtome.slices.twins import Fingerprint
+from microtome.slices.trust import audit, verdict
+from microtome.slices.trust.twins import Fingerprint
 from microtome.store.atomic import explain, write_json
 from microtome.volumes.volume import Volume
 
@@ -319,8 +319,8 @@ def _volume_record(piece: Piece) -> dict[str, Any]:
     }
 
 
-def _trust(request: Request, tally: Tally, volumes: list[dict[str, Any]], part: Path) -> trust.Trust:
-    cut = trust.Cut(
+def _trust(request: Request, tally: Tally, volumes: list[dict[str, Any]], part: Path) -> verdict.Trust:
+    cut = verdict.Cut(
         images=np.load(part / "images.npy", mmap_mode="r"),
         labels=np.array(tally.labels, dtype=np.int64),
         sets=np.array(tally.sets, dtype=np.int64),
@@ -328,7 +328,7 @@ def _trust(request: Request, tally: Tally, volumes: list[dict[str, Any]], part: 
         centres=np.concatenate(tally.centres),
         axes=np.concatenate(tally.axes),
     )
-    return trust.assess(request.plan, volumes, cut, tally.prints)
+    return verdict.assess(request.plan, volumes, cut, tally.prints)
 
 
 def _pixel_size(request: Request, tally: Tally) -> tuple[float, str, list[str]]:
@@ -345,7 +345,7 @@ def _summary(request: Request, tally: Tally, part: Path) -> dict[str, Any]:
     warnings += audit.same_data(request.classes, request.identities, [[m.name for m in g] for g in request.members])
     warnings += audit.oddities(tally.redrawn, tally.constant)
     warnings += audit.rejected(tally.empty, Counter(volumes[k]["name"] for k in tally.places))
-    warnings += trust.content_warnings(volumes)
+    warnings += verdict.content_warnings(volumes)
     found, arrangement = _trust(request, tally, volumes, part), request.arrangement
     warnings += [found.leak.words()] if found.leak.verdict != "independent" else []
     warnings += found.warnings

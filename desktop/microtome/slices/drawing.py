@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.errors import InputError
+from microtome.slices.blocks.split import Box, draw_pose
 from microtome.slices.geometry import Array
-from microtome.slices.sampler import Sampler
-from microtome.slices.split import Box, draw_pose
+from microtome.slices.planes.sampler import Sampler
 
 _REDRAWS = 200
 

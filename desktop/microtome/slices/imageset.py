@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from microtome.errors import FileError, InputError
 from microtome.fields import fields_of
 from microtome.slices import cutting
+from microtome.slices.blocks.split import SETS
 from microtome.slices.plan import ClassSource, SlicePlan
-from microtome.slices.split import SETS
 from microtome.store.atomic import explain
 from microtome.store.migrate import load
 

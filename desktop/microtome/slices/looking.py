@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from microtome.errors import InputError
-from microtome.slices.micrographs import Arrangement, Seen, arrange, is_arranged
+from microtome.slices.micrographs.arrange import Arrangement, Seen, arrange, is_arranged
 from microtome.slices.palette import Palette, palette_of
 from microtome.slices.plan import ClassSource, Micrographs, SimulatedSource, SlicePlan
 from microtome.slices.planned import blocks_of

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from microtome.slices.blocks.split import SETS, Blocks, assign, counts_of, draw_pose, fresh_key, share_out, whole
 from microtome.slices.geometry import Array, Grid
 from microtome.slices.plan import SlicePlan
 from microtome.slices.source import grid_of, separated
-from microtome.slices.split import SETS, Blocks, assign, counts_of, draw_pose, fresh_key, share_out, whole
 from microtome.volumes.volume import Volume
 
 

@@ -16,18 +16,18 @@ from microtome import __version__
 from microtome.errors import InputError
 from microtome.plugin import Structure
 from microtome.registry import registry
+from microtome.slices.blocks.content import content_of
+from microtome.slices.blocks.correlation import correlation_of
+from microtome.slices.blocks.split import SETS, Blocks, Box, separate
 from microtome.slices.colour import as_colours, cut_colours, statistics_of
-from microtome.slices.content import content_of
-from microtome.slices.correlation import correlation_of
-from microtome.slices.databar import bar_height
 from microtome.slices.drawing import draw
-from microtome.slices.flat import image_files as image_files
-from microtome.slices.flat import micrographs_of
 from microtome.slices.geometry import Array, Grid, spacing_in_voxels
 from microtome.slices.grey import Grey, Quantiles, grey_of, normalise
+from microtome.slices.micrographs.databar import bar_height
+from microtome.slices.micrographs.flat import image_files as image_files
+from microtome.slices.micrographs.flat import micrographs_of
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
-from microtome.slices.sampler import Sampler
-from microtome.slices.split import SETS, Blocks, Box, separate
+from microtome.slices.planes.sampler import Sampler
 from microtome.volumes.colours import read_colours
 from microtome.volumes.read import open_volume
 from microtome.volumes.simulate import simulate, voxelise

@@ -33,6 +33,6 @@ def _is_coloured(path: Path) -> bool:
 
 @lru_cache(maxsize=256)
 def _first(path: str, _changed: int) -> Path:
-    from microtome.slices.flat import image_files
+    from microtome.slices.micrographs.flat import image_files
 
     return image_files(path)[0]

@@ -17,7 +17,7 @@ from microtome.ui.sentences import said
 from microtome.ui.tail import RunTail
 from microtome.ui.theme import GRID
 from microtome.ui.time_budget import LimitButton
-from microtome.ui.views.makes import CutControls
+from microtome.ui.views.slices.makes import CutControls
 from microtome.ui.widgets import button, clear, column, holding, label, row, scrolling, set_property
 from microtome.ui.words import kind_word, page_of, run_title, state_tone, state_word
 

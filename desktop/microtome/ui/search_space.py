@@ -15,8 +15,8 @@ from microtome.search.space import space_from_table
 from microtome.store.run import OBEYED, Order, RunFolder
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
-from microtome.ui.views.axes_dialog import OwnTrialDialog, SpaceDialog, Table, frozen, narrowed, with_choices
-from microtome.ui.views.search_board import SearchBoard
+from microtome.ui.views.search.axes_dialog import OwnTrialDialog, SpaceDialog, Table, frozen, narrowed, with_choices
+from microtome.ui.views.search.board import SearchBoard
 
 Send = Callable[..., None]
 

@@ -17,8 +17,8 @@ from microtome.results.learnt import Lesson
 from microtome.results.scores import Score
 from microtome.ui.analysis import Analysis
 from microtome.ui.i18n import tr
-from microtome.ui.views.replay_card import ENGINES
-from microtome.ui.views.search_board import SearchBoard
+from microtome.ui.views.search.board import SearchBoard
+from microtome.ui.views.search.replay_card import ENGINES
 
 _QUIET_S = 20.0  # between two rounds while a search runs
 _SEEDS = range(5)

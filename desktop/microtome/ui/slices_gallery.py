@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from microtome.errors import MicrotomeError
 from microtome.ui.sentences import said
 from microtome.ui.slices_sources import Asked, Source, Superseded, looked_at, open_source, sources
-from microtome.ui.views.gallery import GalleryRow
 from microtome.ui.views.picture import as_image, grey_levels, levels_of
+from microtome.ui.views.slices.gallery import GalleryRow
 
 if TYPE_CHECKING:
+    from microtome.slices.blocks.split import Blocks
     from microtome.slices.geometry import Grid
     from microtome.slices.looking import Looked
-    from microtome.slices.micrographs import Arrangement
+    from microtome.slices.micrographs.arrange import Arrangement
     from microtome.slices.source import Preview
-    from microtome.slices.split import Blocks
     from microtome.volumes.volume import Volume
 
 _WHOLE = 3  # volumes of a class that are separated as wholes
@@ -140,12 +140,12 @@ def tiles_of(asked: Asked, source: Source, count: int, reference: tuple[float, .
 
 def _arranged(asked: Asked, label: int, looked: Looked, arrangement: Arrangement, reference: tuple[float, ...]) -> list[Tile]:
     """Slices of micrographs that are tiled, brought to size or divided by groups: some of those that the set will hold."""
+    from microtome.slices.blocks.split import whole
     from microtome.slices.colour import cut_colours, statistics_of
     from microtome.slices.grey import normalise
-    from microtome.slices.micrographs import cut_places
-    from microtome.slices.sampler import Sampler
+    from microtome.slices.micrographs.arrange import cut_places
+    from microtome.slices.planes.sampler import Sampler
     from microtome.slices.source import Preview, preview
-    from microtome.slices.split import whole
 
     numbers = [number for key, number in sorted(arrangement.shares) if key == label]
     tiles: list[Tile] = []
@@ -198,7 +198,7 @@ def _as_tiles(asked: Asked, source: Source, volume: Volume, grid: Grid, made: Pr
 
 def _known(volume: Volume, grid: Grid, source: Source) -> Blocks | None:
     """The blocks that were found last in a volume, if they hold the slices of a grid in most orientations and are as many."""
-    from microtome.slices.split import reach_of
+    from microtome.slices.blocks.split import reach_of
 
     blocks = _blocks.get(volume)
     if blocks is None or (len(blocks.boxes) == 1) != (source.volumes >= _WHOLE):

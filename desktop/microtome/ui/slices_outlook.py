@@ -18,8 +18,8 @@ from microtome.ui.sentences import said
 from microtome.ui.slices_sources import Asked, Opened, Source, Superseded, looked_at, open_source, placed, sources
 
 if TYPE_CHECKING:
+    from microtome.slices.blocks.split import Blocks
     from microtome.slices.looking import Looked
-    from microtome.slices.split import Blocks
     from microtome.volumes.volume import Volume
 
 _RATE_SLICES = 48
@@ -109,7 +109,7 @@ def _separation(blocks: Blocks, volume: Volume) -> str:
 
 def _seconds_a_slice(volume: Volume, plan: SlicePlan, source: Source) -> float:
     """Measured on slices that the set would hold."""
-    from microtome.slices.sampler import Sampler
+    from microtome.slices.planes.sampler import Sampler
 
     made = placed(volume, plan, source, most=_RATE_SLICES // 2)
     if len(made.centres) == 0:
@@ -179,7 +179,7 @@ def read_trust(asked: Asked, look: Outlook) -> TrustRead:
             return TrustRead(data["leak"], tuple(data.get("shortcuts", ())), advice, previewed=False)
     if look.arranged:
         return TrustRead()  # their sets hang on all images together: measured when they are cut
-    from microtome.slices.trust_preview import preview_trust
+    from microtome.slices.trust.preview import preview_trust
 
     volumes = {name: Opened(asked.project, sources(asked, label)) for label, (name, _) in enumerate(asked.classes)}
     found = preview_trust(volumes, asked.plan)

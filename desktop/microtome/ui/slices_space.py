@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from microtome.ui.slices_gallery import Tile, box_of
 from microtome.ui.slices_sources import Asked, Source, Superseded, open_source, placed
 from microtome.ui.views.picture import grey_levels
-from microtome.ui.views.space_scene import Panel, SpaceScene, Triple
+from microtome.ui.views.space.scene import Panel, SpaceScene, Triple
 
 if TYPE_CHECKING:
-    from microtome.slices.coverage import Coverage
+    from microtome.slices.trust.coverage import Coverage
 
 MOST = 400  # planes of a set that are drawn
 _MOST_POINTS = 150_000_000  # of slices whose voxels are counted: a few seconds
@@ -84,7 +84,7 @@ def block(low: Triple, high: Triple, voxel: NDArray[np.float64], colour: str) ->
 
 def read_cage(asked: Asked, source: Source, colours: dict[str, str]) -> CageRead:
     """Place the slices of one volume (in a background thread); raises as cutting would."""
-    from microtome.slices.split import SETS
+    from microtome.slices.blocks.split import SETS
 
     volume = open_source(asked.project, source)
     made = placed(volume, asked.plan, source, most=MOST)
@@ -110,8 +110,8 @@ def tile_scene(tile: Tile, colour: str) -> SpaceScene:
 
 def read_coverage(asked: Asked, source: Source, superseded: Superseded) -> CoverageRead | None:
     """Count the voxels that the slices of one volume read (in a background thread)."""
-    from microtome.slices.coverage import coverage
-    from microtome.slices.split import SETS
+    from microtome.slices.blocks.split import SETS
+    from microtome.slices.trust.coverage import coverage
     from microtome.volumes.pyramid import thumbnail
 
     volume = open_source(asked.project, source)
@@ -138,7 +138,7 @@ def _overview(voxels: NDArray[np.generic]) -> NDArray[np.uint8]:
 def layer(read: CoverageRead, axis: int, index: int | None, colours: dict[str, tuple[int, int, int]]) -> NDArray[np.uint8]:
     """A picture (h, w, 3) of one layer of cells across `axis`, or of all (None): grey where nothing reads it, else the
     colour of its set, the stronger the more slices read it; of all layers, the stronger the more of them are read."""
-    from microtome.slices.split import SETS
+    from microtome.slices.blocks.split import SETS
 
     counts = read.coverage.counts
     under = read.overview

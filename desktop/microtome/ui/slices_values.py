@@ -14,8 +14,8 @@ from microtome.ui.i18n import tr
 from microtome.ui.sentences import said
 from microtome.ui.slices_gallery import GalleryRead, Tile, read_gallery, reference_of, tiles_of
 from microtome.ui.slices_sources import Asked, Source, Superseded, open_source, sources
-from microtome.ui.views.gallery import GalleryRow
 from microtome.ui.views.picture import as_image, grey_levels, levels_of
+from microtome.ui.views.slices.gallery import GalleryRow
 
 _ROWS = 8  # volumes at a time
 _RAMP = "viridis"

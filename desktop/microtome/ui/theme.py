@@ -108,6 +108,13 @@ def resolve(mode: str) -> str:
     return "dark" if hints.colorScheme() == Qt.ColorScheme.Dark else "light"
 
 
+def mixed(first: str, second: str, share: float) -> QColor:
+    """A colour between two: 0 the first, 1 the second."""
+    a, b = QColor(first), QColor(second)
+    parts = [round(x + (y - x) * share) for x, y in zip(a.getRgb()[:3], b.getRgb()[:3], strict=True)]  # type: ignore[index]
+    return QColor(*parts)
+
+
 def app_font() -> QFont:
     """The interface font: the desktop's best sans serif, with Japanese, and figures of one width."""
     font = QFont()

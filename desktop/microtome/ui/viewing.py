@@ -289,8 +289,8 @@ def read_oblique(request: ObliqueRequest, _superseded: Superseded = lambda: Fals
 
     Pixels are trilinear between voxel centres; outside is NaN. Raises InputError where the plane misses the volume.
     """
-    from microtome.slices.cut import sample
     from microtome.slices.geometry import voxel_steps
+    from microtome.slices.planes.cut import sample
 
     volume = opened(request.project, request.entry)
     facts = facts_of(volume)

@@ -15,12 +15,12 @@ import zarr
 from numpy.typing import NDArray
 
 from microtome.errors import InputError
-from microtome.slices.export import export_set
+from microtome.slices.export.folder import export_set
 from microtome.slices.grey import luminance
 from microtome.slices.imageset import ImageSet, build
 from microtome.slices.plan import ClassSource, Micrographs, SlicePlan, VolumeSource
 from microtome.slices.source import gathered
-from microtome.slices.trust_preview import preview_trust
+from microtome.slices.trust.preview import preview_trust
 
 PLAN = SlicePlan(field_of_view=24, pixels=24, train=6, validation=3, evaluation=3, normalisation="none")
 RED, GREEN = (1.0, 0.3, 0.3), (0.3, 1.0, 0.3)

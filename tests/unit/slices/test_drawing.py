@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from microtome.errors import InputError
+from microtome.slices.blocks.split import Box
 from microtome.slices.drawing import draw, is_empty
 from microtome.slices.geometry import Grid
 from microtome.slices.plan import SlicePlan
-from microtome.slices.sampler import Sampler
-from microtome.slices.split import Box
+from microtome.slices.planes.sampler import Sampler
 from microtome.volumes.volume import Volume
 
 PLAN = SlicePlan(field_of_view=8, pixels=8)

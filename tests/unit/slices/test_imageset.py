@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError
 from microtome.slices import cutting
-from microtome.slices.cut import cut
+from microtome.slices.blocks.split import SETS
 from microtome.slices.cutting import CuttingStoppedError
 from microtome.slices.imageset import ImageSet, build
 from microtome.slices.plan import ClassSource, SlicePlan, VolumeSource
-from microtome.slices.split import SETS
+from microtome.slices.planes.cut import cut
 
 PLAN = SlicePlan(field_of_view=12, pixels=12, train=20, validation=7, evaluation=9)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from microtome.slices.blocks.split import SETS
 from microtome.slices.imageset import build
 from microtome.slices.plan import ClassSource, SlicePlan, VolumeSource
 from microtome.slices.planned import planned
 from microtome.slices.source import members
-from microtome.slices.split import SETS
 
 PLAN = SlicePlan(field_of_view=8, pixels=8, train=9, validation=5, evaluation=4, seed=3, guard=1.0)
 

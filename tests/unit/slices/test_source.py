@@ -12,11 +12,11 @@ import tifffile
 from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError
-from microtome.slices.cut import sample
+from microtome.slices.blocks.split import SETS
 from microtome.slices.geometry import Grid
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
+from microtome.slices.planes.cut import sample
 from microtome.slices.source import Member, grid_of, identity, image_files, members, open_class, preview
-from microtome.slices.split import SETS
 from microtome.volumes.volume import Volume
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from microtome.slices.blocks.split import SETS
 from microtome.slices.cutting import VERSION
 from microtome.slices.imageset import ImageSet
 from microtome.slices.plan import SlicePlan
-from microtome.slices.split import SETS
 from microtome.training.spec import NetworkChoice, TrainingSpec, TrialSpec
 
 CLASSES = ("fine", "middle", "coarse")

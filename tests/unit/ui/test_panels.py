@@ -22,9 +22,9 @@ from microtome.ui.correction_chain import Link
 from microtome.ui.opened import opened
 from microtome.ui.passes import Pass
 from microtome.ui.projects import new_project
-from microtome.ui.views.corrections_panel import CorrectionsPanel
-from microtome.ui.views.finding_row import FindingRow
-from microtome.ui.views.health_panel import HealthPanel
+from microtome.ui.views.volumes.corrections_panel import CorrectionsPanel
+from microtome.ui.views.volumes.finding_row import FindingRow
+from microtome.ui.views.volumes.health_panel import HealthPanel
 from microtome.ui.window import MainWindow
 from microtome.volumes.findings import Finding, Remedy, without
 from microtome.volumes.read import describe, open_volume

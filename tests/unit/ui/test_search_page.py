@@ -30,11 +30,11 @@ from microtome.ui.analysis import Analysis
 from microtome.ui.desk import Desk
 from microtome.ui.search_space import SpaceOrders, newest_space
 from microtome.ui.search_sums import SearchSums
-from microtome.ui.views.axes_dialog import OwnTrialDialog, SpaceDialog, narrowed, with_choices
-from microtome.ui.views.brushes import Brushes
-from microtome.ui.views.lessons import LessonsCard, lesson_words, proposal
-from microtome.ui.views.search_board import SearchBoard
-from microtome.ui.views.timeline import use_words
+from microtome.ui.views.search.axes_dialog import OwnTrialDialog, SpaceDialog, narrowed, with_choices
+from microtome.ui.views.search.board import SearchBoard
+from microtome.ui.views.search.brushes import Brushes
+from microtome.ui.views.search.lessons import LessonsCard, lesson_words, proposal
+from microtome.ui.views.search.timeline import use_words
 
 _WAIT_MS = 60_000
 

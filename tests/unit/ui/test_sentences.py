@@ -13,8 +13,8 @@ from scipy.ndimage import gaussian_filter, shift
 from microtome.errors import MicrotomeError
 from microtome.registry import registry
 from microtome.search.recipe import parse
-from microtome.slices.audit import independence
-from microtome.slices.shortcut import Shortcut, advice
+from microtome.slices.trust.audit import independence
+from microtome.slices.trust.shortcut import Shortcut, advice
 from microtome.ui import i18n
 from microtome.ui.sentences import Catalogue, said
 from microtome.volumes.health import look_over

@@ -15,9 +15,9 @@ from pytestqt.qtbot import QtBot
 
 from microtome.events import ImageSetReady, RunStarted
 from microtome.session import Change
+from microtome.slices.blocks.split import SETS
 from microtome.slices.imageset import ImageSet, build
 from microtome.slices.shelf import Kept
-from microtome.slices.split import SETS
 from microtome.store.project import Project
 from microtome.store.run import RunFolder
 from microtome.ui.pages.slices import SlicesPage
@@ -25,8 +25,8 @@ from microtome.ui.projects import new_project
 from microtome.ui.slices_sources import Asked, sources
 from microtome.ui.slices_space import layer, read_cage, read_coverage, tile_scene
 from microtome.ui.theme import current
-from microtome.ui.views.gallery import GalleryRow, LiveGallery, set_colour
-from microtome.ui.views.slice_card import exported
+from microtome.ui.views.slices.gallery import GalleryRow, LiveGallery, set_colour
+from microtome.ui.views.slices.slice_card import exported
 from microtome.ui.window import MainWindow
 from microtome.volumes.read import describe
 

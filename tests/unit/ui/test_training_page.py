@@ -30,9 +30,9 @@ from microtome.ui.training_forecast import (
     measured_runs,
     speed_of,
 )
-from microtome.ui.views.seen_field import SeenField
-from microtome.ui.views.transfer_card import TransferCard
-from microtome.ui.views.weights_chooser import WeightsChooser
+from microtome.ui.views.training.seen_field import SeenField
+from microtome.ui.views.training.transfer_card import TransferCard
+from microtome.ui.views.training.weights_chooser import WeightsChooser
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from microtome.ui.pages.evaluation import EvaluationPage
 from microtome.ui.pages.run import RunPage
 from microtome.ui.pages.slices import SlicesPage
 from microtome.ui.pages.volumes import VolumesPage
-from microtome.ui.views.ask_network import Subject
+from microtome.ui.views.run.ask_network import Subject
 from microtome.ui.window import MainWindow
 from microtome.volumes.read import describe
 

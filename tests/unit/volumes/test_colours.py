@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError
 from microtome.questions import QuestionError
-from microtome.slices.pictures import Calibration, tiff_bytes
+from microtome.slices.export.pictures import Calibration, tiff_bytes
 from microtome.volumes.colours import is_coloured, read_colours
 from microtome.volumes.images import read_image
 from microtome.volumes.read import open_volume

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError, InputError
 from microtome.plugin import LazyArray
-from microtome.slices.cut import cut
 from microtome.slices.geometry import random_axes
+from microtome.slices.planes.cut import cut
 from microtome.volumes.bricks import JOURNAL, Bricks, open_copy
 from microtome.volumes.copying import CopyProgress, copy_bytes, copy_volume, needs_copy, run_copy
 from microtome.volumes.lazy import PagedArray

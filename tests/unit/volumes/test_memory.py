@@ -145,7 +145,7 @@ CHILD = """
 import sys
 from pathlib import Path
 import numpy as np
-from microtome.slices.cut import cut
+from microtome.slices.planes.cut import cut
 from microtome.slices.geometry import random_axes
 from microtome.volumes.read import open_volume
 

@@ -22,9 +22,9 @@ from microtome.jobs.runner import Crashed, Ended, Failed, Report, Task, WorkerDi
 from microtome.plugin import Space
 from microtome.search.forecast.promise import ASKED, Corner, Sample, disk, hours
 from microtome.search.recipe import Recipe, dumps, require_classes
+from microtome.slices.blocks.split import counts_of
 from microtome.slices.cutting import VERSION as SET_VERSION
 from microtome.slices.plan import SlicePlan
-from microtome.slices.split import counts_of
 from microtome.store.atomic import read_json, write_json, write_text
 from microtome.store.project import Project
 from microtome.store.run import RunFolder

@@ -21,11 +21,11 @@ from microtome.ui.i18n import tr
 from microtome.ui.pages.base import Page
 from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
-from microtome.ui.views.confusion import ConfusionView
-from microtome.ui.views.gallery import Gallery, GalleryRow, to_images
+from microtome.ui.views.run.confusion import ConfusionView
+from microtome.ui.views.run.value_cards import ScatterCard
+from microtome.ui.views.run.verdict import Verdict
 from microtome.ui.views.saving import Savers
-from microtome.ui.views.value_cards import ScatterCard
-from microtome.ui.views.verdict import Verdict
+from microtome.ui.views.slices.gallery import Gallery, GalleryRow, to_images
 from microtome.ui.widgets import EmptyState, button, card, column, holding, label, row, scrolling
 from microtome.ui.words import page_of, run_title
 

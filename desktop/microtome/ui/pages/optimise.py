@@ -21,7 +21,7 @@ from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.time_budget import LimitField
 from microtome.ui.views.fold import Fold
-from microtome.ui.views.pilot_card import PilotCard
+from microtome.ui.views.search.pilot_card import PilotCard
 from microtome.ui.widgets import (
     Choice,
     EmptyState,

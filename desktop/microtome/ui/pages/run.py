@@ -19,19 +19,19 @@ from microtome.ui.pages.base import Page
 from microtome.ui.stages import Stages, read_stages
 from microtome.ui.theme import GRID, current
 from microtome.ui.tree import dragged
-from microtome.ui.views.ask_network import AskNetwork
-from microtome.ui.views.confusion import ConfusionView
-from microtome.ui.views.curves import TrialCurves, accuracy_card, class_card, loss_card, rate_card, speed_card
-from microtome.ui.views.rate_offer import RateOffer
 from microtome.ui.views.redraw import Redraw
-from microtome.ui.views.run_comparison import RunComparison
-from microtome.ui.views.run_facts import RunFacts
-from microtome.ui.views.run_header import RunHeader
-from microtome.ui.views.run_words import RunWords
+from microtome.ui.views.run.ask_network import AskNetwork
+from microtome.ui.views.run.comparison import RunComparison
+from microtome.ui.views.run.confusion import ConfusionView
+from microtome.ui.views.run.curves import TrialCurves, accuracy_card, class_card, loss_card, rate_card, speed_card
+from microtome.ui.views.run.facts import RunFacts
+from microtome.ui.views.run.header import RunHeader
+from microtome.ui.views.run.rate_offer import RateOffer
+from microtome.ui.views.run.seen_card import SeenCard
+from microtome.ui.views.run.value_cards import ScatterCard, r2_card
+from microtome.ui.views.run.verdict import Verdict
+from microtome.ui.views.run.words import RunWords
 from microtome.ui.views.saving import Savers
-from microtome.ui.views.seen_card import SeenCard
-from microtome.ui.views.value_cards import ScatterCard, r2_card
-from microtome.ui.views.verdict import Verdict
 from microtome.ui.widgets import Choice, button, card, column, holding, label, row, scrolling
 from microtome.ui.words import run_title
 

@@ -19,10 +19,10 @@ from microtome.ui.pages.base import Page
 from microtome.ui.search_space import SpaceOrders, newest_space, read_recipe
 from microtome.ui.search_sums import SearchSums
 from microtome.ui.theme import GRID
-from microtome.ui.views.run_header import RunHeader
-from microtome.ui.views.run_words import RunWords
-from microtome.ui.views.search_board import SearchBoard
-from microtome.ui.views.verdict import Verdict
+from microtome.ui.views.run.header import RunHeader
+from microtome.ui.views.run.verdict import Verdict
+from microtome.ui.views.run.words import RunWords
+from microtome.ui.views.search.board import SearchBoard
 from microtome.ui.widgets import button, column, holding, label, row, scrolling
 from microtome.ui.words import run_title
 

@@ -22,14 +22,14 @@ from microtome.ui.slices_outlook import Outlook, TrustRead, read_outlook, read_t
 from microtome.ui.slices_sources import Asked, held_apart
 from microtome.ui.slices_values import read_rows
 from microtome.ui.theme import GRID
-from microtome.ui.views.cage import Cage
-from microtome.ui.views.coverage import CoverageView
-from microtome.ui.views.gallery import LiveGallery
-from microtome.ui.views.makes import CutControls, Makes
-from microtome.ui.views.set_list import SetList
-from microtome.ui.views.slice_card import SliceCard
-from microtome.ui.views.trust_view import TrustView
-from microtome.ui.views.value_scale import ValueScale
+from microtome.ui.views.slices.cage import Cage
+from microtome.ui.views.slices.coverage import CoverageView
+from microtome.ui.views.slices.gallery import LiveGallery
+from microtome.ui.views.slices.makes import CutControls, Makes
+from microtome.ui.views.slices.set_list import SetList
+from microtome.ui.views.slices.slice_card import SliceCard
+from microtome.ui.views.slices.trust_view import TrustView
+from microtome.ui.views.slices.value_scale import ValueScale
 from microtome.ui.widgets import EmptyState, button, card, column, empty_stack, holding, label, row, scrolling
 
 _QUIET_MS = 250  # after the last change, before more than the gallery is read

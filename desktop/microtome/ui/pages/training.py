@@ -15,12 +15,12 @@ from microtome.ui.pages.base import Page
 from microtome.ui.theme import GRID
 from microtome.ui.time_budget import LimitField
 from microtome.ui.training_forecast import fit_words, forecast, forecast_facts
-from microtome.ui.views.augment_chooser import AugmentChooser
-from microtome.ui.views.importance_card import ImportanceCard
-from microtome.ui.views.network_chooser import NetworkChooser
-from microtome.ui.views.network_panel import NetworkPanel
-from microtome.ui.views.seen_field import SeenField
-from microtome.ui.views.transfer_card import TransferCard
+from microtome.ui.views.training.augment_chooser import AugmentChooser
+from microtome.ui.views.training.importance_card import ImportanceCard
+from microtome.ui.views.training.network_chooser import NetworkChooser
+from microtome.ui.views.training.network_panel import NetworkPanel
+from microtome.ui.views.training.seen_field import SeenField
+from microtome.ui.views.training.transfer_card import TransferCard
 from microtome.ui.widgets import (
     EmptyState,
     button,

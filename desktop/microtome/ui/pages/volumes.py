@@ -15,13 +15,13 @@ from microtome.ui.i18n import tr
 from microtome.ui.pages.base import Page
 from microtome.ui.theme import GRID
 from microtome.ui.viewing import Look
-from microtome.ui.views.corrections_panel import CorrectionsPanel
-from microtome.ui.views.health_panel import HealthPanel
 from microtome.ui.views.pose import Pose
-from microtome.ui.views.slice_controls import SliceControls
-from microtome.ui.views.slice_view import SliceView
-from microtome.ui.views.viewer import VolumeViewer
-from microtome.ui.views.volume_table import VolumeTable
+from microtome.ui.views.viewer.slice_controls import SliceControls
+from microtome.ui.views.viewer.slice_view import SliceView
+from microtome.ui.views.viewer.viewer import VolumeViewer
+from microtome.ui.views.volumes.corrections_panel import CorrectionsPanel
+from microtome.ui.views.volumes.health_panel import HealthPanel
+from microtome.ui.views.volumes.volume_table import VolumeTable
 from microtome.ui.widgets import EmptyState, column, holding
 
 _TABLE, _PANEL = 140, 320  # pixels that the table, and the panels beside it, are given

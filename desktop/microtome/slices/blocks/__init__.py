@@ -1,0 +1,1 @@
+"""Which block of a volume each set gets, so that the sets are independent."""

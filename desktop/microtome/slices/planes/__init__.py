@@ -1,0 +1,1 @@
+"""How one slice is cut: out of voxels in memory, in a file or coarser, or out of spheres."""

@@ -1,0 +1,1 @@
+"""The training page: which network, its first weights, and how its images are augmented."""

@@ -1,0 +1,1 @@
+"""The volumes page: all volumes, what is wrong with one, and its corrections."""
