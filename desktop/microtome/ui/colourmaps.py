@@ -1,4 +1,4 @@
-"""Colour maps of grey values: perceptually even ramps, and distinct colours for labels."""
+"""Colour maps: perceptually even ramps for grey values and for numbers, and distinct colours for labels."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 NAMES = ("grey", "viridis", "magma", "cividis", "labels")
 """In the order in which they are offered; "labels" gives every whole number a colour of its own, 0 is black."""
 LABELS = "labels"
+_VALUES = "viridis"  # the ramp of numbers that are no grey values
 _TURN = 0.618033988749895  # the golden ratio's fraction: neighbours in number are far apart in hue
 # Thirty-three evenly spaced colours a ramp; between them the published tables are straight within their rounding.
 # Viridis and magma: S. van der Walt, N. Smith (2015), CC0. Cividis: J. R. Nuñez et al., PLoS ONE 13, e0199239 (2018).
@@ -38,6 +39,16 @@ def ramp(name: str) -> NDArray[np.uint8]:
     at = np.linspace(0, len(nodes) - 1, 256)
     columns = [np.interp(at, np.arange(len(nodes)), nodes[:, c]) for c in range(3)]
     return np.rint(np.stack(columns, axis=1)).astype(np.uint8)
+
+
+def shade_of(value: float | None, ends: tuple[float, float] | None) -> str:
+    """The colour of a number between the smallest and the greatest; "" of none."""
+    if value is None or ends is None:
+        return ""
+    low, high = ends
+    share = (value - low) / (high - low) if high > low else 0.5
+    red, green, blue = ramp(_VALUES)[round(255 * min(1.0, max(0.0, share)))]
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _labels() -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from microtome.errors import MicrotomeError
 from microtome.results.words import with_unit
-from microtome.ui.colourmaps import ramp
+from microtome.ui.colourmaps import shade_of
 from microtome.ui.i18n import tr
 from microtome.ui.sentences import said
 from microtome.ui.slices_gallery import GalleryRead, Tile, read_gallery, reference_of, tiles_of
@@ -18,7 +18,6 @@ from microtome.ui.views.picture import as_image, grey_levels, levels_of
 from microtome.ui.views.slices.gallery import GalleryRow
 
 _ROWS = 8  # volumes at a time
-_RAMP = "viridis"
 
 
 def read_rows(asked: Asked, superseded: Superseded = lambda: False) -> GalleryRead | None:
@@ -78,13 +77,3 @@ def spread(group: Sequence[Source], seed: int) -> list[Source]:
     rows = min(_ROWS, len(group))
     parts = [order[i * len(order) // rows : (i + 1) * len(order) // rows] for i in range(rows)]
     return [group[part[seed % len(part)]] for part in parts]
-
-
-def shade_of(value: float | None, ends: tuple[float, float] | None) -> str:
-    """The colour of a number between the smallest and the greatest; "" of none."""
-    if value is None or ends is None:
-        return ""
-    low, high = ends
-    share = (value - low) / (high - low) if high > low else 0.5
-    red, green, blue = ramp(_RAMP)[round(255 * min(1.0, max(0.0, share)))]
-    return f"#{red:02x}{green:02x}{blue:02x}"

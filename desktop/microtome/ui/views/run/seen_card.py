@@ -14,10 +14,10 @@ from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
 from microtome.results.words import with_unit
 from microtome.training.seen import Seen, read_seen
+from microtome.ui.colourmaps import shade_of
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import length
-from microtome.ui.slices_values import shade_of
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.picture import as_image, grey_levels, levels_of
 from microtome.ui.views.plots import axis_font

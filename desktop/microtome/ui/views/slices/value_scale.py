@@ -6,8 +6,8 @@ from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from microtome.ui.colourmaps import shade_of
 from microtome.ui.i18n import tr
-from microtome.ui.slices_values import shade_of
 from microtome.ui.theme import GRID, current
 
 _LONG, _THICK = 96, 8
