@@ -59,6 +59,12 @@ def test_every_module_says_what_it_is(product: list[Source], suite: list[Source]
     assert silent == []
 
 
+def test_every_folder_of_modules_says_what_it_is(product: list[Source]) -> None:
+    """A folder without `__init__.py` would be imported all the same, but belong to no room."""
+    folders = {s.path.parent for s in product if s.name.startswith("desktop/")}
+    assert [str(f) for f in sorted(folders) if not (f / "__init__.py").exists()] == []
+
+
 def test_every_function_is_annotated(product: list[Source], suite: list[Source]) -> None:
     bare = []
     for s in [*product, *suite]:

@@ -35,6 +35,19 @@ def test_links_lead_somewhere(root: Path) -> None:
     assert dead == []
 
 
+def test_named_files_are_there(root: Path) -> None:
+    """Also those that a comment or docstring sends its reader to."""
+    homes = (root, root / "desktop", root / "desktop" / "microtome", root / "tests")
+    sources = [f for folder in ("desktop", "plugins", "installer") for f in (root / folder).rglob("*.py")]
+    gone = [
+        f"{file.relative_to(root)}: {name}"
+        for file in [*_documents(root), *sources]
+        for name in re.findall(r"(?<![\w./{}*-])(?:[\w-]+/)+[\w-]+\.py\b", file.read_text(encoding="utf-8"))
+        if not any((home / name).exists() for home in homes)
+    ]
+    assert gone == []
+
+
 def test_the_readmes_recipe_is_valid(root: Path) -> None:
     (text,) = _fenced(root / "README.md", "toml")
     recipe = parse(tomllib.loads(text))

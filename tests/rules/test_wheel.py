@@ -20,8 +20,10 @@ def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("microtome-*.whl"))
 
 
-def test_the_wheel_holds_plugins_and_resources(wheel: Path, root: Path) -> None:
+def test_the_wheel_holds_modules_plugins_and_resources(wheel: Path, root: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
+    modules = {f.relative_to(root / "desktop").as_posix() for f in (root / "desktop" / "microtome").rglob("*.py")}
+    assert modules - held == set()
     for folder in ("plugins", "resources"):
         files = [f for f in (root / folder).rglob("*") if f.is_file() and "__pycache__" not in f.parts]
         expected = {f"microtome/{f.relative_to(root).as_posix()}" for f in files}

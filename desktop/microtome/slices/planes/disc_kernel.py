@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from microtome.volumes.compiled import compiled, inlined
 
 Array = NDArray[Any]
-_PANELS_A_PIXEL = 2.0  # to 1e-3 of a pixel: tests/unit/slices/test_discs.py
+_PANELS_A_PIXEL = 2.0  # to 1e-3 of a pixel: tests/unit/slices/planes/test_discs.py
 
 
 @inlined
