@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -31,13 +31,13 @@ from microtome.search.loop import Again, Answer, Elsewhere, Entry, Follow, Later
 from microtome.search.recipe import Recipe
 from microtome.search.records import STOPPED, Record, Records, both, measure
 from microtome.search.stopping.schedule import Scheduler, Verdict, follow
+from microtome.search.trials import trial_of
 from microtome.search.workers.deaths import ATTEMPTS, in_a_row
 from microtome.search.workers.devices import Devices
 from microtome.slices.cutting import CuttingStoppedError
 from microtome.store.atomic import sweep_folder
 from microtome.store.run import RunFolder
 from microtome.training.checkpoint import epochs_done
-from microtome.training.contents import contents_key
 from microtome.training.spec import TrialSpec
 from microtome.training.trial import MODEL
 
@@ -86,17 +86,9 @@ class Conductor:
         parent = parent_of(self.records, self.recipe, entry.number, entry.parameters)
         folder = None if parent is None else self.run.trial(parent.number)
         self._inherited[entry.number] = "" if folder is None else name_of(folder)
-        return TrialSpec(
-            image_set=str(images.path),
-            image_set_hash=images.hash,
-            network=recipe.network,
-            training=recipe.training,
-            transfer=recipe.transfer,
-            importance=recipe.importance,
-            weights_key=contents_key(recipe.transfer.file),
-            folder=str(self.run.trial(entry.number)),
-            device=self.devices.choose(spec.device for spec in self._specs.values()),
-            threads=self.threads,
+        device = self.devices.choose(spec.device for spec in self._specs.values())
+        return replace(
+            trial_of(recipe, images, self.run.trial(entry.number), device=device, threads=self.threads),
             stop_after=entry.until,
             inherited="" if folder is None else str(folder / MODEL),
             inherited_key="" if parent is None else parent.key,

@@ -28,11 +28,11 @@ from microtome.search.loop import Entry
 from microtome.search.recipe import Recipe
 from microtome.search.records import COUNTED, Record, Records, measure
 from microtome.search.steer import Helm
+from microtome.search.trials import trial_of
 from microtome.search.workers.deaths import ATTEMPTS, in_a_row
 from microtome.store.atomic import explain
 from microtome.store.journal import read_all
 from microtome.training.checkpoint import epochs_done
-from microtome.training.contents import contents_key
 from microtome.training.spec import TrialSpec
 
 _FIRST = 1_000_000_000  # the ids of its tasks lie above those of all trials
@@ -157,19 +157,10 @@ class Finals:
             training=replace(recipe.training, seed=job.seed),
             slices=replace(recipe.slices, drawing=job.seed),
         )
-        images = self._sets.get(recipe)
-        return TrialSpec(
-            image_set=str(images.path),
-            image_set_hash=images.hash,
-            network=recipe.network,
-            training=recipe.training,
-            transfer=recipe.transfer,
-            importance=recipe.importance,
-            weights_key=contents_key(recipe.transfer.file),
-            folder=f"{c.run.trial(job.record.number)}-{job.turn}",
-            device=c.devices.choose(spec.device for _, spec in self._running.values()),
-            threads=c.threads,
-        )
+        folder = c.run.trial(job.record.number)
+        device = c.devices.choose(spec.device for _, spec in self._running.values())
+        place = folder.with_name(f"{folder.name}-{job.turn}")
+        return trial_of(recipe, self._sets.get(recipe), place, device=device, threads=c.threads)
 
     def _about_cutting(self, event: Event) -> None:
         if not isinstance(event, ImageSetReady):
