@@ -185,7 +185,7 @@ class WorkingRecipe(OpenProject):
         # Where classes are told, numbers are left out: the slices then stay those that they were.
         tells = self.value("training.target") == "value"
         for entry in members:
-            if entry.simulate is None and not entry.images:
+            if entry.in_file:
                 item: dict[str, Any] = {"path": str(project.resolve(entry)), **project.reader_options(entry)}
                 if entry.voxel_size is not None:
                     item |= {"voxel_size": list(entry.voxel_size), "unit": entry.unit}

@@ -57,6 +57,11 @@ class VolumeEntry:
         return uuid.uuid4().hex[:12]
 
     @property
+    def in_file(self) -> bool:
+        """Whether its voxels lie in a file or a folder: it is neither simulated nor made of 2-D images."""
+        return self.simulate is None and not self.images
+
+    @property
     def transforms(self) -> tuple[dict[str, Any], ...]:
         """The corrections that are in force, in their order."""
         return tuple(self.options.get("transforms", ()))

@@ -112,7 +112,7 @@ def sources(asked: Asked, label: int) -> list[Source]:
     from microtome.slices.source import gathered
 
     name, entries = asked.classes[label]
-    read = [e for e in entries if e.simulate is None and not e.images]
+    read = [e for e in entries if e.in_file]
     made = [e for e in entries if e.simulate is not None]
     found: list[tuple[Member, VolumeEntry | None]] = [(member(asked.project, e), e) for e in (*read, *made)]
     if any(e.images for e in entries):

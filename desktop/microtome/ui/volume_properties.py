@@ -238,7 +238,7 @@ class VolumeProperties(QWidget):
                 parts.append(label(self.voxel.anisotropy, "muted"))
         parts.append(self._facts())
         parts += [note(finding) for finding in entry.findings]
-        if entry.simulate is None and not entry.images:
+        if entry.in_file:
             parts.append(ImportPart(desk, entry))
         parts += self._place()
         parts.append(button(tr("Remove from the project"), self._remove, icon_name="trash"))

@@ -113,7 +113,7 @@ class SizeStrip(QWidget):
     def show_entry(self, entry: VolumeEntry | None) -> None:
         """Show the strip where it is needed."""
         self._entry = entry
-        missing = entry is not None and entry.simulate is None and not entry.images and entry.voxel_size is None
+        missing = entry is not None and entry.in_file and entry.voxel_size is None
         self.setVisible(missing)
 
     def enter(self) -> None:

@@ -76,7 +76,7 @@ class CorrectionsPanel(QWidget):
 
     def show_entry(self, entry: VolumeEntry | None) -> None:
         """Show the corrections of a volume; changes of another one that were not kept are gone."""
-        usable = entry is not None and entry.simulate is None and not entry.images
+        usable = entry is not None and entry.in_file
         before, self.entry = self.entry, entry if usable else None
         self.stack.setCurrentIndex(1 if usable else 0)
         same = entry is not None and before is not None and usable and entry.id == before.id

@@ -95,7 +95,7 @@ class HealthPanel(QWidget):
 
     def show_entry(self, entry: VolumeEntry | None) -> None:
         """Show what is known of a volume's health; a small volume is looked over once the panel is seen."""
-        usable = entry is not None and entry.simulate is None and not entry.images
+        usable = entry is not None and entry.in_file
         before, self.entry = self.entry, entry if usable else None
         self.stack.setCurrentIndex(1 if usable else 0)
         if self.entry is not None and before is not None and _same_voxels(before, self.entry):
