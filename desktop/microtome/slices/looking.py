@@ -30,10 +30,13 @@ class Looked:
     palette: Palette = Palette()  # noqa: RUF009 - a frozen value
     arrangement: Arrangement | None = None  # of micrographs that are not cut like small volumes
 
-    def signature(self) -> list[Any]:
-        """What determines the images beside the plan and the data: the arrangement, the channels, the values of volumes."""
+    def signature(self, *, values: bool = True) -> list[Any]:
+        """What determines the images beside the plan and the data: the arrangement, the channels, the values of volumes.
+
+        `values`: False where classes are told, and the numbers that volumes may carry are not looked at.
+        """
         arranged = [] if self.arrangement is None else self.arrangement.signature()
-        return [*arranged, *self.palette.signature(), *signature(self.members)]
+        return [*arranged, *self.palette.signature(), *(signature(self.members) if values else [])]
 
 
 def look(classes: Sequence[ClassSource], plan: SlicePlan, step: Step) -> Looked:

@@ -128,10 +128,7 @@ def _hash(asked: Asked, groups: list[list[Source]], looked: Looked | None, super
 
     names = [name for name, _ in asked.classes]
     if looked is not None:
-        arranged = [] if looked.arrangement is None else looked.arrangement.signature()
-        arranged += looked.palette.signature()
-        arranged += signature(looked.members) if asked.values else []
-        return digest_of(asked.plan, names, looked.identities, arranged)
+        return digest_of(asked.plan, names, looked.identities, looked.signature(values=asked.values))
     if sum(map(len, groups)) > _MOST_HASHED:
         return ""
     identities = []
