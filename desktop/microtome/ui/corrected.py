@@ -49,7 +49,6 @@ class Compared:
     after: Picture
     index: int
     count: int  # slices before
-    after_index: int
     source: Volume
     result: Volume
 
@@ -98,7 +97,7 @@ def compare(request: Comparison) -> Compared:
     contrast = Contrast(*levels_of(voxels))
     before = _picture(first, axis, voxels, contrast)
     after = _picture(second, axis, _slice(second, axis, place), contrast)
-    return Compared(before, after, index, count, place, source, corrected(project, entry, request.whole))
+    return Compared(before, after, index, count, source, corrected(project, entry, request.whole))
 
 
 def _slice(volume: Volume, axis: int, index: int) -> NDArray[Any]:

@@ -146,16 +146,3 @@ def percus_yevick(qd: Array, fraction: float) -> Array:
         + gamma * (-(a**4) * cos + 4 * ((3 * a**2 - 6) * cos + (a**3 - 6 * a) * sin + 6)) / a**5
     )
     return np.asarray(1 / (1 + 24 * fraction * g / a))
-
-
-def particles_for_view(
-    structure: Structure, most: int = 300_000
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
-    """What a 3-D view draws: centres (n, 3) as (z, y, x), radii (n,), both in the structure's unit, and types (n,).
-
-    Of more than `most` particles every k-th is taken, in the file's order. Types are 0 where there is one kind.
-    """
-    step = -(-len(structure.radii) // max(1, most))
-    types = np.zeros(len(structure.radii), np.int32) if structure.types is None else structure.types
-    centres, radii = structure.centres[::step], structure.radii[::step]
-    return np.ascontiguousarray(centres, np.float32), np.ascontiguousarray(radii, np.float32), np.array(types[::step], np.int32)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,24 +66,6 @@ def before_after(volume: Volume, step: Step, z: int) -> tuple[NDArray[Any], NDAr
     place = plugin.extra["place"]
     there = z if place is None else place(z, step["known"], **_filled(plugin, step))
     return volume[z], after[min(max(there, 0), after.shape[0] - 1)]
-
-
-def suggested_order(steps: Sequence[Step]) -> list[Step]:
-    """The steps in the usual order: crop, exclude, tilt, align, slice distances, stripes, brightness, noise.
-
-    A step that fits anywhere stays behind the one that it follows.
-    """
-    return sorted(checked(steps), key=_ranks(checked(steps)))
-
-
-def order_remark(steps: Sequence[Step]) -> str:
-    """A sentence on the first two steps that stand in an unusual order, "" where there are none."""
-    given = [step for step in checked(steps) if _order(step) is not None]
-    for earlier, later in itertools.pairwise(given):
-        if (_order(earlier) or 0) > (_order(later) or 0):
-            first, second = (registry().get("transform", s["name"]).label for s in (earlier, later))
-            return f"“{first}” usually comes after “{second}”: what it measures or mixes would else be spoiled."
-    return ""
 
 
 def describe_steps(steps: Sequence[Step]) -> list[str]:
@@ -153,21 +134,6 @@ def _elsewhere(plugin: Plugin, known: Mapping[str, Any], source: str) -> tuple[s
 
 def _filled(plugin: Plugin, step: Step) -> dict[str, Any]:
     return fill(plugin.fields, _settings(step), f"transform {plugin.name}")
-
-
-def _order(step: Step) -> int | None:
-    order: int | None = registry().get("transform", step["name"]).extra["order"]
-    return order
-
-
-def _ranks(steps: Sequence[Step]) -> Callable[[Step], int]:
-    """The place of each step, by identity: its own, or that of the step before it."""
-    ranks: dict[int, int] = {}
-    last = 0
-    for step in steps:
-        last = _order(step) or last
-        ranks[id(step)] = last
-    return lambda step: ranks[id(step)]
 
 
 def _go_on(_share: float) -> bool:

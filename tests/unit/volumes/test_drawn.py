@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from microtome.errors import InputError
 from microtome.plugin import Structure
@@ -18,7 +17,7 @@ from microtome.volumes import drawn as drawing
 from microtome.volumes.drawn import drawn, scaled
 from microtome.volumes.extxyz import save_structure
 from microtome.volumes.read import describe, open_volume
-from microtome.volumes.structure import check, particles_for_view, structure_factor, volume_fraction
+from microtome.volumes.structure import check, structure_factor, volume_fraction
 from microtome.volumes.volume import Volume
 
 BOX = (60.0, 72.0, 84.0)
@@ -188,15 +187,3 @@ def test_scaling_keeps_every_centre_in_its_box() -> None:
         inside = np.nextafter(np.array([box]), 0.0)
         one = Structure(centres=inside, radii=np.array([0.1]), box=box)
         assert check(scaled(one, factor, "nm")).unit == "nm"
-
-
-def test_a_view_gets_the_particles_or_an_even_part_of_them() -> None:
-    """As single-precision numbers, with types where there are any."""
-    structure = _grid(2, (True, True, True))
-    centres, radii, types = particles_for_view(structure)
-    assert (centres.dtype, radii.dtype, types.dtype) == (np.float32, np.float32, np.int32)
-    np.testing.assert_allclose(centres, structure.centres, rtol=1e-6)
-    kinds: NDArray[np.int32] = np.arange(len(radii), dtype=np.int32) % 2
-    few = particles_for_view(replace(structure, types=kinds, names=("a", "b")), most=50)
-    assert len(few[0]) == len(few[1]) == len(few[2]) <= 50
-    assert len(few[0]) > 25

@@ -22,8 +22,6 @@ from microtome.volumes.transforms import (
     before_after,
     describe_steps,
     measured,
-    order_remark,
-    suggested_order,
     transformed,
 )
 from microtome.volumes.volume import Volume
@@ -305,16 +303,12 @@ CHAIN: list[dict[str, Any]] = [
 ]
 
 
-def test_the_usual_order_is_known_and_said() -> None:
-    assert [s["name"] for s in suggested_order(CHAIN)] == ["crop", "align", "bin", "denoise"]
-    assert "Reduce noise" in order_remark(CHAIN)
-    assert order_remark(suggested_order(CHAIN)) == ""
-    assert order_remark([]) == ""
+def test_steps_are_said_in_words() -> None:
     phrases = describe_steps(CHAIN)
     assert len(phrases) == 4
     assert phrases[3] == "cropped to slices 0 to 4"
     with pytest.raises(UnknownNameError, match="aling"):
-        suggested_order([{"name": "aling"}])
+        describe_steps([{"name": "aling"}])
 
 
 def test_before_and_after_show_the_same_place() -> None:

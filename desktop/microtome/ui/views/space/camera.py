@@ -112,8 +112,3 @@ class Camera:
         axes, step = self.axes(), self.pixel(width, height)
         z, y, x = np.asarray(self.target) - (right * axes[0] + down * axes[1]) * step
         return replace(self, target=(float(z), float(y), float(x)))
-
-    def viewed(self, view: str) -> Camera:
-        """From a standard direction, at the same place and distance."""
-        azimuth, elevation = VIEWS[view]
-        return replace(self, azimuth=azimuth, elevation=elevation)

@@ -13,8 +13,6 @@ Triple = tuple[float, float, float]
 #: "#rrggbb", a name of `Look.named`, or the index of a class colour.
 Colour = str | int
 
-PARTS = ("box", "planes", "surface", "particles", "oblique", "rectangles")
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Particles:

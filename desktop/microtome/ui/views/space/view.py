@@ -21,7 +21,7 @@ from microtome.ui.views.space.canvas import SpaceCanvas
 from microtome.ui.views.space.controls import SpaceControls
 from microtome.ui.views.space.handle import Pose
 from microtome.ui.views.space.load import Loaded, oblique_panel, scene_of, with_planes, with_surface, with_voxels
-from microtome.ui.views.space.scene import Panel, SpaceScene, Triple
+from microtome.ui.views.space.scene import Panel, Triple
 from microtome.ui.widgets import column
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ class SpaceView(QWidget):
         self._place: Triple = (0.5, 0.5, 0.5)
         self._pose: Pose | None = None
         self._panel: Panel | None = None
-        self._rectangles: tuple[Panel, ...] = ()
         self._reading = False
         layout = column(self.controls, self.canvas, gap=GRID // 2)
         layout.setStretch(1, 1)
@@ -76,14 +75,6 @@ class SpaceView(QWidget):
         self._key, self._open = key, opener
         self._advance()
 
-    def show_scene(self, scene: SpaceScene) -> None:
-        """Show a scene that is made elsewhere (a cage of planes)."""
-        self.clear()
-        parts = frozenset(p for p in ("box", "planes", "oblique", "surface", "particles") if p == "box" or getattr(scene, p))
-        self._loaded, self._parts = Loaded(scene=scene), parts
-        self.controls.show_parts(parts, parts)
-        self._refresh()
-
     def set_place(self, place: Triple) -> None:
         """Let the three planes cross at a place, given as shares (z, y, x) of the volume's edges."""
         if place != self._place:
@@ -102,17 +93,12 @@ class SpaceView(QWidget):
         if parts != self._parts:
             self._choose(parts)
 
-    def set_rectangles(self, panels: tuple[Panel, ...]) -> None:
-        """Add rectangles, such as slices coloured by their set."""
-        self._rectangles = panels
-        self._refresh()
-
     def clear(self) -> None:
         """Show nothing."""
         self._desk.tasks.cancel(self, "read")
         self._key, self._open, self._volume, self._loaded = "", None, None, None
         self._level, self._pose, self._panel, self._reading = None, None, None, False
-        self._place, self._rectangles = (0.5, 0.5, 0.5), ()
+        self._place = (0.5, 0.5, 0.5)
         self.canvas.show_scene(None)
         self.canvas.show_busy("")
 
@@ -198,14 +184,13 @@ class SpaceView(QWidget):
         loaded = self._loaded
         if loaded is None:
             return
-        scene = replace(loaded.scene, rectangles=(*loaded.scene.rectangles, *self._rectangles))
-        pose = None
+        scene, pose = loaded.scene, None
         if "oblique" in self._parts and loaded.view is not None:
             self._pose = pose = self._pose or Pose.slanted(scene.box)
             panel = self._panel or oblique_panel(loaded.view, loaded.levels, pose.centre, pose.axes)
             scene = replace(scene, oblique=panel)
         self.canvas.show_box = "box" in self._parts
-        self.canvas.show_scene(scene.only(self._parts | {"rectangles"}), pose)
+        self.canvas.show_scene(scene.only(self._parts), pose)
 
 
 def _share(desk: Desk, canvas: SpaceCanvas, what: str) -> None:
