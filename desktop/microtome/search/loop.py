@@ -142,8 +142,7 @@ class Loop:
         """Start trials while there are idle slots."""
         self._confirm()
         self._ask_again()
-        # Twins take no slot, so they are limited by their number: an engine that repeats itself must not spend its budget.
-        while self.accepting and self._runner.idle > 0 and self._twins() <= len(self.running) and not self._waits_for_others():
+        while self.accepting and self._runner.idle > 0:
             if not self._owner.room(len(self.running)):
                 return
             entry = self._next() or self._early()
@@ -186,12 +185,14 @@ class Loop:
 
     # --- what comes next
 
-    def _twins(self) -> int:
-        return sum(len(entries) for entries in self._following.values())
+    def _may_ask(self) -> bool:
+        """False where the engine repeats itself, or asks for what other runs train: it would only spend its budget.
 
-    def _waits_for_others(self) -> bool:
-        """True where so many trials are trained by other runs that a search would only run after them."""
-        return len(self._elsewhere) >= _ELSEWHERE
+        Twins take no slot, so they are limited by their number. What was asked for before is begun in any case, since it may
+        be what they wait for.
+        """
+        twins = sum(len(entries) for entries in self._following.values())
+        return twins <= len(self.running) and len(self._elsewhere) < _ELSEWHERE
 
     def _ask_again(self) -> None:
         now = time.monotonic()
@@ -215,11 +216,11 @@ class Loop:
         leg = self._scheduler.next()
         if leg is not None:
             return self._go_on(leg)
-        if self.asked < self.budget:
+        if self.asked < self.budget and self._may_ask():
             entry = self._ask()
             if entry is not None:
                 return entry
-        serious = any(not e.speculative for e in self.running.values())
+        serious = self._work_left() or any(not e.speculative for e in self.running.values())
         leg = None if serious or self._leaving else self._scheduler.last()
         return None if leg is None else self._go_on(leg)
 
@@ -246,7 +247,7 @@ class Loop:
         leg = self._scheduler.likely()
         if leg is not None:
             return self._go_on(leg, early=True)
-        if self.asked - self.budget >= len(self.running):
+        if self.asked - self.budget >= len(self.running) or not self._may_ask():
             return None  # there are as many children already as trials whose ends are awaited
         return self._ask(early=True)
 

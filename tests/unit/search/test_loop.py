@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from virtual import World
 
+from microtome.jobs.runner import Cancelled, Done, Outcome, Task
 from microtome.registry import registry
 from microtome.search.engine import make_engine
-from microtome.search.loop import Loop
+from microtome.search.loop import Again, Answer, Elsewhere, Entry, Follow, Later, Loop, Rest
 from microtome.search.space import space_from_table
 from microtome.search.stopping.rules import make_scheduler
 from microtome.search.stopping.schedule import Scheduler
@@ -159,3 +160,73 @@ def test_the_gpus_that_a_process_may_use(monkeypatch: pytest.MonkeyPatch) -> Non
         assert gpus() == count
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert gpus() >= 0
+
+
+class Repeating:
+    """An engine of few points, which it proposes again and again."""
+
+    def __init__(self, points: list[int]) -> None:
+        self.points = points
+
+    def ask(self) -> dict[str, Any] | None:
+        return {"x": self.points.pop(0)} if self.points else None
+
+    def tell(self, parameters: dict[str, Any], value: Any) -> None:
+        """Nothing is learnt."""
+
+
+class Twins(World):
+    """A world in which the same point is trained once: twins wait for the first, or for another run that has begun it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.first: dict[int, int] = {}
+        self.known: dict[int, float] = {}
+        self.elsewhere: dict[int, int] = {}  # point → how often it is asked for before the other run has finished it
+
+    def prepare(self, entry: Entry) -> Task | Answer | Rest | Follow | Elsewhere:
+        point = entry.parameters["x"]
+        if self.elsewhere.get(point, 0) > 0:
+            self.elsewhere[point] -= 1
+            return Elsewhere()
+        if point in self.elsewhere or point in self.known:
+            self.outcomes[entry.number] = "reused"
+            return Answer(self.known.get(point, 0.5))
+        leader = self.first.setdefault(point, entry.number)
+        return super().prepare(entry) if leader == entry.number else Follow(leader)
+
+    def ended(self, entry: Entry, outcome: Outcome, worker: int) -> Answer | Rest | Again | Later:
+        if isinstance(outcome, Cancelled):
+            return Later()
+        if isinstance(outcome, Done):
+            self.known[entry.parameters["x"]] = outcome.result
+        return super().ended(entry, outcome, worker)
+
+
+@given(
+    points=st.lists(st.integers(1, 4), min_size=1, max_size=12),
+    workers=st.integers(1, 4),
+    deaths=st.sampled_from((0.0, 0.3)),
+    pauses=st.sets(st.integers(1, 30), max_size=4),
+    elsewhere=st.dictionaries(st.integers(1, 4), st.integers(0, 3), max_size=2),
+    seed=st.integers(0, 2**20),
+)
+def test_twins_of_trials_that_die_or_are_interrupted_never_wait_in_vain(
+    points: list[int], workers: int, deaths: float, pauses: set[int], elsewhere: dict[int, int], seed: int
+) -> None:
+    count = len(points)
+    world = Twins(Scheduler(3), {t: [0.5] * 3 for t in range(1, count + 1)}, workers=workers, deaths=deaths, seed=seed)
+    world.elsewhere = dict(elsewhere)
+    loop = Loop(Repeating(list(points)), world, world, budget=count)
+    turns = 0
+    while not loop.finished:
+        turns += 1
+        assert turns < 1000, "the search waits for ever"
+        loop._asked_again = -1e9  # other runs are looked for at once
+        if turns in pauses:
+            loop.interrupt()
+        loop.fill()
+        loop.collect(1.0)
+    assert loop.asked == count and set(world.outcomes.values()) <= {"done", "reused"}
+    assert sorted(world.outcomes) == list(range(1, count + 1))
+    assert list(world.outcomes.values()).count("done") == len(set(points) - set(elsewhere)), "each point is trained once"
