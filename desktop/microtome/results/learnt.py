@@ -127,7 +127,7 @@ def _no_difference(axis: Axis, x: Array, y: Array, failed: NDArray[np.bool_], rn
     if len(y) < LEAST or np.ptp(y) == 0:
         return []
     groups = _groups(axis, x, y)
-    if len(groups) < 2:
+    if len(groups) < 2 or np.ptp(np.concatenate(groups)) == 0:
         return []
     p = float(kruskal(*groups).pvalue)
     if p <= _DOUBT:
@@ -208,7 +208,10 @@ def _best_between(axis: Axis, x: Array, y: Array, failed: NDArray[np.bool_], rng
 
 
 def _worse_choices(axis: Axis, x: Array, y: Array, failed: NDArray[np.bool_], rng: np.random.Generator) -> list[Lesson]:
-    """Choices whose values lie below those of the best choice: one-sided Mann–Whitney, Holm over the choices."""
+    """Choices whose values lie below those of the best choice: one-sided Mann–Whitney, Holm over the choices.
+
+    Which choice is the best is seen in the same values, and might have been any: each p counts once for each of them.
+    """
     from scipy.stats import mannwhitneyu
 
     known = ~np.isnan(x) & ~np.isnan(y)
@@ -221,7 +224,8 @@ def _worse_choices(axis: Axis, x: Array, y: Array, failed: NDArray[np.bool_], rn
         return []
     best = max(tried, key=lambda c: float(np.median(tried[c])))
     others = [c for c in tried if c != best]
-    p = holm([float(mannwhitneyu(tried[c], tried[best], alternative="less").pvalue) for c in others])
+    plain = [float(mannwhitneyu(tried[c], tried[best], alternative="less").pvalue) for c in others]
+    p = holm([min(1.0, len(tried) * chance) for chance in plain])
     worse = [c for c, chance in zip(others, p, strict=True) if chance < _CERTAIN]
     if not worse:
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from made_search import SPACE, made_search
+from scipy.stats import mannwhitneyu
 
 from microtome.results.axes import Axis, axes_of, places
 from microtome.results.fold import COUNTED, fold_all
@@ -53,6 +54,24 @@ def test_noise_is_rarely_called_a_difference() -> None:
         lessons = learn(AXES, points, values, rng.random(80) < 0.2, seed=seed)
         wrong += any(m.kind != "no-difference" for m in lessons)
     assert wrong <= 1
+
+
+def test_choosing_the_best_choice_by_the_same_values_is_paid_for() -> None:
+    axis = Axis("c", "C", choices=("x", "y"))
+    points = np.array([0.25, 0.75] * 15)[:, None]
+    for shift, stated in ((4.25, False), (5.25, True)):
+        values = np.array([pair for i in range(15) for pair in (i, i + shift)], dtype=float)
+        plain = float(mannwhitneyu(values[::2], values[1::2], alternative="less").pvalue)
+        assert plain < 0.01, "as a one-sided test of a choice that was named before"
+        lessons = [m for m in learn([axis], points, values, np.zeros(30, dtype=bool)) if m.kind == "worse-choices"]
+        assert [m.p for m in lessons] == ([pytest.approx(2 * plain)] if stated else [])
+
+
+def test_trials_that_all_reach_the_same_teach_nothing() -> None:
+    axis = Axis("c", "C", choices=("a", "b", "c"))
+    points = np.array([1 / 6] * 10 + [0.5] * 10 + [5 / 6] * 3)[:, None]
+    values = np.array([1.0] * 20 + [0.5, 0.6, 0.7])  # of the third choice there are too few to compare
+    assert learn([axis], points, values, np.zeros(23, dtype=bool)) == []
 
 
 def test_no_difference_is_not_stated_of_few_trials() -> None:
