@@ -100,7 +100,7 @@ def drive(run: RunFolder, on_event: Callable[[Event], None] | None = None, *, sc
         records = Records.of(read_all(run.events))
         if records.end is not None and records.end.state == "done":
             return records.end
-        helm = Helm(Orders(run, from_start=not records.started))
+        helm = Helm(Orders(run, from_start=not records.started, after=records.driven))
         with run.writer() as journal, signals(helm):
             return Drive(run, recipe, records, helm, journal, on_event, Place(scheduler)).run()
     finally:

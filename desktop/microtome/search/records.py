@@ -93,6 +93,7 @@ class Records:
     warm: bool = False  # whether other runs' trials were told
     evaluated: Evaluated | None = None
     end: RunEnded | None = None
+    driven: float = -math.inf  # when the latest driver began
     _before: float = 0.0  # seconds that earlier drivers worked
     _begun: float = 0.0
     _latest: float = 0.0
@@ -116,6 +117,7 @@ class Records:
             case RunStarted():
                 self._before = self.seconds
                 self._begun, self.started, self.end = event.time, True, None
+                self.driven = event.time
             case TrialStarted():
                 self._trial_started(event)
             case EpochEnded():

@@ -26,6 +26,7 @@ def environment() -> dict[str, str]:
 def launch(run: RunFolder) -> subprocess.Popen[bytes]:
     """Start a driver that begins the run, or goes on where it stopped, here or on the cluster of the settings."""
     there = Scheduler.from_json(settings.load().get(CLUSTER))
+    run.order("launched")  # what is ordered from now on is for this driver, though it needs seconds to look
     with open(run.path / "driver.log", "ab") as log:
         return subprocess.Popen(
             [*program(), "resume", str(run.path), "--json", *(there.options() if there is not None else ())],

@@ -82,11 +82,14 @@ class JournalReader:
         self._rest = b""
 
     def read(self, limit: int = 4_000_000) -> list[Event]:
-        """Return the complete new events, at most about `limit` bytes of them."""
+        """Return the complete new events, at most about `limit` bytes of them; none only where there are none (yet)."""
         try:
             with open(self.path, "rb") as file:
                 file.seek(self._position)
-                data = file.read(limit)
+                parts = [file.read(limit)]
+                while parts[-1] and b"\n" not in parts[-1]:  # one line may be longer: what a warm start knows, for example
+                    parts.append(file.read(limit))
+                data = b"".join(parts)
         except FileNotFoundError:
             return []
         except OSError as error:

@@ -10,7 +10,9 @@ trials.csv     derived; trials/NNNN/ holds each trial's files
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import os
 import re
 import socket
@@ -24,8 +26,10 @@ import psutil
 from microtome.errors import FileError, InputError
 from microtome.store.atomic import explain, read_json, write_json, write_text
 from microtome.store.journal import JournalReader, JournalWriter
+from microtome.store.locked import locked
 
-Order = Literal["pause", "resume", "stop", "abort", "workers", "budget", "until", "space", "trial"]
+Order = Literal["pause", "resume", "stop", "abort", "workers", "budget", "until", "space", "trial", "launched"]
+"""What is written to control.jsonl; "launched" is no order: a driver was started then, and will look after it."""
 #: The orders that a driver obeys; a window offers no others.
 OBEYED: frozenset[Order] = frozenset({"pause", "resume", "stop", "abort", "workers", "budget", "until", "space", "trial"})
 VERSION = 1
@@ -88,10 +92,15 @@ class RunFolder:
 
     def order(self, command: Order, **arguments: Any) -> None:
         """Send an order to whatever drives the run now."""
-        line = json.dumps({"command": command, "time": time.time(), **arguments}) + "\n"
+        line = (json.dumps({"command": command, "time": time.time(), **arguments}) + "\n").encode()
         try:
-            with open(self.path / "control.jsonl", "ab", buffering=0) as file:
-                file.write(line.encode())
+            with open(self.path / "control.jsonl", "a+b", buffering=0) as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(0, end - 1))
+                if end and file.read(1) != b"\n":
+                    line = b"\n" + line  # a full disk took a part of the order before
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise explain(error, self.path, "send an order to") from error
 
@@ -105,32 +114,61 @@ class RunFolder:
 
 
 class Orders:
-    """The driver's side of control.jsonl: orders that came since it began to look, or all of them."""
+    """The driver's side of control.jsonl: all orders, or those for this driver, which are read once each.
 
-    def __init__(self, run: RunFolder, *, from_start: bool = False) -> None:
+    A driver imports for seconds before it looks. So it also takes what came since it was launched, where that was later than
+    `after`, when the driver before it began.
+    """
+
+    def __init__(self, run: RunFolder, *, from_start: bool = False, after: float = math.inf) -> None:
         self._path = run.path / "control.jsonl"
-        self._position = self._path.stat().st_size if self._path.exists() and not from_start else 0
+        self._position = 0
+        self._early: list[dict[str, Any]] = []
+        if not from_start:
+            given = self.new()
+            mine = max((i for i, order in enumerate(given) if _launched(order) > after), default=len(given))
+            self._early = given[mine + 1 :]
 
     def new(self) -> list[dict[str, Any]]:
         """The complete orders since the last call."""
+        early, self._early = self._early, []
         try:
             with open(self._path, "rb") as file:
                 file.seek(self._position)
                 data = file.read()
         except FileNotFoundError:
-            return []
+            return early
         complete = data[: data.rfind(b"\n") + 1]
         self._position += len(complete)
-        return [json.loads(line) for line in complete.splitlines() if line.strip()]
+        return early + _orders(complete)
 
     def latest(self, command: Order) -> dict[str, Any] | None:
         """The last order of a kind that was ever given, also to an earlier driver; None where there is none."""
         try:
-            lines = self._path.read_bytes().splitlines(keepends=True)
+            data = self._path.read_bytes()
         except FileNotFoundError:
             return None
-        given = [json.loads(line) for line in lines if line.endswith(b"\n") and line.strip()]
+        given = _orders(data[: data.rfind(b"\n") + 1])
         return next((order for order in reversed(given) if order.get("command") == command), None)
+
+
+def _launched(order: dict[str, Any]) -> float:
+    """When a driver was launched, as this line says; −∞ where it says something else."""
+    since = order.get("time")
+    return float(since) if order.get("command") == "launched" and isinstance(since, int | float) else -math.inf
+
+
+def _orders(data: bytes) -> list[dict[str, Any]]:
+    """The orders in complete lines; a line that is none, as a full disk leaves it, must not stop every driver to come."""
+    found = []
+    for line in data.splitlines():
+        try:
+            order = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(order, dict):
+            found.append(order)
+    return found
 
 
 class RunLock:
@@ -157,13 +195,14 @@ class RunLock:
 
     def take(self) -> None:
         """Become the driver, or raise InputError saying who is."""
-        holder = self.holder()
-        if holder is not None and holder != os.getpid():
-            who = "another computer" if holder < 0 else f"process {holder}"
-            raise InputError(f"{self.path.parent.name} is being run by {who}.", "Stop it there first.")
         me = psutil.Process()
         started = {"started": me.create_time(), "boot": _boot(), "after_boot": _after_boot(me)}
-        write_text(self.path, json.dumps({"host": socket.gethostname(), "pid": os.getpid(), **started}))
+        with locked(self.path.with_name(".taking")):  # two that look at the same time would both find nobody
+            holder = self.holder()
+            if holder is not None and holder != os.getpid():
+                who = "another computer" if holder < 0 else f"process {holder}"
+                raise InputError(f"{self.path.parent.name} is being run by {who}.", "Stop it there first.")
+            write_text(self.path, json.dumps({"host": socket.gethostname(), "pid": os.getpid(), **started}))
 
     def release(self) -> None:
         """Let go, if the lock is ours."""

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,80 @@ def test_orders_reach_the_driver_once_and_old_ones_never(tmp_path: Path) -> None
     run.order("workers", n=3)
     assert [(o["command"], o["n"]) for o in orders.new()] == [("workers", 3)]
     assert orders.new() == []
+
+
+def test_a_line_may_be_longer_than_what_is_read_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    with JournalWriter(file) as journal:
+        for text in ("a", "b" * 9_000_000, "c"):
+            journal.append(Note(text=text))
+    assert [len(e.text) for e in read_all(file) if isinstance(e, Note)] == [1, 9_000_000, 1]
+    reader = JournalReader(file)
+    assert len(reader.read(100)) == 1
+    assert len(reader.read(1_000_000)) == 2 and reader.read(100) == []
+
+
+def test_orders_since_its_launch_are_for_a_driver_that_still_imports(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    run.order("launched")
+    run.order("stop")  # to the driver before
+    before = time.time()
+    run.order("launched")
+    run.order("pause")
+    assert [o["command"] for o in Orders(run, after=before).new()] == ["pause"]
+    assert Orders(run, after=time.time()).new() == [], "both launches are older than the driver before this one"
+    assert [o["command"] for o in Orders(run, from_start=True).new()].count("stop") == 1
+
+
+def test_an_order_that_a_full_disk_tore_stops_no_driver(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    run.order("until", at=5.0)
+    with open(run.path / "control.jsonl", "ab") as file:
+        file.write(b'{"command": "pau')
+    orders = Orders(run, from_start=True)
+    run.order("workers", n=2)
+    assert [o["command"] for o in orders.new()] == ["until", "workers"]
+    latest = orders.latest("until")
+    assert latest is not None and latest["at"] == 5.0
+
+
+TAKE = """
+import sys, time
+from pathlib import Path
+from microtome.errors import InputError
+from microtome.store.run import RunFolder, RunLock
+lock = RunLock(RunFolder(Path(sys.argv[1])))
+holder = lock.holder
+lock.holder = lambda: (holder(), time.sleep(0.3))[0]  # both look before one of them writes
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    lock.take()
+    print("mine", flush=True)
+except InputError:
+    print("no", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_of_two_that_take_a_lock_at_the_same_time_one_gets_it(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    code = [sys.executable, "-c", TAKE, str(run.path)]
+    both = [subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for other in both:
+        assert other.stdout is not None and other.stdout.readline() == "ready\n"
+    for word in ("take", "leave"):
+        said = []
+        for other in both:
+            assert other.stdin is not None
+            other.stdin.write(f"{word}\n")
+            other.stdin.flush()
+        for other in both:
+            assert other.stdout is not None
+            said.append(other.stdout.readline())
+        assert sorted(said) == (["mine\n", "no\n"] if word == "take" else ["", ""])
+    for other in both:
+        other.communicate()
 
 
 @pytest.mark.skipif(not Path("/proc/sys/kernel/random/boot_id").exists(), reason="the system does not tell its starts apart")
