@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from microtome.plugin import Field, Structure, generator
-from microtome.volumes.packing import aggregates, cube, radii_for
+from microtome.volumes.particles.packing import aggregates, cube, radii_for
 
 
 @generator("m-sbr", label="M-SBR (small aggregates)")

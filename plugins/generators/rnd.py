@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from microtome.plugin import Field, Structure, generator
-from microtome.volumes.packing import cube, radii_for, random_addition, random_points
+from microtome.volumes.particles.packing import cube, radii_for, random_addition, random_points
 
 
 @generator("rnd", label="Rnd (random particles)")

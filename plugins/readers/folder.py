@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from microtome.plugin import RawVolume, reader
-from microtome.volumes.folder import open_folder
+from microtome.volumes.images.folder import open_folder
 
 
 @reader("folder", label="Folder of slices", extensions=(), folders=True)

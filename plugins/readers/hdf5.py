@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from microtome.plugin import Field, FileError, InputError, RawVolume, reader
-from microtome.volumes.attributes import meant
-from microtome.volumes.containers import Found, one_of
-from microtome.volumes.hdf5 import SIGNATURE, open_hdf5
+from microtome.volumes.formats.containers import Found, one_of
+from microtome.volumes.formats.hdf5 import SIGNATURE, open_hdf5
+from microtome.volumes.formats.xdmf import XdmfArray, arrays_of, spacing_beside
 from microtome.volumes.mapped import mapped
-from microtome.volumes.xdmf import XdmfArray, arrays_of, spacing_beside
+from microtome.volumes.scale.attributes import meant
 
 _ENDINGS = (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".nx5", ".cxi", ".dream3d", ".ims", ".h5ebsd", ".nc")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from microtome.plugin import RawVolume, reader
-from microtome.volumes.images import image_report, read_image
-from microtome.volumes.scale import weigh
+from microtome.volumes.images.image import image_report, read_image
+from microtome.volumes.scale.weigh import weigh
 
 
 @reader("image", label="Image", extensions=(".png", ".bmp", ".jpg", ".jpeg"))

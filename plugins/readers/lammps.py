@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Choice, Field, FileError, InputError, Question, QuestionError, RawVolume, reader
-from microtome.volumes.boxes import lattice_frame
-from microtome.volumes.frames import Frame, chosen
-from microtome.volumes.particles import (
+from microtome.volumes.particles.boxes import lattice_frame
+from microtome.volumes.particles.frames import Frame, chosen
+from microtome.volumes.particles.reading import (
     BOX,
     FRAME,
     LENGTH_UNIT,
@@ -26,7 +26,7 @@ from microtome.volumes.particles import (
     places_of,
     volume_of,
 )
-from microtome.volumes.textlines import PACKED, Lines, only_named, opened, rows, unpacked
+from microtome.volumes.particles.textlines import PACKED, Lines, only_named, opened, rows, unpacked
 
 Array = NDArray[np.float64]
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, FileError, RawVolume, reader
-from microtome.volumes.containers import Box, Found, Picked, WholeArray, is_numeric, one_of, pick
 from microtome.volumes.damage import reason
-from microtome.volumes.hdf5 import SIGNATURE, check_whole, data_sets, lazy, opened
+from microtome.volumes.formats.containers import Box, Found, Picked, WholeArray, is_numeric, one_of, pick
+from microtome.volumes.formats.hdf5 import SIGNATURE, check_whole, data_sets, lazy, opened
 from microtome.volumes.lazy import need_memory
 
 _DAMAGE = (

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from microtome.plugin import Field, FileError, InputError, RawVolume, reader
-from microtome.volumes.attributes import meant
-from microtome.volumes.containers import BoxArray, Found, Picked, WholeArray, pick
+from microtome.volumes.formats.containers import BoxArray, Found, Picked, WholeArray, pick
+from microtome.volumes.formats.sidecar import numbers, type_code
+from microtome.volumes.formats.streams import check_promise, unpacked
 from microtome.volumes.mapped import mapped
-from microtome.volumes.sidecar import numbers, type_code
-from microtome.volumes.streams import check_promise, unpacked
+from microtome.volumes.scale.attributes import meant
 
 _MOST = 2**16  # bytes of a header
 

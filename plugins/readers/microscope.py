@@ -18,8 +18,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from microtome.plugin import Field, FileError, InputError, RawVolume, reader
-from microtome.volumes.containers import Box, BoxArray, Found, Picked, is_numeric, one_of, pick
 from microtome.volumes.damage import reason
+from microtome.volumes.formats.containers import Box, BoxArray, Found, Picked, is_numeric, one_of, pick
 from microtome.volumes.lazy import need_memory
 from microtome.volumes.units import nanometres
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import FileError, RawVolume, reader
-from microtome.volumes.boxes import lattice_frame
-from microtome.volumes.frames import which
 from microtome.volumes.lazy import need_memory
-from microtome.volumes.particles import (
+from microtome.volumes.particles.boxes import lattice_frame
+from microtome.volumes.particles.frames import which
+from microtome.volumes.particles.reading import (
     BOX,
     FRAME,
     LENGTH_UNIT,
@@ -27,7 +27,7 @@ from microtome.volumes.particles import (
     Wishes,
     volume_of,
 )
-from microtome.volumes.textlines import PACKED, Lines, only_named, opened, unpacked
+from microtome.volumes.particles.textlines import PACKED, Lines, only_named, opened, unpacked
 
 _ANGSTROM = {"GRO": 0.1, "PDB": 1.0}  # what chemfiles's Å are multiplied by to give the file's own unit
 _UNIT = {"GRO": "nm", "PDB": "angstrom"}

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, FileError, InputError, RawVolume, reader
-from microtome.volumes.containers import BoxArray, Found, Picked, WholeArray, one_of, pick
+from microtome.volumes.formats.containers import BoxArray, Found, Picked, WholeArray, one_of, pick
 from microtome.volumes.mapped import mapped
 
 _MAGIC = b"\x93NUMPY"

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, FileError, InputError, LazyArray, RawVolume, reader
-from microtome.volumes.attributes import meant
-from microtome.volumes.containers import BoxArray, Found, Picked, WholeArray, pick
+from microtome.volumes.formats.containers import BoxArray, Found, Picked, WholeArray, pick
+from microtome.volumes.formats.streams import Codec, check_promise, unpacked
 from microtome.volumes.mapped import mapped
-from microtome.volumes.streams import Codec, check_promise, unpacked
+from microtome.volumes.scale.attributes import meant
 
 _MOST = 2**20  # bytes of a header
 _TYPES = {

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, FileError, InputError, QuestionError, RawVolume, reader
+from microtome.volumes.formats.raw import Sample, better_order, file_bytes, file_size, guesses, question
+from microtome.volumes.formats.rawname import NameSays, Shape, given_dtype, given_shape, name_says
+from microtome.volumes.formats.sidecar import Sidecar, sidecar
 from microtome.volumes.mapped import mapped
-from microtome.volumes.raw import Sample, better_order, file_bytes, file_size, guesses, question
-from microtome.volumes.rawname import NameSays, Shape, given_dtype, given_shape, name_says
-from microtome.volumes.sidecar import Sidecar, sidecar
 
 _CLEARLY = 0.8  # the smoother of two readings must be rougher than the other by this factor, or the name stays ambiguous
 _SAMPLE = 2**22  # voxels looked at to tell two readings apart

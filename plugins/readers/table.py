@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, FileError, InputError, RawVolume, reader
-from microtome.volumes.particles import (
+from microtome.volumes.particles.reading import (
     BOX,
     LENGTH_UNIT,
     PERIODIC,
@@ -23,7 +23,7 @@ from microtome.volumes.particles import (
     places_of,
     volume_of,
 )
-from microtome.volumes.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
+from microtome.volumes.particles.textlines import PACKED, Lines, inner_suffix, opened, rows, unpacked
 from microtome.volumes.units import nanometres
 
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"

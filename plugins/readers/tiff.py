@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from microtome.plugin import Field, RawVolume, reader
-from microtome.volumes.tiff import open_tiff
-from microtome.volumes.tiffheader import is_tiff
+from microtome.volumes.tiff.header import is_tiff
+from microtome.volumes.tiff.stack import open_tiff
 
 
 @reader("tiff", label="TIFF stack", extensions=(".tif", ".tiff"), recognises=lambda _path, head: is_tiff(head))

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Choice, Field, FileError, InputError, RawVolume, reader
-from microtome.volumes.boxes import lattice_frame
-from microtome.volumes.extxyz import columns, pairs
-from microtome.volumes.frames import Frame, chosen
-from microtome.volumes.particles import (
+from microtome.volumes.particles.boxes import lattice_frame
+from microtome.volumes.particles.extxyz import columns, pairs
+from microtome.volumes.particles.frames import Frame, chosen
+from microtome.volumes.particles.reading import (
     BOX,
     FRAME,
     LENGTH_UNIT,
@@ -27,7 +27,7 @@ from microtome.volumes.particles import (
     places_of,
     volume_of,
 )
-from microtome.volumes.textlines import PACKED, Lines, only_named, opened, rows, unpacked
+from microtome.volumes.particles.textlines import PACKED, Lines, only_named, opened, rows, unpacked
 
 _ENDINGS = (".xyz", ".extxyz", ".exyz")
 _RADII = ("radius", "radii", "r")

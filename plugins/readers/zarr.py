@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from microtome.plugin import Field, FileError, RawVolume, reader
-from microtome.volumes.zarrs import is_zarr, open_zarr
+from microtome.volumes.formats.zarrs import is_zarr, open_zarr
 
 
 def _recognised(path: Path, head: bytes) -> bool:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, InputError, RawVolume, Report, transform
-from microtome.volumes.derived import DerivedArray, numbers
-from microtome.volumes.progress import steps
-from microtome.volumes.registration import Trend, measured_positions, trend
-from microtome.volumes.shifting import common_area, shifted
+from microtome.volumes.corrections.derived import DerivedArray, numbers
+from microtome.volumes.corrections.progress import steps
+from microtome.volumes.corrections.registration import Trend, measured_positions, trend
+from microtome.volumes.corrections.shifting import common_area, shifted
 
 _TRENDS: dict[str, Trend] = {"a steady slant": "slant", "slow bends": "bends", "nothing": "none"}
 

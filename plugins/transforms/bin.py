@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, InputError, RawVolume, transform
-from microtome.volumes.derived import DerivedArray, back
+from microtome.volumes.corrections.derived import DerivedArray, back
 
 
 def _words(_known: dict[str, Any], *, z: int, y: int, x: int, how: str) -> str:

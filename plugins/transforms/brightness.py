@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, RawVolume, Report, transform
-from microtome.volumes.brightness import equalise, level
-from microtome.volumes.derived import DerivedArray, back, numbers, working
-from microtome.volumes.progress import steps
+from microtome.volumes.corrections.brightness import equalise, level
+from microtome.volumes.corrections.derived import DerivedArray, back, numbers, working
+from microtome.volumes.corrections.progress import steps
 
 _LABEL = "Equalise brightness"
 

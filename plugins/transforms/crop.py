@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from microtome.plugin import Field, InputError, RawVolume, transform
-from microtome.volumes.derived import DerivedArray
+from microtome.volumes.corrections.derived import DerivedArray
 
 
 def _words(_known: dict[str, Any], *, z_from: int, z_to: int, y_from: int, y_to: int, x_from: int, x_to: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, LazyArray, RawVolume, transform
-from microtome.volumes.derived import DerivedArray, back, working
+from microtome.volumes.corrections.derived import DerivedArray, back, working
 
 _METHODS = ("median", "gaussian", "non-local means", "median 3-D")
 _PATCH, _AROUND = 5, 6  # pixels: edge of a patch, and how far away its likes are looked for

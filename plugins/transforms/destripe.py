@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, RawVolume, transform
-from microtome.volumes.derived import DerivedArray, back, working
-from microtome.volumes.stripes import stripes_of
+from microtome.volumes.corrections.derived import DerivedArray, back, working
+from microtome.volumes.corrections.stripes import stripes_of
 
 
 def _words(_known: dict[str, Any], *, direction: str, length: float, width: float, strength: float) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, InputError, RawVolume, transform
-from microtome.volumes.derived import DerivedArray, back, working
-from microtome.volumes.ranges import parse_ranges
+from microtome.volumes.corrections.derived import DerivedArray, back, working
+from microtome.volumes.corrections.ranges import parse_ranges
 
 
 def _words(_known: dict[str, Any], *, slices: str, instead: str) -> str:

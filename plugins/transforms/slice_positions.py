@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microtome.plugin import Field, InputError, RawVolume, Report, transform
-from microtome.volumes.derived import DerivedArray, back, numbers, working
-from microtome.volumes.progress import steps
-from microtome.volumes.registration import pairs
-from microtome.volumes.spacing import REACH, depths
+from microtome.volumes.corrections.derived import DerivedArray, back, numbers, working
+from microtome.volumes.corrections.progress import steps
+from microtome.volumes.corrections.registration import pairs
+from microtome.volumes.corrections.spacing import REACH, depths
 
 _LABEL = "Even slice distances"
 

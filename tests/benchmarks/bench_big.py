@@ -140,7 +140,7 @@ def show(title: str, found: dict[str, float]) -> None:
 
 def main(edge: int = 2048, packed_edge: int = 1152, folder: str = "") -> None:
     """Measure and print."""
-    from microtome.volumes.copying import run_copy
+    from microtome.volumes.copies.copying import run_copy
 
     with tempfile.TemporaryDirectory(prefix="microtome-bench-", dir=folder or None) as place:
         plain, smaller, packed, copy = (Path(place) / n for n in ("plain.tif", "smaller.tif", "packed.tif", "copy"))

@@ -13,7 +13,7 @@ import numpy as np
 from microtome.slices.geometry import random_axes
 from microtome.slices.planes.cut import cut
 from microtome.slices.planes.discs import CellList, cut_discs
-from microtome.volumes.simulate import simulate, voxelise
+from microtome.volumes.particles.simulate import simulate, voxelise
 
 FIELD = 500.0  # nm
 

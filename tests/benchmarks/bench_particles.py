@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from microtome.plugin import Structure
-from microtome.volumes.extxyz import save_structure
+from microtome.volumes.particles.extxyz import save_structure
 from microtome.volumes.read import describe, open_volume
 
 FRACTION = 0.2  # of the box that the spheres fill

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from microtome.volumes.simulate import simulate, voxelise
-from microtome.volumes.structure import contact_number, structure_factor
+from microtome.volumes.particles.simulate import simulate, voxelise
+from microtome.volumes.particles.structure import contact_number, structure_factor
 
 #: kind → particles, contacts within 5 %, S(q) in three shells, standard deviation of a slice's area fraction
 GOLDEN = {

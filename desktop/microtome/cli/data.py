@@ -64,7 +64,7 @@ def info_command(options: argparse.Namespace) -> int:
 
 
 def _health(path: Path, settings: dict[str, Any], *, as_json: bool) -> list[dict[str, Any]]:
-    from microtome.volumes.health import look_over
+    from microtome.volumes.health.check import look_over
     from microtome.volumes.read import open_volume
 
     progress = Progress(as_json=as_json)
@@ -84,7 +84,7 @@ def _health(path: Path, settings: dict[str, Any], *, as_json: bool) -> list[dict
 def import_command(options: argparse.Namespace) -> int:
     """`microtome import`: a slow volume as a copy in chunks; goes on where it was stopped."""
     from microtome.results.words import duration
-    from microtome.volumes.copying import CopyProgress, run_copy
+    from microtome.volumes.copies.copying import CopyProgress, run_copy
 
     progress = Progress(as_json=options.json)
     last: list[CopyProgress] = []
@@ -120,8 +120,8 @@ def _words(value: Any) -> str:
 
 def simulate_command(options: argparse.Namespace) -> int:
     """`microtome simulate`: a structure as voxels or particles."""
-    from microtome.volumes.extxyz import save_structure
-    from microtome.volumes.simulate import default_voxel_size, save_tiff, simulate, voxelise
+    from microtome.volumes.particles.extxyz import save_structure
+    from microtome.volumes.particles.simulate import default_voxel_size, save_tiff, simulate, voxelise
 
     ending = options.out.suffix.lower()
     if ending not in (".tif", ".tiff", ".xyz"):

@@ -8,8 +8,8 @@ import pytest
 
 from microtome.contract.base import PluginContract
 from microtome.plugin import Structure
-from microtome.volumes.simulate import simulate, voxelise
-from microtome.volumes.structure import check, max_overlap, volume_fraction
+from microtome.volumes.particles.simulate import simulate, voxelise
+from microtome.volumes.particles.structure import check, max_overlap, volume_fraction
 
 
 class GeneratorContract(PluginContract):

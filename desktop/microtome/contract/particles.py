@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from microtome.contract.base import PluginContract
 from microtome.errors import MicrotomeError
 from microtome.plugin import Structure
-from microtome.volumes.drawn import drawn
+from microtome.volumes.particles.drawn import drawn
+from microtome.volumes.particles.structure import check, volume_fraction
 from microtome.volumes.read import describe, open_volume
-from microtome.volumes.structure import check, volume_fraction
 
 NAMES = ("Si", "C")
 

@@ -10,7 +10,7 @@ import pytest
 
 from microtome.contract.base import PluginContract
 from microtome.errors import MicrotomeError
-from microtome.volumes.progress import LookStoppedError
+from microtome.volumes.corrections.progress import LookStoppedError
 from microtome.volumes.transforms import before_after, describe_steps, measured, transformed
 from microtome.volumes.volume import Volume
 

@@ -25,8 +25,8 @@ from microtome.slices.planes.voxels import cut_voxels
 from microtome.slices.source import grid_of, image_files, without_bar
 from microtome.training.card import ModelCard
 from microtome.training.regression import residual
-from microtome.volumes.colours import read_colours
-from microtome.volumes.images import is_image
+from microtome.volumes.images.colours import read_colours
+from microtome.volumes.images.image import is_image
 from microtome.volumes.read import describe, open_volume
 from microtome.volumes.units import VOXEL
 from microtome.volumes.volume import Volume

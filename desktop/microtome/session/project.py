@@ -13,8 +13,8 @@ from microtome.errors import InputError
 from microtome.registry import registry
 from microtome.session.change import Change
 from microtome.store.project import Project, VolumeEntry
+from microtome.volumes.particles.structure import PROPERTIES
 from microtome.volumes.read import Description
-from microtome.volumes.structure import PROPERTIES
 from microtome.volumes.transforms import Step, checked
 from microtome.volumes.units import nanometres
 from microtome.volumes.volume import Volume

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from microtome.errors import InputError
 from microtome.plugin import LazyArray, Structure
 from microtome.volumes.grey import LUMINANCE
-from microtome.volumes.structure import volume_fraction
+from microtome.volumes.particles.structure import volume_fraction
 from microtome.volumes.volume import Volume
 
 Quantiles = tuple[float, ...]

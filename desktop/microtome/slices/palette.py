@@ -11,7 +11,7 @@ from microtome.errors import InputError
 from microtome.slices.colour import CHANNELS
 from microtome.slices.plan import VolumeSource
 from microtome.slices.source import Member
-from microtome.volumes.colours import is_coloured
+from microtome.volumes.images.colours import is_coloured
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ from microtome.slices.micrographs.flat import image_files as image_files
 from microtome.slices.micrographs.flat import micrographs_of
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
 from microtome.slices.planes.sampler import Sampler
-from microtome.volumes.colours import read_colours
+from microtome.volumes.images.colours import read_colours
+from microtome.volumes.particles.simulate import simulate, voxelise
 from microtome.volumes.read import open_volume
-from microtome.volumes.simulate import simulate, voxelise
 from microtome.volumes.units import VOXEL
 from microtome.volumes.volume import Volume
 

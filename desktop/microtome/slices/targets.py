@@ -9,7 +9,7 @@ from dataclasses import replace
 from microtome.errors import InputError, nearest
 from microtome.slices.plan import ClassSource, SimulatedSource, SlicePlan, VolumeSource
 from microtome.slices.source import Member
-from microtome.volumes.structure import PROPERTIES
+from microtome.volumes.particles.structure import PROPERTIES
 from microtome.volumes.volume import Volume
 
 EVERY = "all volumes"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from microtome.errors import MicrotomeError
 from microtome.questions import Choice, Question
-from microtome.volumes.copying import copy_bytes, needs_copy
+from microtome.volumes.copies.copying import copy_bytes, needs_copy
 from microtome.volumes.drop import DropItem, examine, examine_one
 from microtome.volumes.memory import fits_whole
 from microtome.volumes.read import Description, describe, open_volume

@@ -23,7 +23,7 @@ def channels_of(session: Session) -> int:
 
 
 def _is_coloured(path: Path) -> bool:
-    from microtome.volumes.colours import is_coloured
+    from microtome.volumes.images.colours import is_coloured
 
     try:
         return is_coloured(_first(str(path), path.stat().st_mtime_ns))

@@ -16,7 +16,7 @@ from microtome.store.atomic import read_json, write_json
 from microtome.store.project import Project, VolumeEntry
 
 if TYPE_CHECKING:
-    from microtome.volumes.health import Health
+    from microtome.volumes.health.check import Health
 
 _VERSION = 1
 
@@ -74,7 +74,7 @@ def _identity(project: Project, entry: VolumeEntry) -> str:
 
 def _health(data: dict[str, Any]) -> Health:
     # Imported here: it brings scipy, which the window must not wait for at its start.
-    from microtome.volumes.health import Finding, Health, Profile, Remedy
+    from microtome.volumes.health.check import Finding, Health, Profile, Remedy
 
     findings = [
         Finding(

@@ -32,7 +32,7 @@ def member(project: Project, entry: VolumeEntry, index: int = 0) -> Member:
     # Imported here: this loads the cutting kernels, which the window must not wait for at its start.
     from microtome.slices.plan import SimulatedSource, VolumeSource
     from microtome.slices.source import Member, image_files
-    from microtome.volumes.colours import is_coloured
+    from microtome.volumes.images.colours import is_coloured
 
     if entry.simulate is not None:
         rest = {k: v for k, v in entry.simulate.items() if k not in ("kind", "seed", "voxel_size")}

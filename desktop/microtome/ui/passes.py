@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from microtome.errors import MicrotomeError
 from microtome.plugin import Report
 from microtome.ui.eta import Eta
-from microtome.volumes.progress import LookStoppedError
+from microtome.volumes.corrections.progress import LookStoppedError
 
 T = TypeVar("T")
 _SHOW_MS = 100

@@ -24,7 +24,7 @@ from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.picture import Contrast, Picture, levels_of
 from microtome.ui.widgets import Choice, button, column, holding, label, row, set_property
-from microtome.volumes.raw import raw_preview
+from microtome.volumes.formats.raw import raw_preview
 
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64")
 _PREVIEW = 210

@@ -112,7 +112,7 @@ def read_coverage(asked: Asked, source: Source, superseded: Superseded) -> Cover
     """Count the voxels that the slices of one volume read (in a background thread)."""
     from microtome.slices.blocks.split import SETS
     from microtome.slices.trust.coverage import coverage
-    from microtome.volumes.pyramid import thumbnail
+    from microtome.volumes.copies.pyramid import thumbnail
 
     volume = open_source(asked.project, source)
     first = placed(volume, asked.plan, source, most=1)

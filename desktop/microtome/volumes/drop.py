@@ -9,8 +9,8 @@ from typing import Any
 
 from microtome.errors import MicrotomeError
 from microtome.questions import Question, QuestionError
-from microtome.volumes.folder import images_in, is_stack, series_in
-from microtome.volumes.images import is_image
+from microtome.volumes.images.folder import images_in, is_stack, series_in
+from microtome.volumes.images.image import is_image
 from microtome.volumes.read import Description, describe
 
 

@@ -15,10 +15,10 @@ from microtome.plugin import Plugin, RawVolume, Structure
 from microtome.registry import registry
 from microtome.store.atomic import explain
 from microtome.volumes.bricks import open_copy, reading_of
-from microtome.volumes.drawn import redrawn
-from microtome.volumes.folder import entries, images_in, is_stack, multipage
-from microtome.volumes.images import image_size
-from microtome.volumes.scale import NO_DISTANCE
+from microtome.volumes.images.folder import entries, images_in, is_stack, multipage
+from microtome.volumes.images.image import image_size
+from microtome.volumes.particles.drawn import redrawn
+from microtome.volumes.scale.weigh import NO_DISTANCE
 from microtome.volumes.transforms import transformed
 from microtome.volumes.units import VOXEL, nanometres
 from microtome.volumes.volume import Volume, extent
@@ -86,7 +86,7 @@ def open_volume(path: str | Path, **options: Any) -> Volume:
 
     `voxel_size` (z, y, x; or one number) and `unit` override the file's, `reader` chooses the reader by name, `transforms` are
     steps like {"name": "crop", "z_from": 10} that are applied to what is read, `copy` is a folder with a copy in bricks that is
-    read instead where it is whole and of this source (volumes/copying.py); the rest are the reader's own settings (raw:
+    read instead where it is whole and of this source (volumes/copies/copying.py); the rest are the reader's own settings (raw:
     shape, dtype, offset, byte_order). Raises FileError for what cannot be read, QuestionError for a file that holds several
     volumes, InputError for what is no volume, UnknownNameError (naming the nearest) for an unknown option.
     """

@@ -18,7 +18,9 @@ def test_a_build_carries_what_plugins_import() -> None:
     assert spec is not None and spec.loader is not None
     contents = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(contents)
-    assert {"torch", "nevergrad", "optuna", "microtome.volumes.tiff", "microtome.plugin"} <= set(contents.plugin_imports())
+    assert {"torch", "nevergrad", "optuna", "microtome.volumes.tiff.stack", "microtome.plugin"} <= set(
+        contents.plugin_imports()
+    )
     assert "__future__" not in contents.plugin_imports()
     for here, there in contents.data_folders():
         assert Path(here).is_dir()

@@ -7,7 +7,7 @@ import pytest
 
 from microtome.errors import InputError
 from microtome.slices.grey import Grey, grey_of, normalise, pooled
-from microtome.volumes.simulate import simulate, voxelise
+from microtome.volumes.particles.simulate import simulate, voxelise
 
 
 def test_statistics_of_a_small_volume_are_exact() -> None:

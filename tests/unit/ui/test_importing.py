@@ -23,7 +23,7 @@ from microtome.ui.opened import opened
 from microtome.ui.projects import new_project, open_project
 from microtome.ui.window import MainWindow
 from microtome.volumes.bricks import Bricks
-from microtome.volumes.copying import copy_volume
+from microtome.volumes.copies.copying import copy_volume
 from microtome.volumes.read import describe
 from microtome.volumes.volume import Volume
 

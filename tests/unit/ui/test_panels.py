@@ -26,7 +26,7 @@ from microtome.ui.views.volumes.corrections_panel import CorrectionsPanel
 from microtome.ui.views.volumes.finding_row import FindingRow
 from microtome.ui.views.volumes.health_panel import HealthPanel
 from microtome.ui.window import MainWindow
-from microtome.volumes.findings import Finding, Remedy, without
+from microtome.volumes.health.findings import Finding, Remedy, without
 from microtome.volumes.read import describe, open_volume
 
 Idle = Callable[[MainWindow], None]

@@ -17,7 +17,7 @@ from microtome.slices.trust.audit import independence
 from microtome.slices.trust.shortcut import Shortcut, advice
 from microtome.ui import i18n
 from microtome.ui.sentences import Catalogue, said
-from microtome.volumes.health import look_over
+from microtome.volumes.health.check import look_over
 from microtome.volumes.read import open_volume
 from microtome.volumes.transforms import describe_steps
 from microtome.volumes.volume import Volume

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, shift
 
 from microtome.errors import InputError, MicrotomeError, UnknownNameError
-from microtome.volumes.ranges import join_ranges, parse_ranges, write_ranges
+from microtome.volumes.corrections.ranges import join_ranges, parse_ranges, write_ranges
+from microtome.volumes.corrections.registration import Pair, positions
+from microtome.volumes.corrections.spacing import depths
 from microtome.volumes.read import open_volume
-from microtome.volumes.registration import Pair, positions
-from microtome.volumes.spacing import depths
 from microtome.volumes.transforms import (
     before_after,
     describe_steps,

@@ -17,8 +17,8 @@ from microtome.slices.micrographs.labels import Labelled, Labels, read_labels
 from microtome.slices.micrographs.masks import split_masks
 from microtome.slices.plan import ClassSource, Micrographs
 from microtome.store.atomic import explain
-from microtome.volumes.folder import images_in, natural
-from microtome.volumes.images import read_image
+from microtome.volumes.images.folder import images_in, natural
+from microtome.volumes.images.image import read_image
 
 _NAMED = 3
 

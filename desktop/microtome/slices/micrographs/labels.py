@@ -11,7 +11,7 @@ from pathlib import Path
 
 from microtome.errors import FileError, InputError, UnknownNameError, nearest
 from microtome.store.atomic import explain
-from microtome.volumes.images import IMAGES, is_image
+from microtome.volumes.images.image import IMAGES, is_image
 from microtome.volumes.units import nanometres
 
 _LARGEST = 256 * 2**20  # bytes: a table of millions of images; more is another kind of file

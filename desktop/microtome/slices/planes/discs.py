@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from microtome.errors import InputError
 from microtome.plugin import Structure
 from microtome.slices.planes.cut import pixels_of, poses_of, threads_of
-from microtome.volumes.structure import check
+from microtome.volumes.particles.structure import check
 
 Array = NDArray[np.float64]
 _PARTICLES_A_CELL = 4.0

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from microtome.slices.planes.cut import threads_of
 from microtome.volumes.bricks import EDGE, Bricks, Shape
+from microtome.volumes.copies.pyramid import is_labels, levels_of
 from microtome.volumes.memory import need_memory
-from microtome.volumes.pyramid import is_labels, levels_of
 from microtome.volumes.volume import Volume
 
 _KEPT: WeakKeyDictionary[Volume, tuple[Shape, Volume]] = WeakKeyDictionary()  # the last level made of each volume
@@ -74,7 +74,7 @@ def _stored(volume: Volume, wanted: Shape) -> tuple[Shape, Volume]:
 
 def _halved(volume: Volume, ratio: Shape, *, labels: bool) -> Volume:
     """A volume in memory whose voxels are `ratio` (z, y, x) voxels of another, as a copy's levels are made."""
-    from microtome.volumes import brick_kernel
+    from microtome.volumes.copies import brick_kernel
 
     z, y, x = (-(-n // f) for n, f in zip(volume.shape, ratio, strict=True))
     depth = EDGE * ratio[0]

@@ -21,7 +21,7 @@ from microtome.slices.export import folder as folders
 from microtome.slices.export.folder import DEPTHS, Exported, ExportStoppedError, export_set, volume_names
 from microtome.slices.imageset import ImageSet, build
 from microtome.slices.plan import ClassSource, SlicePlan, VolumeSource
-from microtome.volumes.images import read_image
+from microtome.volumes.images.image import read_image
 from microtome.volumes.read import open_volume
 
 PLAN = SlicePlan(field_of_view=48, unit="nm", pixels=12, train=20, validation=7, evaluation=9, guard=1.0)

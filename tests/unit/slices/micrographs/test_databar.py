@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from microtome.errors import InputError
 from microtome.slices.micrographs.databar import bar_height, find_bar
-from microtome.volumes.images import is_image, read_image
+from microtome.volumes.images.image import is_image, read_image
 from microtome.volumes.read import open_volume
 
 DATA = Path("../shared/data")

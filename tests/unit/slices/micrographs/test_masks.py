@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from microtome.errors import FileError
 from microtome.slices.micrographs.masks import split_masks
-from microtome.volumes.images import is_image, read_image
+from microtome.volumes.images.image import is_image, read_image
 
 DATA = Path("../shared/data/sem-superconductor")
 ROOT = Path("data")

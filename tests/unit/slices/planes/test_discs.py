@@ -13,7 +13,7 @@ from microtome.plugin import Structure
 from microtome.slices.geometry import random_axes
 from microtome.slices.planes.cut import cut
 from microtome.slices.planes.discs import CellList, cut_discs
-from microtome.volumes.simulate import simulate, voxelise
+from microtome.volumes.particles.simulate import simulate, voxelise
 
 Array = NDArray[np.float64]
 FLAT = np.array([[[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])

@@ -19,8 +19,8 @@ from microtome.slices.planes.sampler import Sampler
 from microtome.slices.planes.voxels import cut_voxels
 from microtome.slices.source import grid_of
 from microtome.volumes.bricks import open_copy
-from microtome.volumes.copying import copy_volume
-from microtome.volumes.simulate import voxelise
+from microtome.volumes.copies.copying import copy_volume
+from microtome.volumes.particles.simulate import voxelise
 from microtome.volumes.volume import Volume
 
 EDGE = 160

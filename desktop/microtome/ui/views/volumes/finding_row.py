@@ -13,7 +13,7 @@ from microtome.ui.icons import pixmap
 from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 from microtome.ui.widgets import button, column, label, row, set_property
-from microtome.volumes.findings import Finding
+from microtome.volumes.health.findings import Finding
 
 _MOST = 6  # ranges that are links
 _LINE = 240  # pixels of a line of buttons, beside the severity in a narrow panel

@@ -23,11 +23,11 @@ from microtome.ui.passes import Pass
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.volumes.finding_row import FindingRow, severity_look
 from microtome.ui.widgets import Choice, EmptyState, button, clear, column, holding, label, note, row, scrolling, set_property
-from microtome.volumes.findings import Finding
+from microtome.volumes.health.findings import Finding
 
 if TYPE_CHECKING:
     from microtome.ui.views.plots import Plot
-    from microtome.volumes.health import Health
+    from microtome.volumes.health.check import Health
 
 _AT_ONCE = 2**24  # voxels; smaller volumes are looked over without being asked
 #: Which profile shows a kind of finding.
@@ -246,7 +246,7 @@ class HealthPanel(QWidget):
 def _look(project: Project, entry: VolumeEntry, report: Report) -> Kept:
     """Look over a volume and keep what was found (in a background thread)."""
     # Imported here: it brings scipy, which the window must not wait for at its start.
-    from microtome.volumes.health import look_over
+    from microtome.volumes.health.check import look_over
 
     return keep(project, entry, look_over(opened(project, entry), report))
 

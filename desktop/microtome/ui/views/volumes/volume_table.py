@@ -13,7 +13,7 @@ from microtome.ui.icons import icon
 from microtome.ui.numbers import number, shape, size_of, unit_word
 from microtome.ui.sentences import said
 from microtome.ui.theme import current
-from microtome.volumes.structure import PROPERTIES
+from microtome.volumes.particles.structure import PROPERTIES
 
 _COLUMNS = ("Name", "Class", "Value", "Shape (z, y, x)", "Grey values", "Voxel size", "On disk", "Findings")
 _VALUE = 2  # the column that is edited

@@ -1,0 +1,1 @@
+"""Copies of volumes that are slow to read, with coarser levels."""

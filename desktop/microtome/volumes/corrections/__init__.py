@@ -1,0 +1,1 @@
+"""What corrections measure and do: shifts, distances, stripes, brightness, ranges of slices."""

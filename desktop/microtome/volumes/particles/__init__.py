@@ -1,0 +1,1 @@
+"""Volumes that are particles: structures from files or simulated, and the voxels drawn from them."""
