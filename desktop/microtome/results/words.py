@@ -27,9 +27,9 @@ def trend(epochs: Sequence[EpochEnded]) -> Trend:
     """Read the loss curves.
 
     over-fitting: since its lowest point the validation loss has risen, by more than a twentieth of it and by more than its
-    noise explains, while the training loss went on falling. The last three epochs are compared with that point; the lowest of
-    n values that scatter by σ lies σ·√(2 ln n) below them all by itself. not-learning: neither loss has come below 97 % of
-    where it began.
+    noise explains, while the training loss went on falling. The median of the last three epochs is compared with that point: a
+    single epoch whose loss leaps up, as batch normalisation lets it, says nothing. The lowest of n values that scatter by σ
+    lies σ·√(2 ln n) below them all by itself. not-learning: neither loss has come below 97 % of where it began.
     """
     known = [(e.epoch, e.train_loss, e.validation_loss) for e in epochs]
     pairs = [(n, t, v) for n, t, v in known if t is not None and v is not None]
@@ -38,10 +38,10 @@ def trend(epochs: Sequence[EpochEnded]) -> Trend:
     train, validation = [t for _, t, _ in pairs], [v for _, _, v in pairs]
     lowest = min(range(len(pairs)), key=lambda i: validation[i])
     number, since = pairs[lowest][0] + 1, len(pairs) - 1 - lowest
-    last = slice(-min(_LAST, max(1, since)), None)
+    last = slice(-_LAST, None)
     chance = _scatter(validation) * (math.sqrt(2 * math.log(len(pairs))) + 2 / math.sqrt(_LAST))
-    rise = fmean(validation[last]) - validation[lowest]
-    if since >= 2 and rise > max(_RISE * validation[lowest], chance):
+    rise = median(validation[last]) - validation[lowest]
+    if since >= _LAST and rise > max(_RISE * validation[lowest], chance):
         about = train[max(0, lowest - 1) : lowest + 2]
         if fmean(train[last]) < fmean(about) - 2 * _scatter(train) / math.sqrt(_LAST):
             return Trend("over-fitting", number)

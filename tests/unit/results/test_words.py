@@ -36,6 +36,18 @@ def test_noise_alone_is_hardly_ever_called_over_fitting(epochs: int) -> None:
     assert said.count("over-fitting") >= 45, "of 50"
 
 
+def test_single_epochs_that_leap_up_are_no_over_fitting() -> None:
+    rng = np.random.default_rng(2)
+    at = np.arange(30)
+    train, falling = 0.2 + 0.8 * np.exp(-at / 8), 0.3 + 0.8 * np.exp(-at / 8)
+    alarms = 0
+    for _ in range(200):
+        leaps = np.where(rng.random(30) < 0.08, rng.uniform(1.5, 4, 30), 1)
+        epochs = _run(train.tolist(), (falling * np.exp(rng.normal(0, 0.05, 30)) * leaps).tolist())
+        alarms += any(trend(epochs[:n]).word == "over-fitting" for n in range(5, 31))
+    assert alarms <= 30, "of 200, at any of 26 epochs"
+
+
 def test_both_rising_is_no_over_fitting() -> None:
     assert trend(_run([1.0, 0.7, 0.5, 0.6, 0.8, 0.9], [1.0, 0.8, 0.6, 0.7, 0.9, 1.1])).word != "over-fitting"
 
