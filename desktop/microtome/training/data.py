@@ -114,12 +114,18 @@ def balanced_batches(labels: Tensor, classes: int, size: int, generator: torch.G
     """As many positions as there are labels, drawn with replacement so that each class is as likely, in even parts."""
     chances = class_weights(labels, classes)[labels].cpu()
     drawn = torch.multinomial(chances, len(labels), replacement=True, generator=generator)
-    return drawn.tensor_split(max(1, -(-len(labels) // size)))
+    return drawn.tensor_split(even_parts(len(labels), size))
 
 
 def batches(count: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """The numbers 0 … count − 1 in random order, in parts of at most `size` that differ by at most one.
+    """The numbers 0 … count − 1 in random order, in as many parts as `even_parts` says, which differ by at most one."""
+    return torch.randperm(count, generator=generator).tensor_split(even_parts(count, size))
 
-    Even parts: no last batch of a single image, which batch normalisation cannot digest.
+
+def even_parts(count: int, most: int) -> int:
+    """Into how many even parts so many images fall, of at most `most` each, and never of a single one.
+
+    Batch normalisation cannot digest a single image: where `most` is 2 and the number odd, a part has three.
     """
-    return torch.randperm(count, generator=generator).tensor_split(max(1, -(-count // size)))
+    parts = max(1, -(-count // most))
+    return parts if count >= 2 * parts else max(1, count // 2)

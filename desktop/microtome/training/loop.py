@@ -19,7 +19,7 @@ from microtome.slices.imageset import ImageSet
 from microtome.training.augment import Augmenter, main_labels
 from microtome.training.changes import lower
 from microtome.training.criterion import CrossEntropy
-from microtome.training.data import Images, balanced_batches, batches
+from microtome.training.data import Images, balanced_batches, batches, even_parts
 from microtome.training.device import autocast, memory_format
 from microtome.training.hooks import Hooks
 from microtome.training.importance import Drawn, ImportanceSampler
@@ -245,9 +245,9 @@ def _forward(work: _Work, network: nn.Module, images: Tensor) -> Tensor:
 
 
 def _that_fit(work: _Work, images: Tensor) -> tuple[slice, ...]:
-    """A batch in even parts of at most as many images as memory holds at once: one part where it holds all."""
-    at_once, count = work.state.changes.at_once or len(images), len(images)
-    parts = max(1, -(-count // at_once))
+    """A batch in even parts of as many images as memory holds at once: one part where it holds all."""
+    count = len(images)
+    parts = even_parts(count, work.state.changes.at_once or count)
     ends = [count * part // parts for part in range(parts + 1)]
     return tuple(slice(begin, end) for begin, end in pairwise(ends))
 

@@ -17,6 +17,7 @@ from microtome.errors import FileError, InputError
 from microtome.events import BatchProgress, EpochEnded, Event, Note, decode
 from microtome.slices.imageset import ImageSet
 from microtome.training.card import ModelCard
+from microtome.training.changes import Changes
 from microtome.training.checkpoint import epochs_done
 from microtome.training.trial import finished, run_trial
 
@@ -211,6 +212,19 @@ def test_two_classes_and_grey_values_as_they_come(textures: Sets, trial: Trials)
     image_set = textures(counts=(60, 20, 20), scales=(0.5, 4.0), scale_grey=900.0, shift_grey=32_000.0)
     result, _ = run(trial(image_set, epochs=5))
     assert result["value"] > 0.9
+
+
+@pytest.mark.parametrize(("batch_size", "at_once", "balance"), [(2, 0, "none"), (2, 0, "sampling"), (4, 2, "none")])
+def test_an_odd_number_of_images_in_the_smallest_parts(
+    textures: Sets, trial: Trials, batch_size: int, at_once: int, balance: str
+) -> None:
+    """Its last maps are of one pixel: batch normalisation would refuse a single image."""
+    image_set = textures(counts=(3, 2, 2), edge=32)
+    spec = trial(image_set, network={"width": 8}, epochs=1, batch_size=batch_size, balance=balance)
+    spec["network"]["name"] = "resnet18"
+    Path(spec["folder"]).mkdir()
+    Changes(at_once=at_once).save(Path(spec["folder"]))
+    assert run_trial(spec, lambda event: None, lambda: "")["outcome"] == "done"
 
 
 def test_networks_of_another_kind_of_trial_are_not_mixed_up(textures: Sets, trial: Trials) -> None:
