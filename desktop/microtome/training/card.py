@@ -59,6 +59,11 @@ class ModelCard:
         return self.pixel_size * self.image_size
 
     @property
+    def precision(self) -> str:
+        """Of the arithmetic in which the network was measured while it was trained, and is asked now."""
+        return str(self.training.get("precision", "auto"))
+
+    @property
     def slice_plan(self) -> SlicePlan:
         """The plan as it was; keys of later versions are left out."""
         known = {f.name for f in fields(SlicePlan)}

@@ -23,7 +23,7 @@ from microtome.training import metrics
 from microtome.training.card import ModelCard
 from microtome.training.checkpoint import read_tensors
 from microtome.training.data import Images
-from microtome.training.device import autocast, choose_device, explained_memory, reproducible
+from microtome.training.device import autocast, choose_device, explained_memory, memory_format, reproducible
 from microtome.training.metrics import PerClass
 from microtome.training.regression import Scale
 from microtome.training.transfer import build_resizing
@@ -62,8 +62,7 @@ class Model:
                 "Use the version that wrote the file, or train again.",
             ) from error
         place = choose_device(device)
-        network.to(place)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(place, memory_format=memory_format(place, card.precision))  # type: ignore[call-overload]
         return cls(network=network.eval().requires_grad_(False), card=card, device=place, path=file)
 
     def predict(self, images: NDArray[Any], *, batch_size: int = 256) -> NDArray[np.float32]:
@@ -108,8 +107,8 @@ class Model:
         none = np.zeros(len(images), dtype=np.int64)
         source = Images(images, none, mean=self.card.mean, deviation=self.card.deviation, device=self.device, hold=True)
         batch, _ = source.batch(torch.arange(len(images)))
-        with torch.inference_mode(), explained_memory(f"{len(images)} images"), autocast(self.device):
-            logits = self.network(batch.contiguous(memory_format=torch.channels_last))
+        with torch.inference_mode(), explained_memory(f"{len(images)} images"), autocast(self.device, self.card.precision):
+            logits = self.network(batch.contiguous(memory_format=memory_format(self.device, self.card.precision)))
             result: NDArray[np.float32] = logits.float().cpu().numpy()
         return result
 

@@ -61,6 +61,19 @@ def test_it_is_a_workers_task_too(trained: tuple[ImageSet, Path]) -> None:
     assert found["per_class"] == {k: list(v) for k, v in expected.per_class.items()}
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_it_is_asked_in_the_precision_in_which_it_was_measured(textures: Sets, trial: Trials, precision: str) -> None:
+    image_set = textures(counts=(40, 60, 5), scales=(1.5, 1.8, 2.1))  # hard to tell: the last digits decide about some
+    spec = trial(image_set, epochs=2, learning_rate=1e-3, precision=precision)
+    result = run_trial(spec, lambda event: None, lambda: "")
+    best = json.loads(result["history"][result["best_epoch"]])
+    task = {"folder": spec["folder"], "image_set": spec["image_set"], "split": "validation", "device": "cpu", "threads": 1}
+    assert run_evaluation(task, lambda event: None, lambda: "")["per_class"] == best["per_class"]
+    answers = np.concatenate(Model.load(spec["folder"], device="cpu")._answers(image_set.images[:40], 40))
+    brief = torch.from_numpy(answers).bfloat16().float().numpy()
+    assert np.array_equal(answers, brief) == (precision == "bfloat16")
+
+
 def test_a_model_file_works_alone(trained: tuple[ImageSet, Path], tmp_path: Path) -> None:
     image_set, folder = trained
     alone = tmp_path / "elsewhere" / "mine.safetensors"
