@@ -12,10 +12,16 @@ from microtome.results.words import interval, number, per_class_counts, percent,
 from microtome.search.recipe import Recipe
 from microtome.slices.plan import ClassSource
 from microtome.slices.trust.shortcut import CUES
-from microtome.training.spec import TrainingSpec
+from microtome.training.spec import PUBLISHED, ImportanceSpec, TrainingSpec, TransferSpec
 
 _NETWORKS = {"cnn": "a convolutional neural network with {convolutions} convolution blocks and {dense} hidden dense layers"}
 _OPTIMISERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "stochastic gradient descent"}
+_BALANCED = {
+    "none": "",
+    "weights": ", each image weighted by the inverse of its class's number of images",
+    "sampling": ", images being drawn so that each class was seen equally often",
+}
+_SCORES = {"loss": "loss", "probability": "probability of a wrong answer", "gradient": "loss's gradient"}
 _NORMALISED = {
     "none": "",
     "volume": "Grey values were normalised to zero mean and unit deviation over each volume.",
@@ -41,10 +47,15 @@ def methods(
 
 def source_words(source: ClassSource) -> str:
     """Where a class's images come from."""
-    parts = [v.path.replace("\\", "/").rpartition("/")[2] for v in source.volumes]
+    parts = [base_name(v.path) for v in source.volumes]
     parts += [f"{s.kind} (simulated, seed {s.seed})" for s in source.simulated]
-    parts += [path.replace("\\", "/").rpartition("/")[2] for path in source.images]
+    parts += [base_name(path) for path in source.images]
     return ", ".join(parts)
+
+
+def base_name(path: str) -> str:
+    """A file's name, whichever system wrote its path."""
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def network_words(recipe: Recipe) -> str:
@@ -106,8 +117,8 @@ def _training(recipe: Recipe) -> str:
     training = recipe.training
     text = (
         f"{network_words(recipe)[:1].upper()}{network_words(recipe)[1:]} was trained for up to {training.epochs} epochs with "
-        f"{_OPTIMISERS.get(training.optimizer, training.optimizer)} (batches of {training.batch_size}, learning rate "
-        f"{number(training.learning_rate)}, {training.schedule} schedule) to minimise {_loss(training)}"
+        f"{_optimiser(training)} (batches of {training.batch_size}, learning rate "
+        f"{number(training.learning_rate)}, {training.schedule} schedule{_decay(training)}) to minimise {_loss(training)}"
     )
     if training.symmetries:
         text += ", each image being seen under a random flip and quarter turn"
@@ -115,14 +126,63 @@ def _training(recipe: Recipe) -> str:
         names = ", ".join(_augmentation(item) for item in training.augmentations)
         text += f"; whenever an image was seen in training, it was augmented at random by {names}"
     best = "R²" if training.target == "value" else "mean class accuracy"
-    return text + f"; the weights of the epoch with the highest {best} on the validation set were kept."
+    kept = f"; the weights of the epoch with the highest {best} on the validation set were kept."
+    return " ".join([text + kept, *_first_weights(recipe.transfer), *_special(training, recipe.importance)])
+
+
+def _optimiser(training: TrainingSpec) -> str:
+    moved = training.optimizer == "sgd" and training.momentum > 0
+    with_words = f" with Nesterov's momentum {number(training.momentum)}" if moved else ""
+    return _OPTIMISERS[training.optimizer] + with_words
+
+
+def _decay(training: TrainingSpec) -> str:
+    return f", weight decay {number(training.weight_decay)}" if training.weight_decay > 0 else ""
 
 
 def _loss(training: TrainingSpec) -> str:
     if training.target != "value":
-        return "the cross entropy"
+        smoothed = f" of labels smoothed by {number(training.label_smoothing)}" if training.label_smoothing > 0 else ""
+        return f"the cross entropy{smoothed}{_BALANCED[training.balance]}"
     error = "Huber's error" if training.value_loss == "huber" else "the mean squared error"
     return f"{error} of the volumes' values, standardised over the training images"
+
+
+def _first_weights(transfer: TransferSpec) -> list[str]:
+    """Where the first weights came from, what of them was trained, and to what size images were brought."""
+    parts = []
+    if transfer.weights:
+        named = base_name(transfer.file) if transfer.file else transfer.weights
+        source = "those published by its authors" if transfer.weights == PUBLISHED else named
+        trained = {"all": "all weights were", "head": "the head alone was"}.get(
+            transfer.train, f"the last {transfer.blocks} blocks and the head were"
+        )
+        slow = "" if transfer.train == "head" else f", pretrained ones at {number(transfer.backbone_rate)} of the learning rate"
+        parts.append(f"It began with pretrained weights ({source}), of which {trained} trained{slow}.")
+    elif transfer.train != "all":
+        parts.append("Part of the network kept its random first weights.")
+    if transfer.head_epochs and transfer.train != "head":
+        parts.append(f"In the first {transfer.head_epochs} epochs the head alone was trained.")
+    if transfer.image_size:
+        parts.append(f"The network saw the slices resized to {transfer.image_size} × {transfer.image_size} pixels.")
+    return parts
+
+
+def _special(training: TrainingSpec, importance: ImportanceSpec) -> list[str]:
+    """What else decided which weights were kept, and which looks of the images were learnt from."""
+    parts = []
+    if training.ema > 0:
+        parts.append(
+            f"What was measured and kept is the exponential moving average of the weights (decay up to {number(training.ema)})."
+        )
+    if training.patience:
+        parts.append(f"Training ended early after {training.patience} epochs without a better one.")
+    if importance.candidates > 1:
+        parts.append(
+            f"Of {importance.candidates} candidates of an image, itself and augmented looks, one was drawn by its "
+            f"{_SCORES[importance.score]} under the network in training (importance-sampled augmentation, JP7160416B2)."
+        )
+    return parts
 
 
 def settings_words(table: Mapping[str, Any]) -> str:
