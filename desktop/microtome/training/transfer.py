@@ -80,6 +80,11 @@ class Stages:
         """The number of the first part that learns in an epoch (0, 1, …): it and all behind it do."""
         return self._head if epoch < self._spec.head_epochs else self._first
 
+    @property
+    def whole_from(self) -> int:
+        """The epoch (0, 1, …) from which on all learns that is to learn."""
+        return self._spec.head_epochs if self._first < self._head else 0
+
     def begin(self, epoch: int) -> None:
         """Freeze what does not learn in an epoch, free the rest; for a network that is in training mode."""
         first = self.first(epoch)

@@ -254,6 +254,7 @@ class _Trial:
             trial=self.number,
             state=state,
             values=None if scale is None else loop.Values.of(scale, image_set),
+            whole_from=stages.whole_from,
         )
 
     def _begin(self, network: nn.Module, optimiser: Optimizer, device: torch.device) -> State:

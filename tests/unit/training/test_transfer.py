@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -210,6 +211,17 @@ def test_resumed_across_the_stages_to_the_bit(textures: Sets, trial: Trials, pre
     assert not [event for event in notes if isinstance(event, Note)]
     one, other = (read_tensors(Path(spec["folder"]) / "model.safetensors") for spec in (whole, broken))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_patience_begins_once_all_learns(textures: Sets, trial: Trials, pretrained: str) -> None:
+    made = specification(textures(), trial, "patient", pretrained, image_size=32)
+    made["training"] |= {"epochs": 20, "patience": 2, "learning_rate": 1e-7, "schedule": "constant"}
+    made["transfer"]["head_epochs"] = 6
+    result = run_trial(made, silent, lambda: "")
+    values = [json.loads(line)["validation_accuracy"] for line in result["history"]]
+    best_so_far = [values.index(max(values[:n])) + 1 for n in range(1, len(values) + 1)]
+    assert any(n - best >= 2 for n, best in enumerate(best_so_far[:6], start=1)), "it would have ended with the head alone"
+    assert result["epochs"] == max(best_so_far[-1], 6) + 2
 
 
 def test_training_evaluation_and_export_see_one_size(textures: Sets, trial: Trials, pretrained: str, tmp_path: Path) -> None:
