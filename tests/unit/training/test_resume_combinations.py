@@ -6,6 +6,8 @@ Combinations and stopping points are drawn from numbered seeds: every run of the
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +188,46 @@ def check(seed: int, image_set: ImageSet, pretrained: dict[str, Path], folder: P
     assert same(state(never), state(parts)) == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_stopped_anywhere(seed: int, image_set: ImageSet, pretrained: dict[str, Path], tmp_path: Path) -> None:
     check(seed, image_set, pretrained, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tens", range(1, 7))
+def test_stopped_anywhere_in_more_combinations(
+    tens: int, image_set: ImageSet, pretrained: dict[str, Path], tmp_path: Path
+) -> None:
+    for seed in range(10 * tens, 10 * tens + 10):
+        (tmp_path / str(seed)).mkdir()
+        check(seed, image_set, pretrained, tmp_path / str(seed))
+
+
+RANK = """
+import json, sys
+from microtome.training.trial import run_rank
+spec, rank, meeting, most = json.loads(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+asked = iter(range(10**9))
+order = lambda: "stop" if next(asked) >= most else ""
+run_rank(spec, lambda event: None, order, rank=rank, size=2, meeting=meeting, trial=0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 104))
+def test_two_processes_stopped_anywhere(seed: int, image_set: ImageSet, pretrained: dict[str, Path], tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    spec, changes = drawn(rng, image_set, pretrained)
+    spec = replace(spec, training=replace(spec.training, devices=2))
+    whole = go(spec, changes, tmp_path / "whole", 10**6)
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    changes.save(parts)
+    told = json.dumps(replace(spec, folder=str(parts)).to_json())
+    stop = str(int(rng.integers(1, 2 * BATCHES)))
+    meeting = str(tmp_path / "meeting")
+    ranks = [subprocess.Popen([sys.executable, "-c", RANK, told, str(rank), meeting, stop]) for rank in (0, 1)]
+    assert [rank.wait(timeout=80) for rank in ranks] == [0, 0]
+    assert not (parts / "result.json").exists() or spec.training.patience
+    go(spec, changes, parts, 10**6)
+    assert same(state(whole), state(parts)) == [], f"stopped behind {stop} batches: {spec}"
