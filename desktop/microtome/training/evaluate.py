@@ -23,7 +23,14 @@ from microtome.training import metrics
 from microtome.training.card import ModelCard
 from microtome.training.checkpoint import read_tensors
 from microtome.training.data import Images
-from microtome.training.device import autocast, choose_device, explained_memory, memory_format, reproducible
+from microtome.training.device import (
+    autocast,
+    choose_device,
+    explained_memory,
+    memory_format,
+    ran_out_of_memory,
+    reproducible,
+)
 from microtome.training.metrics import PerClass
 from microtome.training.regression import Scale
 from microtome.training.transfer import build_resizing
@@ -68,8 +75,8 @@ class Model:
     def predict(self, images: NDArray[Any], *, batch_size: int = 256) -> NDArray[np.float32]:
         """Probabilities (n, k) of the classes for images (n, h, w), in colour (n, 3, h, w), as in the image set.
 
-        Raises InputError where the images have another size than those the network learned from, or hold NaN, and where the
-        network tells a number.
+        Where memory ends, it goes on with half as many at once, as the measurements of a training do. Raises InputError where
+        the images have another size than those the network learned from, or hold NaN, and where the network tells a number.
         """
         if self.card.value:
             raise InputError("This network tells a value, no class.", "Ask it for values.")
@@ -95,19 +102,26 @@ class Model:
                 f"The network wants images (n, {', '.join(map(str, wanted))}), not {images.shape}.",
                 _COLOUR_HINT if colour else f"Resample them to {edge} × {edge} pixels.",
             )
-        parts = [np.empty((0, len(self.card.classes)), dtype=np.float32)]
-        for start in range(0, len(images), batch_size):
+        parts, start = [np.empty((0, len(self.card.classes)), dtype=np.float32)], 0
+        while start < len(images):
             part = np.asarray(images[start : start + batch_size], dtype=np.float32)
             if not np.isfinite(part).all():
                 raise InputError("An image holds values that are not numbers.", "Leave such images out.")
-            parts.append(self._logits(part))
+            with explained_memory("a single image"):
+                try:
+                    parts.append(self._logits(part))
+                    start += batch_size
+                except RuntimeError as error:
+                    if not ran_out_of_memory(error) or len(part) == 1:
+                        raise
+                    batch_size = -(-len(part) // 2)
         return parts
 
     def _logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         none = np.zeros(len(images), dtype=np.int64)
         source = Images(images, none, mean=self.card.mean, deviation=self.card.deviation, device=self.device, hold=True)
         batch, _ = source.batch(torch.arange(len(images)))
-        with torch.inference_mode(), explained_memory(f"{len(images)} images"), autocast(self.device, self.card.precision):
+        with torch.inference_mode(), autocast(self.device, self.card.precision):
             logits = self.network(batch.contiguous(memory_format=memory_format(self.device, self.card.precision)))
             result: NDArray[np.float32] = logits.float().cpu().numpy()
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from microtome.slices.imageset import ImageSet
 from microtome.training import prepare
 from microtome.training.changes import Changes
 from microtome.training.criterion import CrossEntropy
+from microtome.training.evaluate import Model
 from microtome.training.importance import Drawn
 from microtome.training.measure import measure
 from microtome.training.spec import TrainingSpec
@@ -139,6 +141,19 @@ def test_a_measurement_needs_no_more_than_fits(textures: Sets) -> None:
     assert parts.loss == pytest.approx(whole.loss)
     with pytest.raises(torch.OutOfMemoryError):
         measure(Narrow(network, 0, -1), images, classes=3)
+
+
+def test_a_trained_network_is_asked_with_no_more_than_fits(textures: Sets, trial: Trials) -> None:
+    """What was trained and measured with little memory can be evaluated with as little."""
+    image_set = textures()
+    spec = trial(image_set, epochs=1)
+    run(spec)
+    model = Model.load(spec["folder"], device="cpu")
+    narrow = replace(model, network=Narrow(model.network, 5, -1))
+    images = image_set.images[:23]
+    np.testing.assert_allclose(narrow.predict(images), model.predict(images), atol=1e-6)
+    with pytest.raises(MicrotomeError, match="too small for a single image"):
+        replace(model, network=Narrow(model.network, 0, -1)).predict(images)
 
 
 @pytest.mark.parametrize("balance", ["none", "weights"])
