@@ -63,6 +63,8 @@ class Progress:
                 low, high = event.interval
                 n = sum(total for _, total in event.per_class.values())
                 self._line(f"evaluation accuracy {event.accuracy:.1%} (95 % interval {low:.1%} … {high:.1%}, n = {n})")
+                if event.caution:
+                    self._line(event.caution)
             case Note():
                 self._line(f"{event.level}: {event.text} {event.hint}".rstrip())
             case _:

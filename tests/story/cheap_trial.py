@@ -128,6 +128,7 @@ def evaluate(report: Callable[[Any], None], should_stop: Callable[[], str], *, s
         "baseline_details": {},
         "baseline_images": 0,
         "independence": "",
+        "caution": "",
     }
 
 

@@ -153,6 +153,7 @@ def _verdict(found: Evaluated) -> Html:
         *_baselines(found),
         tag("div", f"{percent(chance(len(found.per_class)))} guessing", cls="muted"),
         *([tag("div", words)] if (words := standing_words(found)) else []),
+        *([tag("div", found.caution, cls="muted")] if found.caution else []),
     )
     rows = []
     for i, (name, (correct, total)) in enumerate(found.per_class.items()):

@@ -123,6 +123,7 @@ def summary(run: RunFolder) -> dict[str, Any]:
         "interval": None if found is None else list(found.interval),
         "baseline": {} if found is None else dict(found.baseline),
         "independence": "" if found is None else found.independence,
+        "caution": "" if found is None else found.caution,
         "seconds": records.seconds,
         "run": str(run.path),
         "trial": None if best is None else best.number,
@@ -130,7 +131,7 @@ def summary(run: RunFolder) -> dict[str, Any]:
     }
     if found is not None and found.r2 is not None:  # a number was told, no class
         data |= {"accuracy": None, "r2": found.r2, "rmse": found.rmse, "mae": found.mae, "unit": found.unit, "n": found.n}
-        data |= {"volumes": len(found.points), "caution": found.caution, "validation_r2": data["validation_accuracy"]}
+        data |= {"volumes": len(found.points), "validation_r2": data["validation_accuracy"]}
         data["validation_accuracy"] = None
     if kind == "search":
         data["trials"] = sum(1 for r in records.trials.values() if r.ended)

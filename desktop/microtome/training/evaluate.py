@@ -216,6 +216,22 @@ def evaluate(
     return predictions
 
 
+def trust_words(image_set: ImageSet, split: str = "evaluation") -> str:
+    """How far the interval of an accuracy on a set may be trusted; "" where every image is a micrograph of its own.
+
+    Images of one volume share its structure and how it was imaged, so an interval over images says nothing of other volumes.
+    """
+    indices = image_set.split(split)
+    count = len(np.unique(image_set.poses.volumes[indices]))
+    if count == len(indices):
+        return ""
+    plural = "" if count == 1 else "s"
+    alike = f"The interval takes the {len(indices)} images as independent."
+    if image_set.micrographs:
+        return f"{alike} They are parts of {count} micrograph{plural}: it does not hold for other specimens."
+    return f"{alike} They come from {count} volume{plural}: it holds for other slices of these, not for other specimens."
+
+
 def run_evaluation(spec: dict[str, Any], report: Callable[[Event], None], should_stop: Callable[[], str]) -> dict[str, Any]:
     """`evaluate` as a task of a worker: spec {folder, image_set, split?, device?, threads?}.
 

@@ -84,6 +84,7 @@ def evaluated(number: int) -> Evaluated:
         baseline_gains={"HOG + SVM": (0.2, 0.11, 0.29), "radial spectrum + logistic regression": (0.1, 0.02, 0.18)},
         baseline_details={"HOG + SVM": "RBF kernel, C = 3, learnt from 900 images"},
         independence="The sets share no voxel.",
+        caution="They come from 3 volumes.",
     )
 
 

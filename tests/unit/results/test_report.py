@@ -101,7 +101,7 @@ def test_the_figures_are_those_of_the_journal(project: Project, tmp_path: Path) 
     assert "70.0 % (62.0–77.0 %) HOG + SVM; RBF kernel, C = 3, learnt from 900 images" in words
     assert "does better than HOG + SVM and radial spectrum + logistic regression on the same images" in words
     assert "paired difference +10.0 points, 95 % interval +2.0 to +18.0" in words
-    assert "The sets share no voxel." in words
+    assert "The sets share no voxel." in words and "They come from 3 volumes." in words
     assert "Look out & <b>" in words
     assert "torch 2.13.0" in words
 

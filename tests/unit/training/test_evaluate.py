@@ -15,10 +15,11 @@ import pytest
 import torch
 
 from microtome.errors import FileError, InputError
-from microtome.slices.imageset import ImageSet
+from microtome.slices.imageset import ImageSet, build
+from microtome.slices.plan import ClassSource, SlicePlan, VolumeSource
 from microtome.training.card import ModelCard
 from microtome.training.checkpoint import read_tensors, write_tensors
-from microtome.training.evaluate import Model, evaluate, find_model, run_evaluation
+from microtome.training.evaluate import Model, evaluate, find_model, run_evaluation, trust_words
 from microtome.training.trial import run_trial
 
 Sets = Callable[..., ImageSet]
@@ -145,3 +146,21 @@ def test_a_newer_model_file_is_said(trained: tuple[ImageSet, Path]) -> None:
     file.write_bytes(newer)
     with pytest.raises(ValueError, match="newer Microtome"):
         ModelCard.read(file)
+
+
+def test_how_far_an_interval_holds_is_said(tmp_path: Path) -> None:
+    rng, sources = np.random.default_rng(0), []
+    for name, volumes in (("a", 2), ("b", 1)):
+        files = [tmp_path / f"{name}{k}.npy" for k in range(volumes)]
+        for file in files:
+            np.save(file, rng.standard_normal((64, 64, 64)).astype(np.float32))
+        sources.append(ClassSource(name=name, volumes=tuple(VolumeSource(path=str(file)) for file in files)))
+    plan = SlicePlan(field_of_view=8, pixels=8, train=4, validation=2, evaluation=6)
+    image_set = build(tuple(sources), plan, tmp_path / "sets")
+    found = trust_words(image_set)
+    assert found.startswith("The interval takes the 12 images as independent. They come from 3 volumes: it holds")
+    one = build(tuple(sources[1:]), plan, tmp_path / "sets")
+    assert "come from 1 volume:" in trust_words(one)
+    assert "They are parts of 3 micrographs: it does" in trust_words(replace(image_set, micrographs={"fit": "tile"}))
+    alone = build(tuple(sources[1:]), replace(plan, evaluation=1), tmp_path / "sets")
+    assert trust_words(alone) == "", "one image of one volume"

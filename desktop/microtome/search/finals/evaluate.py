@@ -32,7 +32,7 @@ def evaluate_in_worker(
     from microtome.slices.imageset import ImageSet
     from microtome.training.baseline import BaselineStoppedError, baselines
     from microtome.training.baseline_compare import beside
-    from microtome.training.evaluate import run_evaluation
+    from microtome.training.evaluate import run_evaluation, trust_words
     from microtome.training.told import tell_in_worker
 
     done = 0
@@ -52,6 +52,7 @@ def evaluate_in_worker(
             told = baselines(images, should_stop, next_method)
             predicted = np.array(result.pop("predicted"), dtype=np.int64)
             result |= beside(told, images.split("evaluation"), predicted, images.labels, images.classes)
+            result["caution"] = trust_words(images)
     except BaselineStoppedError:
         return {"outcome": "cancelled"}
     result["independence"] = images.independence
@@ -74,6 +75,7 @@ def evaluated(trial: int, result: dict[str, Any]) -> Evaluated:
         baseline_details=result["baseline_details"],
         baseline_images=result["baseline_images"],
         independence=result["independence"],
+        caution=result["caution"],
         **_of_values(result),
     )
 
@@ -83,7 +85,7 @@ def _of_values(result: dict[str, Any]) -> dict[str, Any]:
     if "r2" not in result:
         return {}
     points = tuple((true, mean, deviation, int(n)) for true, mean, deviation, n in result["points"])
-    return {**{key: result[key] for key in ("r2", "rmse", "mae", "unit", "n", "caution")}, "points": points}
+    return {**{key: result[key] for key in ("r2", "rmse", "mae", "unit", "n")}, "points": points}
 
 
 def evaluate_trial(number: int, spec: TrialSpec, *, runner: Runner, helm: Helm, emit: Callable[[Event], None]) -> str:

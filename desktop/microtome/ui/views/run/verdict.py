@@ -96,8 +96,7 @@ class Verdict(QFrame):
         self._body.addWidget(baselines)
         if (standing_note := _standing(found)) is not None:
             self._body.addWidget(standing_note)
-        if found.independence and not self._brief:
-            self._body.addWidget(label(said(found.independence), "muted", wrap=True, selectable=True))
+        self._show_trust(found)
 
     def _show_values(self, found: Evaluated) -> None:
         """Of a network that tells a number."""
@@ -117,6 +116,10 @@ class Verdict(QFrame):
         self._body.addWidget(label(tr("On the same images: {list}", list=" · ".join(ranked)), "muted", selectable=True))
         if (standing_note := _standing(found)) is not None:
             self._body.addWidget(standing_note)
+        self._show_trust(found)
+
+    def _show_trust(self, found: Evaluated) -> None:
+        """How far the interval may be trusted, and how the sets were separated."""
         for words in (found.caution, "" if self._brief else found.independence):
             if words:
                 self._body.addWidget(label(said(words), "muted", wrap=True, selectable=True))

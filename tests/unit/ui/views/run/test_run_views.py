@@ -202,7 +202,7 @@ def test_the_verdict_tells_accuracy_interval_n_classes_baseline_and_independence
     assert verdict.isHidden()
     verdict.show_result(evaluated(1))
     words = " ".join(made.text() for made in verdict.findChildren(QLabel))
-    for part in ("90.0 %", "84.0 % – 94.0 %, n = 150", "45 / 50", "78.6 % – 95.7 %", "share no voxel"):
+    for part in ("90.0 %", "84.0 % – 94.0 %, n = 150", "45 / 50", "78.6 % – 95.7 %", "share no voxel", "come from 3 volumes"):
         assert part in words
     assert "80.0 % (73.0 % – 86.0 %) radial spectrum + logistic regression · 70.0 % (62.0 % – 77.0 %) HOG + SVM" in words
     assert "Better than HOG + SVM and radial spectrum + logistic regression" in words
