@@ -71,6 +71,10 @@ class ModelCard:
 
     def voxel_size_warning(self, voxel_size: Sequence[float] | None, unit: str) -> str:
         """A sentence where data with that voxel size (z, y, x) are not what the network learned from; empty where they are."""
+        if self.voxel_size is None and self.unit != VOXEL:  # it learned from several sizes, cut to one physical pixel
+            if voxel_size is not None:
+                return ""
+            return "The voxel size is not known, and the network learned from several: a voxel was taken for a pixel."
         if self.voxel_size is None and voxel_size is None:
             return "Neither the voxel size of the training data nor of these is known: make sure that they are the same."
         if self.voxel_size is None:

@@ -52,3 +52,10 @@ def test_what_nobody_knows_is_said() -> None:
     card = replace(CARD, voxel_size=None, unit="voxel")
     assert "Neither" in card.voxel_size_warning(None, "voxel")
     assert "was not known" in card.voxel_size_warning((1.0, 1.0, 1.0), "nm")
+
+
+def test_a_network_of_several_voxel_sizes_asks_for_none_of_them() -> None:
+    """Their slices have one physical pixel, to which what it is asked about is brought as well."""
+    card = replace(CARD, voxel_size=None)
+    assert card.voxel_size_warning((4.0, 4.0, 4.0), "nm") == ""
+    assert "learned from several: a voxel was taken for a pixel" in card.voxel_size_warning(None, "voxel")
