@@ -162,10 +162,14 @@ def _first_weights(transfer: TransferSpec) -> list[str]:
     elif transfer.train != "all":
         parts.append("Part of the network kept its random first weights.")
     if transfer.head_epochs and transfer.train != "head":
-        parts.append(f"In the first {transfer.head_epochs} epochs the head alone was trained.")
+        parts.append(f"The head alone was trained at first ({_epochs(transfer.head_epochs)}).")
     if transfer.image_size:
         parts.append(f"The network saw the slices resized to {transfer.image_size} × {transfer.image_size} pixels.")
     return parts
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
 
 
 def _special(training: TrainingSpec, importance: ImportanceSpec) -> list[str]:
@@ -176,7 +180,7 @@ def _special(training: TrainingSpec, importance: ImportanceSpec) -> list[str]:
             f"What was measured and kept is the exponential moving average of the weights (decay up to {number(training.ema)})."
         )
     if training.patience:
-        parts.append(f"Training ended early after {training.patience} epochs without a better one.")
+        parts.append(f"Training was to end after {_epochs(training.patience)} without a better one.")
     if importance.candidates > 1:
         parts.append(
             f"Of {importance.candidates} candidates of an image, itself and augmented looks, one was drawn by its "

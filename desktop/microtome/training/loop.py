@@ -115,15 +115,13 @@ def train(
     trial: int = 0,
     state: State | None = None,
     values: Values | None = None,
-    whole_from: int = 0,
 ) -> None:
     """Train from epoch len(history) to the end of the settings; every measured epoch is appended to `history`.
 
     `state` is what the training remembers beside: where it stands in its epoch, the average of its weights (which is then
-    what is measured). Patience counts no epoch before `whole_from`, in which not all learns that is to learn. With `values`
-    the labels of the images are standardised numbers, which are learnt instead. Raises StoppedError where hooks.should_stop
-    said so, DivergedError where the loss is no longer a number; both leave network and optimiser in mid-epoch, for the caller
-    to forget.
+    what is measured), from which epoch on patience counts. With `values` the labels of the images are standardised numbers,
+    which are learnt instead. Raises StoppedError where hooks.should_stop said so, DivergedError where the loss is no longer a
+    number; both leave network and optimiser in mid-epoch, for the caller to forget.
     """
     state = State() if state is None else state
     hooks = hooks if state.crew is None else state.crew.hooks(hooks)
@@ -131,7 +129,7 @@ def train(
     work = _Work(network, optimiser, training, settings, len(classes), hooks, state, criterion, values)
     sampler = ImportanceSampler(importance, augment, network, lambda images: _answer(work, images))
     for epoch in range(len(history), settings.epochs):
-        if _patience_is_over(history, settings.patience, whole_from):
+        if _patience_is_over(history, settings.patience, state.whole_from):
             return
         learned, rate, learning = _learn(work, sampler, epoch)
         begun = time.monotonic()

@@ -18,3 +18,4 @@ class State:
     part: Part | None = None  # the epoch to go on with; None: at its beginning
     changes: Changes = field(default_factory=Changes)
     crew: Crew | None = None  # the processes that train together, where there are several
+    whole_from: int = 0  # the first epoch in which all learns that is to learn: patience counts from there

@@ -230,7 +230,7 @@ class _Trial:
         network, stages = prepare(self.spec, image_set, resumed=self._resumes(), report=tell, should_stop=should_stop)
         network.to(device, memory_format=memory_format(device, settings.precision))  # type: ignore[call-overload]
         optimiser = make_optimiser(network, settings, stages.factors())
-        state = self._begin(network, optimiser, device)
+        state = self._begin(network, optimiser, device, stages.whole_from)
         seen = SeenWriter(self.folder, names_of(settings, image_set.classes), scale=scale, unit=settings.value_unit)
         loop.train(
             network,
@@ -254,10 +254,9 @@ class _Trial:
             trial=self.number,
             state=state,
             values=None if scale is None else loop.Values.of(scale, image_set),
-            whole_from=stages.whole_from,
         )
 
-    def _begin(self, network: nn.Module, optimiser: Optimizer, device: torch.device) -> State:
+    def _begin(self, network: nn.Module, optimiser: Optimizer, device: torch.device, whole_from: int) -> State:
         """Bring all to the latest checkpoint, if there is one, and tell its epochs."""
         from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -280,7 +279,7 @@ class _Trial:
         word = "resumed" if self.history or part else "started"
         where = f", behind batch {part.done}," if part else ""
         self._log(f"{word} at epoch {epoch}{where} on {device}.")
-        return State(average=average, part=part, changes=self.changes, crew=self.crew)
+        return State(average=average, part=part, changes=self.changes, crew=self.crew, whole_from=whole_from)
 
     def _halve(self) -> bool:
         """Go on with half as many images at once, which add up to the same batches; False where they cannot be fewer."""

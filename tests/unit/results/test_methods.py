@@ -21,7 +21,7 @@ def test_a_plain_training_has_no_more_than_it_had() -> None:
         "for up to 7 epochs with Adam (batches of 32, learning rate 0.002, constant schedule) to minimise the cross entropy,"
         in found
     )
-    for word in ("pretrained", "average of", "smoothed", "decay", "candidates", "ended early", "resized", "head", "weighted"):
+    for word in ("pretrained", "average of", "smoothed", "decay", "candidates", "was to end", "resized", "head", "weighted"):
         assert word not in found
 
 
@@ -53,7 +53,7 @@ def test_the_loss_is_the_one_that_was_minimised() -> None:
             {"weights": "hub:timm/x", "train": "last", "blocks": 2},
             "(hub:timm/x), of which the last 2 blocks and the head were",
         ),
-        ({"weights": "published", "head_epochs": 4}, "In the first 4 epochs the head alone was trained."),
+        ({"weights": "published", "head_epochs": 4}, "The head alone was trained at first (4 epochs)."),
         ({"train": "head"}, "Part of the network kept its random first weights."),
         ({"image_size": 224}, "resized to 224 × 224 pixels."),
     ],
@@ -65,5 +65,5 @@ def test_where_the_weights_came_from(transfer: dict[str, Any], said: str) -> Non
 def test_what_else_decided() -> None:
     found = text(training={"ema": 0.999, "patience": 5}, importance={"candidates": 3})
     assert "exponential moving average of the weights (decay up to 0.999)." in found
-    assert "ended early after 5 epochs without a better one." in found
+    assert "was to end after 5 epochs without a better one." in found
     assert "Of 3 candidates of an image, itself and augmented looks, one was drawn by its loss under the network" in found
