@@ -50,7 +50,6 @@ class SearchSpec:
     early_stopping: str = option(
         "none",
         choices=("none", "auto", "asha", "asha-stop", "median", "curve"),
-        advanced=True,
         help="Trials that fall behind wait (asha) or stop (the others), so that the better ones are trained longer",
     )
     objective: str = option(

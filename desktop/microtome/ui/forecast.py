@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from microtome.search.forecast.promise import share_trained
 from microtome.session import Session
 from microtome.ui.channels import channels_of
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
-from microtome.ui.numbers import size_of, span, with_commas
+from microtome.ui.numbers import percent, size_of, span, with_commas
 
 
 def last_speed(desk: Desk) -> tuple[float, str]:
@@ -48,9 +49,22 @@ def search_facts(session: Session, speed: tuple[float, str]) -> list[tuple[str, 
         ),
     ]
     if speed[0] > 0:
-        rounds = -(-trials // workers)
-        time = span(rounds * epochs * epoch_seconds(session, speed[0]))
+        rounds, share = -(-trials // workers), share_trained(str(session.value("search.early_stopping")), epochs)[1]
+        time = span(rounds * share * epochs * epoch_seconds(session, speed[0]))
         pairs.append((tr("Time"), tr("about {time}, if every worker is as fast as the last run", time=time)))
     else:
         pairs.append((tr("Time"), tr("known after the first epoch on this computer")))
     return pairs
+
+
+def stopping_facts(session: Session) -> list[tuple[str, str]]:
+    """What early stopping saves of a search's epochs, or would save; nothing where trainings are too short for it."""
+    epochs, word = int(session.value("training.epochs")), str(session.value("search.early_stopping"))
+    low, likely, high = share_trained("auto" if word == "none" else word, epochs)
+    if likely == 1.0:
+        return []
+    if word == "none":
+        words = tr("off; “auto” would train about {share} of the epochs", share=percent(likely, 0))
+    else:
+        words = tr("{low} to {high} of the epochs will be trained", low=percent(low, 0), high=percent(high, 0))
+    return [(tr("Early stopping"), words)]

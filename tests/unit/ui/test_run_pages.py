@@ -16,7 +16,7 @@ from microtome.session import Session
 from microtome.store.project import Project
 from microtome.store.run import RunFolder, RunLock
 from microtome.ui import i18n, theme
-from microtome.ui.forecast import epoch_seconds, last_speed, search_facts
+from microtome.ui.forecast import epoch_seconds, last_speed, search_facts, stopping_facts
 from microtome.ui.form import Form
 from microtome.ui.menus import set_language, set_theme
 from microtome.ui.pages.evaluation import EvaluationPage, cell_images
@@ -256,6 +256,14 @@ def test_the_forecast_counts_images_epochs_and_rounds(window: MainWindow, projec
         session.set_value(name, value)
     assert epoch_seconds(session, 100.0) == pytest.approx((200 + 20) / 100)
     assert "1 min" in dict(search_facts(session, (100.0, "run")))["Time"], "five trials on two workers are three rounds"
+    session.set_value("training.epochs", 27)
+    whole, told = dict(search_facts(session, (100.0, "run")))["Time"], dict(stopping_facts(session))["Early stopping"]
+    assert "“auto”" in told and "30 %" in told
+    session.set_value("search.early_stopping", "auto")
+    assert dict(search_facts(session, (100.0, "run")))["Time"] != whole
+    assert dict(stopping_facts(session))["Early stopping"].startswith("19")
+    session.set_value("training.epochs", 1)
+    assert not stopping_facts(session)
 
 
 def test_the_last_run_tells_the_speed(open_run: Callable[..., RunPage], window: MainWindow) -> None:

@@ -101,3 +101,20 @@ def rungs(max_epochs: int | None, eta: int = ETA) -> list[int]:
         return [1]
     found = {max(1, round(max_epochs / eta**power)) for power in range(1, _RUNGS + 1)}
     return sorted(rung for rung in found if rung < max_epochs)
+
+
+def share_of_epochs(max_epochs: int, eta: int = ETA) -> float:
+    """The share of all epochs that `Promotion` trains where exactly 1/η of a rung go on; who is there first makes it more."""
+    levels = rungs(max_epochs, eta)
+    if not levels:
+        return 1.0
+    entered, epochs = [0.0] * len(levels), 0.0
+    for start in _STARTS:
+        first = min(start, len(levels) - 1)
+        entered[first] += 1 / len(_STARTS)
+        epochs += levels[first] / len(_STARTS)
+    come = 0.0
+    for new, rung, after in zip(entered, levels, [*levels[1:], max_epochs], strict=True):
+        come = new + come / eta
+        epochs += come / eta * (after - rung)
+    return epochs / max_epochs

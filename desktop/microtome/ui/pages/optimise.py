@@ -12,7 +12,7 @@ from microtome.registry import registry
 from microtome.session import Axis, Change, Session
 from microtome.ui.desk import Desk
 from microtome.ui.editors import AxisEditor, sentence_of
-from microtome.ui.forecast import last_speed, search_facts
+from microtome.ui.forecast import last_speed, search_facts, stopping_facts
 from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import number
@@ -41,7 +41,7 @@ from microtome.ui.widgets import (
 #: The fields of a search, those of each fold together; what stands in none of them is shown first.
 _END = ("finalists", "finalist_seeds")
 _KNOWN = ("reuse", "warm_start", "inherit")
-_COURSE = ("early_stopping", "objective", "second", "speculate", "hours", "seed")
+_COURSE = ("objective", "second", "speculate", "hours", "seed")
 _SECTIONS = ("network", "training", "augmentation", "slices")
 #: Changing these makes trials that cannot be compared, or are no property of a network.
 _NOT_SEARCHED = ("training.seed", "slices.seed", "slices.drawing", "slices.train", "slices.validation", "slices.evaluation")
@@ -263,7 +263,7 @@ class OptimisePage(Page):
         told = search_facts(session, last_speed(self.desk))
         if self.pilot.promised is not None:
             told = told[:1]  # memory and time are promised below
-        self._facts.addWidget(facts([*told, *_size_of_space(session.axes())]))
+        self._facts.addWidget(facts([*told, *stopping_facts(session), *_size_of_space(session.axes())]))
         self.pilot.show_promise(self.limit.limit)
         for fold, form in self.folds.values():
             fold.say(_differs(session, form))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from small import table
 
@@ -23,6 +24,8 @@ from microtome.search.forecast.promise import (
     trials_that_fit,
 )
 from microtome.search.recipe import Recipe, parse
+from microtome.search.stopping.rungs import Promotion
+from microtome.search.stopping.schedule import Leg
 from microtome.slices.imageset import build
 from microtome.store.journal import read_all
 from microtome.store.project import Project
@@ -117,11 +120,43 @@ def test_hours_grow_with_the_budget_and_fall_with_workers_and_early_stopping(tmp
     assert likely(budget=100, workers=4) == pytest.approx(plain / 4, rel=0.05)
     assert likely(budget=100, early_stopping="median") < plain
     assert likely(budget=100, finalists=10, finalist_seeds=10) == pytest.approx(2 * plain, rel=0.02)
-    long = parse(
-        table(tmp_path / "data", search={"budget": 9, "early_stopping": "asha", "space": SPACE}, training={"epochs": 27})
-    )
-    low, middle, high = share_trained(long)
-    assert 0.05 < low < middle < high < 0.5, "1/27 for all, then a third each of what is left"
+
+
+def test_early_stopping_trains_a_share_of_the_epochs() -> None:
+    low, middle, high = share_trained("asha", 27)
+    assert 0.15 < low < middle < high < 0.5
+    assert share_trained("auto", 27) == (low, middle, high)
+    assert share_trained("none", 27) == (1.0, 1.0, 1.0)
+    assert share_trained("asha", 1) == (1.0, 1.0, 1.0), "there is no rung below the end"
+    assert share_trained("median", 27)[1] < 1.0
+
+
+@pytest.mark.parametrize("epochs", [6, 10, 18, 27])
+@pytest.mark.parametrize("trials", [12, 60])
+def test_the_share_is_what_successive_halving_trains(epochs: int, trials: int) -> None:
+    """Trials of random values, whose order does not change, one at a time."""
+    low, _, high = share_trained("asha", epochs)
+    trained = [_share_of(Promotion(epochs), trials, epochs, seed) for seed in range(5)]
+    assert low < sum(trained) / len(trained) < high
+
+
+def _share_of(rule: Promotion, trials: int, epochs: int, seed: int) -> float:
+    values = np.random.default_rng(seed).random(trials + 1)
+    asked, trained, at = 0, 0, dict.fromkeys(range(1, trials + 1), 0)
+    while True:
+        leg = rule.next()
+        if leg is None and asked < trials:
+            asked += 1
+            leg = Leg(asked, rule.first(asked))
+        leg = leg or rule.last()
+        if leg is None:
+            return trained / (trials * epochs)
+        rule.started(leg.trial, leg.until)
+        end = leg.until or epochs
+        for epoch in range(at[leg.trial], end):
+            rule.observe(leg.trial, epoch, float(values[leg.trial]))
+        trained, at[leg.trial] = trained + end - at[leg.trial], end
+        rule.ended(leg.trial, float(values[leg.trial])) if end >= epochs else rule.rests(leg.trial)
 
 
 def test_what_fits_into_a_time_is_a_range(tmp_path: Path) -> None:
