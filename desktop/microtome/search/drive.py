@@ -151,7 +151,9 @@ class Drive:
             warm_up(self._records, self._ledger, recipe, image_set, run=self._run.name, emit=self._emit)
             engine = self._engine()
             conductor = self._conductor(runner)
-            state = self._trials(self._loop(engine, runner, conductor), runner, engine)
+            # Once the evaluation set was seen, nothing more is chosen: an earlier driver has died before it could say the end.
+            seen = self._records.evaluated is not None
+            state = "done" if seen else self._trials(self._loop(engine, runner, conductor), runner, engine)
             self._bug = conductor.bug
             if state != "done":
                 return self._end(state)

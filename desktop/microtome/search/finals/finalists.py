@@ -60,8 +60,7 @@ def conclude(conductor: Conductor, *, helm: Helm, emit: Emit) -> str:
     if state != "done":
         return state
     number, spec = final.winner() or (best.number, conductor.spec(Entry(number=best.number, parameters=best.parameters)))
-    known = conductor.records.evaluated
-    if known is None or (known.trial != number and not final.jobs):
+    if conductor.records.evaluated is None:
         state = evaluate_trial(number, spec, runner=conductor.runner, helm=helm, emit=emit)
     if state == "done" and final.jobs:
         _hand_over(conductor, number, Path(spec.folder))
@@ -309,7 +308,7 @@ class Finals:
         least = min((e.total for events in kept.values() for e in events if e.total), default=0)
         found = rank(
             [_contender(self._conductor.records.trials[number], events) for number, events in kept.items()],
-            grain=1 / least if shares and least else 0.0,
+            grain=self._grain(least) if shares and least else 0.0,
             bounds=(0.0, 1.0) if shares and least else None,  # a value told without counts may be below 0
         )
         ranked = Ranked(
@@ -324,6 +323,11 @@ class Finals:
             self._emit(ranked)
         self._ranked = ranked
 
+    def _grain(self, images: int) -> float:
+        """The step of a value told of so many images: of their mean class accuracy, or of the worst class alone."""
+        c = self._conductor
+        return (len(c.recipe.classes) if c.objective == "worst" else 1) / images
+
 
 def _contender(record: Record, events: list[Retrained]) -> Contender:
     parameters = record.costs.get("parameters", float("inf"))
@@ -334,6 +338,8 @@ def _hand_over(conductor: Conductor, number: int, folder: Path) -> None:
     """Make the evaluated network the run's own, and its answers those of its trial."""
     targets: dict[str, Any] = {_FILES[0]: conductor.run.path, _FILES[1]: conductor.run.trial(number)}
     for name, target in targets.items():
+        if folder == target:
+            continue  # none could be trained again: the trial's own network was evaluated
         try:
             target.mkdir(parents=True, exist_ok=True)
             shutil.copy2(folder / name, target / name)

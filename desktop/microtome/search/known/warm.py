@@ -29,7 +29,8 @@ def warm_start(ledger: Ledger, recipe: Recipe, image_set: str, *, run: str) -> W
     """The trials of other runs than `run` on the image set of this hash that lie in the recipe's search space.
 
     What the search does not vary must be as in the recipe, except for the seed; inherited weights make another trial. One that
-    was not trained to its end counts with the best of its epochs, as in a search of its own (decision 0015). One a key.
+    was not trained to its end counts with the best of its epochs, as in a search of its own (decision 0015), where what it cost
+    is known. One a key.
     """
     assert recipe.search is not None
     space, settings = recipe.search.space, settings_of(recipe)
@@ -52,7 +53,8 @@ def warm_start(ledger: Ledger, recipe: Recipe, image_set: str, *, run: str) -> W
         except (OSError, msgspec.DecodeError, MicrotomeError, KeyError, TypeError):
             continue  # damaged, or gone since
         values = [v for e in epochs if (v := measure(e, recipe.search.objective)) is not None]
-        if point is None or not values:
+        unknown_cost = recipe.search.second not in ("none", *costs)  # an engine of two objectives would take it for failed
+        if point is None or not values or unknown_cost:
             left_out += 1
             continue
         points.append({"parameters": point, "value": max(values), "costs": costs, "trial": name_of(folder)})

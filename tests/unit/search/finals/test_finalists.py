@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small import Watch, make, table
+from small import Watch, make, project, table
 
-from microtome.events import Evaluated, Event, Ranked, Retrained, TrialEnded
+from microtome.events import Evaluated, Event, Note, Ranked, Retrained, RunStarted, TrialEnded
+from microtome.paths import user_plugins
+from microtome.registry import registry
 from microtome.results.fold import fold_all
-from microtome.search.driver import drive, summary
+from microtome.search.driver import create_run, drive, summary
 from microtome.search.finals.finalists import closing_seconds, finalists, fresh_seeds
 from microtome.search.known.ledger import Ledger
 from microtome.search.recipe import parse
@@ -124,3 +126,63 @@ def test_nothing_is_begun_that_could_not_be_evaluated_in_time(tmp_path: Path) ->
     assert helm.look() == "run" and not helm.used_up
     helm.reserve = 2000.0
     assert helm.used_up and helm.look() == "run", "what runs goes on"
+
+
+FICKLE = """
+from microtome.errors import InputError
+from microtome.plugin import Field, network
+
+@network("fickle", minimum_size=8)
+def fickle(channels: int, classes: int, image_size: int, width: int = Field(4, 1, 64)) -> object:
+    import torch
+    from torch import nn
+    if torch.initial_seed() != 0:
+        raise InputError("This network takes no other seed.")
+    return nn.Sequential(nn.Conv2d(channels, width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
+"""
+
+
+@pytest.mark.slow
+def test_where_no_finalist_can_be_trained_again_the_best_trial_is_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MICROTOME_HOME", str(tmp_path / "home"))
+    file = user_plugins() / "networks" / "fickle.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(FICKLE)
+    registry.cache_clear()
+    try:
+        recipe = table(tmp_path / "data", search={**SEARCH, "finalist_seeds": 1, "workers": 1}, training={"epochs": 1})
+        recipe["network"] = {"name": "fickle"}
+        run = create_run(parse(recipe), project(tmp_path))
+        watch = Watch(run)
+        end = drive(run, watch)
+    finally:
+        registry.cache_clear()
+    assert (end.state, end.message) == ("done", "")
+    assert not watch.of(Ranked) and any("None of the finalists" in e.text for e in watch.of(Note))
+    (found,) = watch.of(Evaluated)
+    assert found.trial == end.best_trial == Records.of(watch.events).best().number
+    assert (run.path / "model.safetensors").read_bytes() == (run.trial(found.trial) / "model.safetensors").read_bytes()
+
+
+class AsksForMore(Watch):
+    """Raises the budget as soon as the run is taken up again."""
+
+    def act(self, event: Event) -> None:
+        if isinstance(event, RunStarted) and event.resumed:
+            self.run.order("budget", n=5)
+
+
+@pytest.mark.slow
+def test_the_evaluation_set_is_opened_once_whatever_comes_after(tmp_path: Path) -> None:
+    search = {"algorithm": "grid", "budget": 1, "workers": 1, "space": {"network.width": [4, 8, 16, 32, 64]}}
+    run = make(tmp_path, search=search, training={"epochs": 2})
+    assert drive(run).state == "done"
+    # The driver was killed between its last measurement and its end.
+    *kept, _ = run.events.read_bytes().splitlines(keepends=True)
+    run.events.write_bytes(b"".join(kept))
+    assert drive(run, AsksForMore(run)).state == "done"
+    journal = read_all(run.events)
+    assert sum(isinstance(e, Evaluated) for e in journal) == 1
+    assert sum(isinstance(e, TrialEnded) for e in journal) == 1, "nothing is chosen anew once the set was seen"

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from microtome.events import EpochEnded, RunStarted, StateChanged, TrialEnded, TrialStarted, encode
 from microtome.search.known.ledger import Ledger
+from microtome.search.known.warm import warm_start
+from microtome.search.recipe import parse
 from microtome.search.records import Records, measure
 from microtome.store.atomic import write_json
 from microtome.training.changes import Changes
 from microtome.training.checkpoint import NAME, epochs_done, write_tensors
+from microtome.training.spec import TrialSpec
 
 
 def epoch(number: int, accuracy: float, *, trial: int = 1, loss: float | None = 0.5) -> EpochEnded:
@@ -197,3 +201,16 @@ def test_the_cache_saves_looking_and_is_never_believed_when_a_run_has_changed(tm
     for broken in (b"", b"[]", b'{"version": 99, "runs": {}}'):
         cache.write_bytes(broken)
         assert len(Ledger(runs)) == 3
+
+
+def test_a_part_of_a_trial_whose_cost_is_unknown_begins_no_search_of_two_objectives(tmp_path: Path) -> None:
+    recipe = parse({"search": {"space": {"training.learning_rate": [1e-3, 2e-3]}}})
+    spec = TrialSpec(image_set="there", image_set_hash="images", network=recipe.network, training=recipe.training)
+    folder = begun(tmp_path / "runs", "one", 1, spec.key(), 3)
+    write_json(folder / "params.json", {"key": spec.key(), **spec.to_json()})
+    for second, points in (("none", 1), ("seconds", 1), ("parameters", 0)):
+        wanted = replace(recipe, search=replace(recipe.search, second=second)) if recipe.search is not None else recipe
+        found = warm_start(Ledger(tmp_path / "runs"), wanted, "images", run="mine")
+        assert (len(found.points), found.left_out) == (points, 1 - points)
+        told = Records.of([found]).told(second, full=10)
+        assert all(value is not None for _, _, value in told), "no good trial is told as a failed one"
