@@ -83,7 +83,7 @@ class SearchEngine:
         twice = [name for name in fixed if name in table]
         if twice:
             raise InputError(f"“{twice[0]}” cannot be frozen and searched at once.", "Leave it in one of the two.")
-        table = _without_conditions(table, fixed)
+        table = _without_conditions(_narrowed_conditions(table, self.table), fixed)
         changed: SearchSpec = replace(self._search, table=table)
         check_space(replace(self._recipe, search=changed))
         self._recipe.with_values(fixed)
@@ -174,6 +174,31 @@ def obey(order: Mapping[str, Any], engine: Engine, loop: Loop, *, emit: Callable
         loop.exhausted = False
     except MicrotomeError as error:
         emit(Note(text=f"The search goes on as it was. {error.message}", level="warning", hint=error.hint))
+
+
+def _narrowed_conditions(table: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The table where axes depend on values that were taken out of another one: on the rest of them, or they are gone."""
+    made = {}
+    for name, axis in table.items():
+        parent, wanted = _condition(axis)
+        left = [value for value in wanted if parent not in table or _offers(table[parent], value)]
+        if len(left) < len(wanted) and _condition(before.get(name)) == (parent, wanted):
+            if left:
+                made[name] = {**axis, "when": {parent: left}}
+        else:
+            made[name] = axis
+    return made
+
+
+def _offers(axis: Any, value: Any) -> bool:
+    """Whether an axis of a table has a value; one that makes no sense has all, to be said later."""
+    if not isinstance(axis, Mapping):
+        return value in axis if isinstance(axis, list | tuple) else True
+    if isinstance(choices := axis.get("choices"), list | tuple):
+        return value in choices
+    low, high = axis.get("low"), axis.get("high")
+    numbers = all(isinstance(v, int | float) for v in (low, high, value))
+    return bool(low <= value <= high) if numbers else True  # type: ignore[operator]
 
 
 def _without_conditions(table: dict[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:

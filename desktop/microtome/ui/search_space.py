@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from microtome.errors import MicrotomeError
-from microtome.plugin import Parameter
+from microtome.plugin import Parameter, Space
 from microtome.results.fold import RunState
 from microtome.results.tables import short
 from microtome.results.words import number
+from microtome.search.edit import settings_of
 from microtome.search.recipe import Recipe, load
-from microtome.search.space import space_from_table
+from microtome.search.space import carried, space_from_table
 from microtome.store.run import OBEYED, Order, RunFolder
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
@@ -42,6 +43,13 @@ class SpaceOrders:
         """The search space as it is now, as in a recipe."""
         spaces = self.board.state.spaces
         return dict(spaces[-1].table) if spaces else dict(self._given)
+
+    def within(self, trials: list[tuple[dict[str, Any], float]]) -> tuple[Space, list[tuple[dict[str, Any], float]]]:
+        """The space as it is now, and of some trials (parameters, value) those that lie in it, as points of it."""
+        space = space_from_table(self.table())
+        settings = settings_of(self.recipe) if self.recipe is not None else {}
+        found = [(carried(point, space, defaults=settings), value) for point, value in trials]
+        return space, [(point, value) for point, value in found if point is not None]
 
     def space(self) -> dict[str, Parameter]:
         """The axes as they are now."""
@@ -128,7 +136,9 @@ def newest_space(recipe: Recipe, state: RunState) -> dict[str, Parameter]:
     table: Table = dict(recipe.search.table) if recipe.search is not None else {}
     for changed in state.spaces:
         table |= changed.table
-    return {p.name: p for p in space_from_table(table)}
+    # The axes are of different times: what one depended on may be gone since.
+    plain = {n: {k: v for k, v in a.items() if k != "when"} if isinstance(a, Mapping) else a for n, a in table.items()}
+    return {p.name: p for p in space_from_table(plain)}
 
 
 def _words(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from microtome.ui.i18n import tr
 from microtome.ui.views.search.board import SearchBoard
 from microtome.ui.views.search.replay_card import ENGINES
 
+Trials = list[tuple[dict[str, Any], float]]
+Within = Callable[[Trials], tuple[Space, Trials]]
 _QUIET_S = 20.0  # between two rounds while a search runs
 _SEEDS = range(5)
 _BUDGET = 60
@@ -33,6 +35,7 @@ class SearchSums(QObject):
         self.board = board
         self.analysis = Analysis(self)
         self.space: Mapping[str, Parameter] | None = None  # not read yet: without its scales a lesson would be wrong
+        self.within: Within | None = None  # what of some trials lies in the space as it is now, and that space
         self._seen: tuple[int, int] = (0, 0)
         self._asked = -_QUIET_S
         board.replay.wanted.connect(self.replay)
@@ -75,10 +78,10 @@ class SearchSums(QObject):
         """Replay the engines on the trials so far."""
         state, card = self.board.state, self.board.replay
         trials = [(t.parameters, t.value) for t in state.trials.values() if t.outcome in COUNTED and t.value is not None]
-        if not self.space:
+        if not self.space or self.within is None:
             card.show_failure(tr("The space of this search cannot be read from its recipe."))
             return
-        space = Space(tuple(self.space.values()))
+        space, trials = self.within(trials)
         arguments: dict[str, Any] = {"trials": trials, "space": space, "engines": list(ENGINES), "seeds": list(_SEEDS)}
         arguments |= {"budget": min(_BUDGET, len(trials)), "workers": max(1, state.workers)}
         score = Score.of(list(state.trials.values()))

@@ -177,6 +177,19 @@ def test_conditions_on_a_frozen_axis_are_decided() -> None:
     assert set(gone.table) == {RATE}
 
 
+def test_an_axis_goes_with_the_last_value_that_it_depended_on() -> None:
+    width = {"low": 16, "high": 64, "when": {"network.dense": [1, 2]}}
+    engine = SearchEngine(recipe(table={**TABLE, "network.dense": [0, 1, 2], "network.dense_width": width}))
+    steps(engine, 8)
+    changed, _ = change(engine, table={**engine.table, "network.dense": [0, 2]})
+    assert changed.table["network.dense_width"]["when"] == {"network.dense": [2]}
+    changed, known = change(engine, table={**engine.table, "network.dense": [0]})
+    assert set(changed.table) == {RATE, DROPOUT, "network.dense"} and known[1] == 8
+    wrong = {"low": 16, "high": 64, "when": {"network.dense": [7]}}
+    with pytest.raises(InputError, match="never is"):
+        engine.checked({"table": {**TABLE, "network.dense": [0, 1], "network.dense_width": wrong}})
+
+
 def test_ones_own_trial_is_completed_and_checked_and_may_lie_outside() -> None:
     engine = SearchEngine(recipe())
     assert engine.own({RATE: 1}) == {RATE: 1.0, DROPOUT: settings_of(recipe())[DROPOUT]}

@@ -328,6 +328,23 @@ class TestSpace:
         assert orders.recipe is not None
         assert set(newest_space(orders.recipe, quiet.state)) == set(SPACE), "earlier trials keep their scales"
 
+    def test_what_an_axis_depended_on_may_be_gone(self, orders: SpaceOrders, quiet: SearchBoard) -> None:
+        table = {"network.dense": [0, 1], "network.dense_width": {"low": 16, "high": 64, "when": {"network.dense": [1]}}}
+        orders.take(parse({"search": {"space": table}}))
+        fold(quiet.state, SpaceChanged(table={"network.dense": [0]}, fixed={"network.dense_width": 32}))
+        assert orders.recipe is not None
+        assert set(newest_space(orders.recipe, quiet.state)) == set(table)
+
+    def test_engines_are_compared_in_the_space_as_it_is_now(self, orders: SpaceOrders, quiet: SearchBoard) -> None:
+        table = {"training.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}, "network.dense": [0, 1, 2]}
+        orders.take(parse({"search": {"space": table}}))
+        narrow = {"training.learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}, "training.batch_size": [16, 32]}
+        fold(quiet.state, SpaceChanged(table=narrow, fixed={"network.dense": 1}))
+        points = [{"training.learning_rate": rate, "network.dense": 2} for rate in (1e-4, 2e-3)]
+        space, found = orders.within([(points[0], 0.3), (points[1], 0.7)])
+        assert [axis.name for axis in space] == list(narrow)
+        assert found == [({"training.learning_rate": 2e-3, "training.batch_size": 32}, 0.7)], "the other lies outside"
+
     def test_the_last_free_parameter_is_not_frozen(self, orders: SpaceOrders, quiet: SearchBoard, sent: list[Any]) -> None:
         fold(quiet.state, SpaceChanged(table={"network.dense": {"low": 0, "high": 4}}))
         orders.freeze("network.dense", 2)

@@ -105,6 +105,7 @@ class SearchPage(Page):
         if self.space.recipe is not None and self._spaces != len(self.state.spaces):
             self._spaces = len(self.state.spaces)
             self.sums.space = newest_space(self.space.recipe, self.state)
+            self.sums.within = self.space.within
             self.board.set_space(self.sums.space)
 
     def _send(self, command: Order, **arguments: Any) -> None:
