@@ -138,7 +138,8 @@ def fickle(channels: int, classes: int, image_size: int, width: int = Field(4, 1
     from torch import nn
     if torch.initial_seed() != 0:
         raise InputError("This network takes no other seed.")
-    return nn.Sequential(nn.Conv2d(channels, width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
+    first = nn.Conv2d(channels, width, 3)
+    return nn.Sequential(first, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
 """
 
 
