@@ -38,6 +38,7 @@ class RunStarted(Event, tag="run-started", frozen=True, kw_only=True):
     pid: int
     resumed: bool = False
     workers: int = 1
+    objective: str = "mean"  # what a search maximises: mean | worst | loss (minus it)
 
 
 class Phase(Event, tag="phase", frozen=True, kw_only=True):

@@ -60,6 +60,7 @@ class TrialState:
     speculative: bool = False  # begun early
     inherited: str = ""  # run/trial whose weights it began with
     costs: dict[str, float] = field(default_factory=dict)
+    objective: str = "mean"  # what its value is: mean | worst | loss (minus it)
 
     @property
     def best(self) -> EpochEnded | None:
@@ -85,6 +86,7 @@ class RunState:
     planned_trials: int = 0
     planned_epochs: int = 0
     workers: int = 1
+    objective: str = "mean"
     state: str = "waiting"
     message: str = ""
     started: float = 0.0
@@ -216,7 +218,7 @@ def fold_all(events: Iterable[Event]) -> RunState:
 
 def _trial(state: RunState, number: int) -> TrialState:
     if number not in state.trials:
-        state.trials[number] = TrialState(number)
+        state.trials[number] = TrialState(number, objective=state.objective)
     return state.trials[number]
 
 
@@ -231,7 +233,7 @@ def _run_started(state: RunState, event: RunStarted) -> None:
         trial.outcome = "waiting"
     state.name, state.kind, state.classes = event.run, event.kind, event.classes
     state.planned_trials, state.planned_epochs, state.workers = event.trials, event.epochs, event.workers
-    state.state, state.message, state.ended = "running", "", None
+    state.state, state.message, state.ended, state.objective = "running", "", None, event.objective
     if not event.resumed:
         state.started, state.away = event.time, 0.0
     else:

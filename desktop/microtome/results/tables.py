@@ -11,6 +11,7 @@ from microtome.fields import fields_of
 from microtome.registry import registry
 from microtome.results.fold import COUNTED, RunState, TrialState
 from microtome.results.scores import Score
+from microtome.search.records import measure
 from microtome.slices.plan import SlicePlan
 from microtome.training.spec import TrainingSpec
 
@@ -95,11 +96,11 @@ def cell(trial: TrialState, key: str) -> Any:
 
 
 def current_value(trial: TrialState) -> float | None:
-    """The trial's value, or, while it runs or where it was cut short, its best validation accuracy so far."""
+    """The trial's value, or, while it runs or where it was cut short, that of its best epoch so far."""
     if trial.value is not None:
         return trial.value
     best = trial.best
-    return None if best is None else best.validation_accuracy
+    return None if best is None else measure(best, trial.objective)
 
 
 def ranked(state: RunState) -> list[TrialState]:

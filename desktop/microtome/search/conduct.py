@@ -259,9 +259,8 @@ class Conductor:
     def _rests(self, number: int, costs: dict[str, float]) -> Rest:
         """A trial has stopped with its checkpoint: it waits, or it has fallen behind."""
         self.devices.learn(costs)
-        told = self.scheduler.worth(number)
         costs = {**costs, "stopped": 1.0}
-        value = self.records.trials[number].reached(self.objective)
+        value = told = self.records.trials[number].reached(self.objective)
         if number in self.scheduler.stopped:
             seconds = costs.get("seconds", 0.0)
             self._note(TrialEnded(trial=number, outcome="pruned", value=value, told=told, seconds=seconds, costs=costs))

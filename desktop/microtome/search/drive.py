@@ -141,6 +141,7 @@ class Drive:
                 pid=os.getpid(),
                 resumed=self._records.started,
                 workers=self._workers,
+                objective=recipe.search.objective if recipe.search is not None else "mean",
             )
         )
         # The workers import torch while the slices are being cut.

@@ -198,7 +198,7 @@ def _offers(axis: Any, value: Any) -> bool:
         return value in choices
     low, high = axis.get("low"), axis.get("high")
     numbers = all(isinstance(v, int | float) for v in (low, high, value))
-    return bool(low <= value <= high) if numbers else True  # type: ignore[operator]
+    return bool(low <= value <= high) if numbers else True
 
 
 def _without_conditions(table: dict[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from microtome.events import (
 )
 from microtome.plugin import Part
 from microtome.search.engine import Value
+from microtome.training.metrics import best_epoch
 
 COUNTED = ("done", "reused")
 """Outcomes whose value may win."""
@@ -69,9 +70,9 @@ class Record:
         return self.outcome in _ENDED
 
     def reached(self, objective: str) -> float | None:
-        """The best value of its epochs so far."""
-        values = (measure(epoch, objective) for epoch in self.epochs.values())
-        return max((value for value in values if value is not None), default=None)
+        """The value of the network that it has kept so far: that of its best epoch, as of a finished trial."""
+        best = best_epoch([self.epochs[number] for number in sorted(self.epochs)])
+        return None if best is None else measure(best, objective)
 
     @property
     def goes_on(self) -> bool:

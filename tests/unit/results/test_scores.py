@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microtome.events import EpochEnded
+from microtome.events import EpochEnded, RunStarted, TrialStarted
 from microtome.results.axes import VALUE, axes_of, places
 from microtome.results.compare import Side, difference
 from microtome.results.compare_values import gain_of_told, read_told
-from microtome.results.fold import RunState, TrialState
-from microtome.results.scores import Score
-from microtome.results.tables import columns
+from microtome.results.fold import RunState, TrialState, fold_all
+from microtome.results.scores import Score, score_of
+from microtome.results.tables import columns, current_value
 
 
 def _epoch(number: int, accuracy: float, r2: float | None) -> EpochEnded:
@@ -53,6 +53,14 @@ def test_the_first_epochs_of_a_search_already_tell_what_its_values_are() -> None
     assert Score.of([_trial(1, None, told=True, best=0.3, outcome="running")]).kind == "R²"
     assert Score.of([_trial(1, 0.8, told=True, outcome="reused")]).kind == "R²"
     assert Score.of([]).kind == "share"
+
+
+def test_a_running_trial_of_a_search_for_low_loss_shows_minus_its_loss() -> None:
+    begun = RunStarted(run="r", kind="search", classes=("a", "b"), trials=2, epochs=9, pid=1, objective="loss")
+    state = fold_all([begun, TrialStarted(trial=1, parameters={}, key="k", worker=1), _epoch(0, 0.9, None)])
+    trial = state.trials[1]
+    assert current_value(trial) == -0.4
+    assert score_of(trial).words(current_value(trial)) == "-0.4", "no share, although nothing has ended yet"
 
 
 def test_minus_a_loss_is_no_share_and_no_r2() -> None:

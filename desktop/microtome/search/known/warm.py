@@ -18,6 +18,7 @@ from microtome.search.records import Records, measure
 from microtome.search.space import carried
 from microtome.store.atomic import FORMAT, read_json
 from microtome.training.checkpoint import NAME, RESULT, history
+from microtome.training.metrics import best_epoch
 from microtome.training.spec import TrialSpec
 
 # Settings in which a trial of another run may differ: it is the same that is measured.
@@ -52,12 +53,13 @@ def warm_start(ledger: Ledger, recipe: Recipe, image_set: str, *, run: str) -> W
             epochs, costs = _trained(folder)
         except (OSError, msgspec.DecodeError, MicrotomeError, KeyError, TypeError):
             continue  # damaged, or gone since
-        values = [v for e in epochs if (v := measure(e, recipe.search.objective)) is not None]
+        best = best_epoch(epochs)
+        value = None if best is None else measure(best, recipe.search.objective)
         unknown_cost = recipe.search.second not in ("none", *costs)  # an engine of two objectives would take it for failed
-        if point is None or not values or unknown_cost:
+        if point is None or value is None or unknown_cost:
             left_out += 1
             continue
-        points.append({"parameters": point, "value": max(values), "costs": costs, "trial": name_of(folder)})
+        points.append({"parameters": point, "value": value, "costs": costs, "trial": name_of(folder)})
     return WarmStarted(points=tuple(points), left_out=left_out)
 
 

@@ -12,7 +12,7 @@ from microtome.events import EpochEnded, RunStarted, StateChanged, TrialEnded, T
 from microtome.search.known.ledger import Ledger
 from microtome.search.known.warm import warm_start
 from microtome.search.recipe import parse
-from microtome.search.records import Records, measure
+from microtome.search.records import Record, Records, measure
 from microtome.store.atomic import write_json
 from microtome.training.changes import Changes
 from microtome.training.checkpoint import NAME, epochs_done, write_tensors
@@ -111,6 +111,14 @@ def test_objectives() -> None:
     assert measure(ended, "worst") == 0.3
     assert measure(ended, "loss") == -0.5
     assert measure(epoch(0, 0.6, loss=None), "loss") is None
+
+
+def test_a_trial_that_was_stopped_is_worth_what_its_network_is() -> None:
+    # The loss rises where the accuracy still does; kept is the network of the highest accuracy, as of a finished trial.
+    epochs = [epoch(0, 0.7, loss=0.3), epoch(1, 0.8, loss=0.5), epoch(2, 0.75, loss=0.4)]
+    record = Records.of([TrialStarted(trial=1, parameters={}, key="k", worker=1), *epochs]).trials[1]
+    assert (record.reached("mean"), record.reached("loss")) == (0.8, -0.5)
+    assert Record(2).reached("mean") is None
 
 
 def begun(runs: Path, run: str, trial: int, key: str, epochs: int) -> Path:
