@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from microtome.events import Evaluated
-from microtome.results.fold import RunState
+from microtome.results.fold import COUNTED, RunState
 from microtome.results.scores import Score
 from microtome.results.words import interval, number, per_class_counts, percent, value_words
 from microtome.search.recipe import Recipe
@@ -40,7 +40,7 @@ def methods(
     told = recipe.with_values(state.best.parameters) if state.best is not None else recipe
     parts = [_slices(recipe, state), independence, *_trust(recipe, image_set or {}), _training(told)]
     if recipe.search is not None:
-        parts.append(_search(recipe, state))
+        parts.append(_search(recipe, state, info))
     parts += [_evaluation(state), _software(recipe, info)]
     return " ".join(p for p in parts if p)
 
@@ -199,21 +199,34 @@ def _augmentation(table: Mapping[str, Any]) -> str:
     return f"{words} ({settings_words(table)})" if len(table) > 1 else words
 
 
-def _search(recipe: Recipe, state: RunState) -> str:
+def _search(recipe: Recipe, state: RunState, info: Mapping[str, Any]) -> str:
     assert recipe.search is not None
     names = ", ".join(name.rpartition(".")[2].replace("_", " ") for name in recipe.search.table)
-    ended = len(state.ended_trials())
-    engine, seed = recipe.search.algorithm, recipe.search.seed
-    text = f"The settings {names} were optimised by the engine {engine} over {ended} trials (seed {seed})"
+    ended = state.ended_trials()
+    whole = sum(1 for trial in ended if trial.outcome in COUNTED)
+    used = (str(p["name"]) for p in info.get("plugins", ()) if p.get("kind") == "search")  # what “auto” stood for then
+    engine, seed = next(used, recipe.search.algorithm), recipe.search.seed
+    text = f"The settings {names} were optimised by the engine {engine} over {len(ended)} trials (seed {seed})"
+    text += f", {whole} of which were trained to their ends" if whole < len(ended) else ""
     best = state.best
-    if best is not None and best.value is not None:
-        chosen = ", ".join(f"{n.rpartition('.')[2].replace('_', ' ')} = {number(v)}" for n, v in best.parameters.items())
-        text += f"; trial {best.number} was best on the validation set ({_validated(state, best.value)}; {chosen})"
-    return text + "."
+    if best is None or best.value is None:
+        return text + "."
+    chosen = ", ".join(f"{n.rpartition('.')[2].replace('_', ' ')} = {number(v)}" for n, v in best.parameters.items())
+    found = f"{_validated(state, best.value)}; {chosen}"
+    if state.ranked is None:
+        return f"{text}; trial {best.number} was best on the validation set ({found})."
+    seeds = len({event.seed for event in state.retrained})
+    text += (
+        f"; the best {len(state.ranked.means)} trials were trained again with {seeds} fresh seeds on freshly drawn slices, and "
+        f"trial {best.number} was taken (in the search {found}). {state.ranked.words}"
+    )
+    return text
 
 
 def _validated(state: RunState, value: float) -> str:
     score = Score.of(list(state.trials.values()))
+    if state.objective == "loss":
+        return f"loss {score.words(-value)}"
     return f"R² {score.words(value)}" if score.kind == "R²" else score.words(value)
 
 

@@ -74,8 +74,9 @@ def _plugins(recipe: Recipe) -> list[Plugin]:
     found = registry()
     used = [found.get("network", recipe.network.name)]
     if recipe.search is not None:
+        default = engine.DEFAULT if recipe.search.second == "none" else engine.DEFAULT_OF_TWO
         algorithm = recipe.search.algorithm
-        used.append(found.get("search", engine.DEFAULT if algorithm == "auto" else algorithm))
+        used.append(found.get("search", default if algorithm == "auto" else algorithm))
     kinds = dict.fromkeys(s.kind for c in recipe.classes for s in c.simulated)
     return [*used, *(found.get("generator", kind) for kind in kinds)]
 
