@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from microtome.errors import MicrotomeError
-from microtome.events import Evaluated, Event, Phase, WorkerEnded
+from microtome.events import Evaluated, Event, Note, Phase, WorkerEnded
 from microtome.jobs.runner import Cancelled, Crashed, Done, Ended, Failed, Lost, Report, Runner, Task
 from microtome.search.steer import Helm
 from microtome.search.workers.deaths import ATTEMPTS, in_a_row
@@ -115,6 +115,14 @@ def evaluate_trial(number: int, spec: TrialSpec, *, runner: Runner, helm: Helm, 
     raise MicrotomeError(f"The evaluation's worker died {ATTEMPTS} times.", "Look into its log in the run's folder “workers”.")
 
 
+def answer_late_orders(helm: Helm, emit: Callable[[Event], None]) -> None:
+    """Say of orders about trials that they came too late; nobody waits for them in vain."""
+    late = [*helm.take_edits(), helm.take_budget()]
+    if any(order is not None for order in late):
+        text = "The trials of this search are over: a change of its space or budget, or a trial of your own, comes too late."
+        emit(Note(text=text, level="warning", hint="Start another search; what this one has trained is not trained again."))
+
+
 def _end(runner: Runner, helm: Helm, emit: Callable[[Event], None]) -> Ended:
     while True:
         for message in runner.poll(_POLL):
@@ -122,5 +130,6 @@ def _end(runner: Runner, helm: Helm, emit: Callable[[Event], None]) -> Ended:
                 return message
             if isinstance(message, Report):
                 emit(message.event)
+        answer_late_orders(helm, emit)
         if helm.look() in ("interrupt", "abort"):
             runner.cancel(_TASK, "kill")

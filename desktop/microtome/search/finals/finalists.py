@@ -20,7 +20,7 @@ from microtome.errors import MicrotomeError, NoRoomError
 from microtome.events import EpochEnded, Event, ImageSetReady, Note, Phase, Ranked, Retrained, StateChanged, WorkerEnded
 from microtome.jobs.runner import Crashed, Done, Ended, Failed, Lost, Outcome, Report, Task
 from microtome.search.conduct import Conductor
-from microtome.search.finals.evaluate import TrialBugError, evaluate_trial
+from microtome.search.finals.evaluate import TrialBugError, answer_late_orders, evaluate_trial
 from microtome.search.finals.ranking import Contender, rank
 from microtome.search.imagesets import ImageSets
 from microtome.search.known.ledger import epochs_of
@@ -172,6 +172,7 @@ class Finals:
             mode = self._helm.look()
             if mode == "abort":
                 return self._abort()
+            answer_late_orders(self._helm, self._emit)
             workers = self._helm.take_workers()
             if workers is not None:
                 self._conductor.runner.resize(workers)

@@ -14,6 +14,7 @@ from microtome.paths import user_plugins
 from microtome.registry import registry
 from microtome.results.fold import fold_all
 from microtome.search.driver import create_run, drive, summary
+from microtome.search.finals.evaluate import answer_late_orders
 from microtome.search.finals.finalists import closing_seconds, finalists, fresh_seeds
 from microtome.search.known.ledger import Ledger
 from microtome.search.recipe import parse
@@ -126,6 +127,19 @@ def test_nothing_is_begun_that_could_not_be_evaluated_in_time(tmp_path: Path) ->
     assert helm.look() == "run" and not helm.used_up
     helm.reserve = 2000.0
     assert helm.used_up and helm.look() == "run", "what runs goes on"
+
+
+def test_orders_that_come_too_late_are_answered(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    helm, said = Helm(Orders(run, from_start=True)), []
+    answer_late_orders(helm, said.append)
+    run.order("trial", parameters={})
+    run.order("budget", n=9)
+    helm.look()
+    for _ in range(2):
+        answer_late_orders(helm, said.append)
+    (note,) = said
+    assert isinstance(note, Note) and "comes too late" in note.text and not helm.more()
 
 
 FICKLE = """
