@@ -47,7 +47,9 @@ class JobRow(QWidget):
         self.words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.pause = button(tr("Pause"), self._pause, kind="small", icon_name="pause")
         self.stop = button(tr("Stop"), lambda: self._order("stop"), kind="small", icon_name="stop")
-        self.stop.setToolTip(tr("Start nothing new, finish the epochs under way, then evaluate"))
+        self.stop.setToolTip(
+            tr("Start nothing new; a search finishes its running trials, a training keeps a checkpoint. Continue goes on later")
+        )
         self.abort = button(tr("Abort"), lambda: self._order("abort"), kind="small", icon_name="abort")
         self.abort.setToolTip(tr("End at once; all finished epochs are kept"))
         self.limit = LimitButton(desk, tail)

@@ -35,7 +35,9 @@ class RunHeader(QFrame):
         self.bar.setTextVisible(False)
         self.pause = button(tr("Pause"), self._pause, icon_name="pause")
         self.stop = button(tr("Stop"), lambda: self.order("stop"), icon_name="stop")
-        self.stop.setToolTip(tr("Start nothing new, finish the epochs under way, then evaluate"))
+        self.stop.setToolTip(
+            tr("Start nothing new; a search finishes its running trials, a training keeps a checkpoint. Continue goes on later")
+        )
         self.abort = button(tr("Abort"), lambda: self.order("abort"), kind="danger", icon_name="abort")
         self.abort.setToolTip(tr("End at once; all finished epochs are kept"))
         self.again = button(tr("Continue"), self._go_on, kind="primary", icon_name="play")
