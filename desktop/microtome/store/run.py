@@ -10,12 +10,14 @@ trials.csv     derived; trials/NNNN/ holds each trial's files
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
 import os
 import re
 import socket
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,8 @@ Order = Literal["pause", "resume", "stop", "abort", "workers", "budget", "until"
 #: The orders that a driver obeys; a window offers no others.
 OBEYED: frozenset[Order] = frozenset({"pause", "resume", "stop", "abort", "workers", "budget", "until", "space", "trial"})
 VERSION = 1
+_TOUCHED_EVERY = 15.0  # seconds between two signs of life of a lock's holder
+_SILENT = 180.0  # seconds without one, after which a holder on another computer is taken to be gone
 _SAME = 2.0  # seconds between two readings of when a process was started
 
 
@@ -172,19 +176,24 @@ def _orders(data: bytes) -> list[dict[str, Any]]:
 
 
 class RunLock:
-    """One driver a run: a lock file naming host, pid and the process's start, taken over when that process is gone."""
+    """One driver a run: a lock file naming host, pid and the process's start, taken over when that process is gone.
+
+    Whether a process of another computer is gone cannot be asked. Its holder touches the file, so one that was not touched
+    for minutes came with a folder that was moved or copied, or its computer is down.
+    """
 
     def __init__(self, run: RunFolder) -> None:
         self.path = run.path / "lock"
+        self._released = threading.Event()
 
-    def holder(self) -> int | None:
-        """The pid that drives the run now (-1: on another computer), or None."""
+    def holder(self, now: float | None = None) -> int | None:
+        """The pid that drives the run now (-1: on another computer), or None; `now` by the clock of the disk, if known."""
         try:
             data = json.loads(self.path.read_text())
         except (OSError, ValueError):
             return None
         if data.get("host") != socket.gethostname():
-            return -1
+            return -1 if self._silence(now) < _SILENT else None
         pid = int(data.get("pid", 0))
         try:
             process = psutil.Process(pid)
@@ -197,15 +206,34 @@ class RunLock:
         """Become the driver, or raise InputError saying who is."""
         me = psutil.Process()
         started = {"started": me.create_time(), "boot": _boot(), "after_boot": _after_boot(me)}
-        with locked(self.path.with_name(".taking")):  # two that look at the same time would both find nobody
-            holder = self.holder()
+        taking = self.path.with_name(".taking")
+        with locked(taking):  # two that look at the same time would both find nobody
+            os.utime(taking)
+            holder = self.holder(taking.stat().st_mtime)
             if holder is not None and holder != os.getpid():
                 who = "another computer" if holder < 0 else f"process {holder}"
                 raise InputError(f"{self.path.parent.name} is being run by {who}.", "Stop it there first.")
             write_text(self.path, json.dumps({"host": socket.gethostname(), "pid": os.getpid(), **started}))
+        self._released.set()
+        self._released = threading.Event()
+        threading.Thread(target=self._touch, args=(self._released,), name="lock", daemon=True).start()
+
+    def _touch(self, released: threading.Event) -> None:
+        while not released.wait(_TOUCHED_EVERY):
+            with contextlib.suppress(OSError):
+                if self.holder() == os.getpid():
+                    os.utime(self.path)
+
+    def _silence(self, now: float | None) -> float:
+        """Seconds since the lock was touched."""
+        try:
+            return (time.time() if now is None else now) - self.path.stat().st_mtime
+        except OSError:
+            return math.inf
 
     def release(self) -> None:
         """Let go, if the lock is ours."""
+        self._released.set()
         if self.holder() == os.getpid():
             self.path.unlink(missing_ok=True)
 

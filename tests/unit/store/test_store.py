@@ -171,6 +171,26 @@ def test_an_order_that_a_full_disk_tore_stops_no_driver(tmp_path: Path) -> None:
     assert latest is not None and latest["at"] == 5.0
 
 
+def test_a_lock_that_came_with_a_copied_folder_does_not_hold_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = _run(tmp_path)
+    lock = RunLock(run)
+    lock.path.write_text(json.dumps({"host": "somewhere-else", "pid": 1, "started": 0.0}))
+    assert lock.holder() == -1
+    with pytest.raises(InputError, match="another computer"):
+        lock.take()
+    os.utime(lock.path, (time.time() - 3600,) * 2)  # nobody has touched it since
+    assert lock.holder() is None
+    monkeypatch.setattr("microtome.store.run._TOUCHED_EVERY", 0.01)
+    lock.take()
+    old = time.time() - 3600
+    os.utime(lock.path, (old,) * 2)
+    until = time.monotonic() + 30
+    while lock.path.stat().st_mtime < old + 60:
+        assert time.monotonic() < until, "its holder gives no sign of life"
+    lock.release()
+    assert not lock.path.exists()
+
+
 TAKE = """
 import sys, time
 from pathlib import Path
@@ -178,7 +198,7 @@ from microtome.errors import InputError
 from microtome.store.run import RunFolder, RunLock
 lock = RunLock(RunFolder(Path(sys.argv[1])))
 holder = lock.holder
-lock.holder = lambda: (holder(), time.sleep(0.3))[0]  # both look before one of them writes
+lock.holder = lambda *now: (holder(*now), time.sleep(0.3))[0]  # both look before one of them writes
 print("ready", flush=True)
 sys.stdin.readline()
 try:
