@@ -10,7 +10,7 @@ from microtome.plugin import Field, PublishedWeights, network
 if TYPE_CHECKING:
     from torch import nn
 
-__version__ = "1"
+__version__ = "2"
 Parts = tuple[tuple[str, tuple[str, ...]], ...]
 _HALF = (0.5, 0.5, 0.5)  # mean and deviation of images scaled to −1 … 1
 _STEM = 32  # channels
@@ -271,7 +271,11 @@ def _whole() -> type[nn.Module]:
 
 
 def _initialise(model: nn.Module) -> None:
-    """He's normal weights over what a convolution gives out; the classifier's uniform, as its authors drew them."""
+    """He's normal weights over what a convolution gives out; the classifier's uniform within ±1 / √inputs.
+
+    Its authors drew them within ±1 / √classes, which comes to the same with their thousand: of a few classes the answers would
+    be so large that transfer learning spends its epochs on unlearning them.
+    """
     from torch import nn
 
     for layer in model.modules():
@@ -279,5 +283,5 @@ def _initialise(model: nn.Module) -> None:
             fan_out = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels // layer.groups
             nn.init.normal_(layer.weight, 0.0, (2.0 / fan_out) ** 0.5)
         elif isinstance(layer, nn.Linear):
-            nn.init.uniform_(layer.weight, -(layer.out_features**-0.5), layer.out_features**-0.5)
+            nn.init.uniform_(layer.weight, -(layer.in_features**-0.5), layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)

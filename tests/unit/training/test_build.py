@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 import torch
+from torch.nn import functional as F  # noqa: N812 - its customary name
 
 import microtome
 from microtome.errors import InputError, UnknownNameError
@@ -37,3 +41,26 @@ def test_unknown_names_name_the_nearest() -> None:
 def test_what_cannot_be_built_is_said(wrong: dict[str, object], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         build_network("cnn", **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("cnn", {}),
+        ("alexnet", {"dense_width": 64}),
+        ("vgg16", {"width": 8, "dense_width": 64}),
+        ("resnet18", {"width": 16}),
+        ("resnet50", {"width": 8}),
+        ("preactresnet18", {"width": 8}),
+        ("mobilenet-v1", {"width": 0.5}),
+        ("densenet121", {"growth": 4}),
+        ("efficientnet-lite0", {}),
+    ],
+)
+def test_a_fresh_network_knows_nothing_and_claims_nothing(name: str, parameters: dict[str, Any]) -> None:
+    """Its loss is about that of guessing: a head that answers loudly at random has to be unlearned first."""
+    torch.manual_seed(0)
+    network = build_network(name, 1, 2, 32, **parameters).train()
+    with torch.no_grad():
+        loss = F.cross_entropy(network(torch.randn(16, 1, 32, 32)), torch.arange(16) % 2)
+    assert float(loss) < math.log(2) + 0.3
