@@ -24,12 +24,13 @@ from microtome.jobs.runner import (
     Task,
     WorkerDied,
 )
+from microtome.search.engine import Value
 from microtome.search.imagesets import ImageSets
 from microtome.search.known.inherit import parent_of
-from microtome.search.known.ledger import Finished, Ledger, costs_of, epochs_of, name_of
+from microtome.search.known.ledger import Finished, Ledger, clear_debris, costs_of, epochs_of, name_of
 from microtome.search.loop import Again, Answer, Elsewhere, Entry, Follow, Later, Rest
 from microtome.search.recipe import Recipe
-from microtome.search.records import STOPPED, Record, Records, both, measure
+from microtome.search.records import STOPPED, Record, Records, both, full_epochs, measure
 from microtome.search.stopping.schedule import Scheduler, Verdict, follow
 from microtome.search.trials import trial_of
 from microtome.search.workers.deaths import ATTEMPTS, in_a_row
@@ -108,6 +109,8 @@ class Conductor:
             self._started(entry, key="", worker=0)
             return self._ended(entry.number, "failed", message=str(error))
         key = spec.key()
+        if entry.number not in self.records.trials:
+            clear_debris(self.run.trial(entry.number), key)
         known = self._known(entry, key)
         if known is not None:
             return known
@@ -267,7 +270,7 @@ class Conductor:
         else:
             epochs = len(self.records.trials[number].epochs)
             self._note(TrialPaused(trial=number, epochs=epochs, value=value, told=told, costs=costs))
-        return Rest(both(told, costs, _second(self.recipe), full=self.epochs))
+        return Rest(_told(self.recipe, self.records.trials[number], told, costs, full=self.epochs))
 
     def _died(self, entry: Entry, outcome: Crashed | Lost, worker: int) -> Answer | Again:
         self.emit(WorkerEnded(worker=worker, reason=outcome.message, log=outcome.log))
@@ -283,8 +286,10 @@ class Conductor:
         event = TrialEnded(trial=number, outcome=outcome, value=value, **rest)
         self.devices.learn(event.costs)
         self._note(event)
-        return Answer(both(value, event.costs, _second(self.recipe), full=self.epochs))
+        return Answer(_told(self.recipe, self.records.trials[number], value, event.costs, full=self.epochs))
 
 
-def _second(recipe: Recipe) -> str:
-    return recipe.search.second if recipe.search is not None else "none"
+def _told(recipe: Recipe, record: Record, value: float | None, costs: dict[str, float], *, full: int) -> Value:
+    """What the engine is told of a trial, where a full one has so many epochs."""
+    second = recipe.search.second if recipe.search is not None else "none"
+    return both(value, costs, second, full=full_epochs(record.parameters, full))

@@ -184,7 +184,8 @@ class Records:
     def told(self, second: str, *, full: int) -> Iterator[tuple[str, dict[str, Any], Value]]:
         """What the engine was asked and told, in its order, where the search has the second objective of this name."""
         for step in self.history:
-            yield step.what, step.parameters, both(step.value, step.costs, second, full=full)
+            epochs = full_epochs(step.parameters, full)
+            yield step.what, step.parameters, both(step.value, step.costs, second, full=epochs)
 
     def front(self, cost: str = "seconds") -> list[Record]:
         """The finished trials that no other beats in value and in a cost ("seconds" | "parameters") at once, by their cost."""
@@ -217,6 +218,11 @@ def measure(epoch: EpochEnded, objective: str) -> float | None:
             return None if epoch.validation_loss is None else -epoch.validation_loss
         case _:
             return epoch.validation_accuracy if math.isfinite(epoch.validation_accuracy) else None
+
+
+def full_epochs(parameters: Mapping[str, Any], full: int) -> int:
+    """The epochs of a whole trial at a point: its own where they are searched, else `full`."""
+    return int(parameters.get("training.epochs", full))
 
 
 def both(value: float | None, costs: Mapping[str, float], second: str, *, full: int) -> Value:

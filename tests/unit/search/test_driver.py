@@ -247,6 +247,16 @@ def test_a_trial_that_kills_its_worker_again_and_again_has_crashed(tmp_path: Pat
     assert [e.attempt for e in watch.of(TrialStarted)] == [1, 2, 3]
 
 
+@pytest.mark.slow
+def test_files_of_a_trial_that_the_journal_has_lost_fail_no_other(tmp_path: Path) -> None:
+    run = make(tmp_path, search={**SEARCH, "budget": 2})
+    run.trial(1).mkdir(parents=True)
+    (run.trial(1) / "params.json").write_text('{"format": 1, "key": "of another point"}')
+    watch = Watch(run)
+    assert drive(run, watch).state == "done"
+    assert watch.outcomes() == ["done", "done"]
+
+
 def test_points_that_cannot_be_cut_are_failed_trials(tmp_path: Path) -> None:
     space = {"slices.field_of_view": [16.0, 4000.0]}
     run = make(tmp_path, search={"algorithm": "grid", "budget": 2, "workers": 1, "space": space})

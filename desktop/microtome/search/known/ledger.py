@@ -262,6 +262,23 @@ def _look(folder: Path) -> tuple[str, bool] | None:
         return None
 
 
+def clear_debris(folder: Path, key: str) -> None:
+    """Empty the folder of a trial that is about to begin of the files of another key.
+
+    A power cut may take a trial's beginning from the journal, but not its files; its number then stands for another point.
+    """
+    try:
+        if read_json(folder / "params.json").get("key") == key:
+            return
+    except MicrotomeError:
+        pass  # there is none, or it is damaged: whose the other files are is not known
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise explain(error, folder, "clear") from error
+
+
 def _changed(folder: Path) -> bool:
     """True where a trial went on with another learning rate than its settings say: it is no twin of theirs."""
     try:

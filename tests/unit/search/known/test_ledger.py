@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from microtome.events import EpochEnded, RunStarted, StateChanged, TrialEnded, TrialStarted, encode
-from microtome.search.known.ledger import Ledger
+from microtome.search.known.ledger import Ledger, clear_debris
 from microtome.search.known.warm import warm_start
 from microtome.search.recipe import parse
 from microtome.search.records import Record, Records, measure
@@ -121,6 +121,28 @@ def test_a_trial_that_was_stopped_is_worth_what_its_network_is() -> None:
     assert Record(2).reached("mean") is None
 
 
+def test_a_stopped_trial_costs_what_its_own_epochs_would() -> None:
+    costs = {"seconds": 2.0, "epochs": 1.0, "stopped": 1.0}
+    for point, seconds in (({"training.epochs": 5}, 10.0), ({"network.width": 8}, 100.0)):
+        records = Records.of(
+            [
+                TrialStarted(trial=1, parameters=point, key="k", worker=1),
+                TrialEnded(trial=1, outcome="pruned", value=0.5, costs=costs),
+            ]
+        )
+        told = [value for what, _, value in records.told("seconds", full=50) if what == "tell"]
+        assert told == [(0.5, -seconds)]
+
+
+def test_what_a_power_cut_has_left_of_a_trial_that_nobody_knows_is_cleared(tmp_path: Path) -> None:
+    mine = begun(tmp_path / "runs", "one", 1, "k", 3)
+    clear_debris(mine, "k")
+    assert epochs_done(mine) == 3
+    clear_debris(mine, "another")
+    assert not mine.exists()
+    clear_debris(mine, "another")
+
+
 def begun(runs: Path, run: str, trial: int, key: str, epochs: int) -> Path:
     """A trial's folder as a worker leaves it that was stopped, with a real checkpoint."""
     folder = runs / run / "trials" / f"{trial:04d}"
@@ -169,7 +191,7 @@ def test_two_drivers_do_not_train_the_same_and_learn_from_each_other(tmp_path: P
 HOLDER = """
 import sys
 from pathlib import Path
-from microtome.search.known.ledger import Ledger
+from microtome.search.known.ledger import Ledger, clear_debris
 runs = Path(sys.argv[1])
 ledger = Ledger(runs)
 print(ledger.claim("k", runs / "dead/trials/0001"), flush=True)
