@@ -63,6 +63,7 @@ class Drive:
         self._begun = time.monotonic()
         self._state = "running"
         self._tabled = 0
+        self._withheld = 0  # trials of the budget for which there was no time
         search = recipe.search
         if search is not None and search.hours > 0:
             helm.allow(search.hours * 3600 - records.seconds)
@@ -209,9 +210,7 @@ class Drive:
             self._resize(loop, runner)
             if self._helm.until is not None:
                 self._helm.reserve = closing_seconds(self._records, self._recipe)
-            if self._helm.used_up and loop.budget > loop.asked:
-                loop.budget = loop.asked
-                self._emit(Note(text="The search's time budget is used up: nothing new is begun."))
+            self._mind_the_time(loop)
             mode = self._helm.look()
             if mode == "abort":
                 self._abort(loop, runner)
@@ -225,9 +224,21 @@ class Drive:
             elif self._wind_down(loop, mode):
                 return "stopped"
             loop.collect(_POLL)
-            self._table_sometimes()
+            ended = sum(1 for r in self._records.trials.values() if r.ended)
+            if ended >= self._tabled + _TABLE_EVERY:
+                self._tabled = ended
+                self._write_table()
         loop.close()
         return "done"
+
+    def _mind_the_time(self, loop: Loop) -> None:
+        """Begin nothing new once the time is used up; where more of it is given before all has ended, go on."""
+        if not self._helm.used_up:
+            loop.budget, self._withheld = loop.budget + self._withheld, 0
+        elif loop.budget > loop.asked:
+            self._withheld += loop.budget - loop.asked
+            loop.budget = loop.asked
+            self._emit(Note(text="The search's time budget is used up: nothing new is begun."))
 
     def _wind_down(self, loop: Loop, mode: str) -> bool:
         """Let what runs come to its checkpoint (or, when a search stops, to its end); True when the run may end."""
@@ -258,15 +269,9 @@ class Drive:
         if workers is not None:
             runner.resize(workers)
         if budget is not None:
-            loop.budget = max(budget, loop.asked)
+            loop.budget, self._withheld = max(budget, loop.asked), 0
             budget = loop.budget
         self._emit(StateChanged(state=self._state, workers=workers, trials=budget))
-
-    def _table_sometimes(self) -> None:
-        ended = sum(1 for r in self._records.trials.values() if r.ended)
-        if ended >= self._tabled + _TABLE_EVERY:
-            self._tabled = ended
-            self._write_table()
 
     # --- the end
 

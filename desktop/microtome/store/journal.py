@@ -78,8 +78,7 @@ class JournalReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._position = 0
-        self._rest = b""
+        self._position = 0  # behind the last complete line: half a line may be cut off and another written in its place
 
     def read(self, limit: int = 4_000_000) -> list[Event]:
         """Return the complete new events, at most about `limit` bytes of them; none only where there are none (yet)."""
@@ -94,9 +93,9 @@ class JournalReader:
             return []
         except OSError as error:
             raise explain(error, self.path, "read") from error
-        self._position += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        return [decode(line) for line in lines if line.strip()]
+        complete = data[: data.rfind(b"\n") + 1]
+        self._position += len(complete)
+        return [decode(line) for line in complete.split(b"\n") if line.strip()]
 
 
 def read_all(path: Path) -> list[Event]:

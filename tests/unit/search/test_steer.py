@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 import small
 from small import Watch
+from virtual import World
 
 from microtome.events import EpochEnded, Event, Note, StateChanged
+from microtome.search.drive import Drive
 from microtome.search.driver import drive
+from microtome.search.engine import OneTrial
+from microtome.search.loop import Loop
+from microtome.search.recipe import load
+from microtome.search.records import Records
 from microtome.search.steer import Helm
+from microtome.search.stopping.schedule import Scheduler
+from microtome.search.workers.place import Place
 from microtome.store.run import Orders, RunFolder
 
 
@@ -125,3 +133,25 @@ def test_a_search_begins_nothing_new_after_its_hours_and_is_evaluated(tmp_path: 
     assert end.state == "done"
     assert 1 <= len(watch.outcomes()) < 40
     assert any("time budget" in note.text for note in watch.of(Note))
+
+
+def test_time_that_is_given_later_is_used(tmp_path: Path) -> None:
+    search = {"algorithm": "random", "budget": 9, "hours": 1.0, "space": {"network.width": [4, 8, 16]}}
+    run = small.make(tmp_path, search=search)
+    mine, said = Helm(Orders(run, from_start=True)), []
+    with run.writer() as journal:
+        drive_ = Drive(run, load(run.recipe), Records(), mine, journal, said.append, Place())
+        world = World(Scheduler(1), {}, workers=1)
+        loop = Loop(OneTrial(), world, world, budget=9)
+        loop.asked = 4
+        mine.allow(-1.0)
+        for _ in range(2):
+            drive_._mind_the_time(loop)
+        assert loop.budget == 4 and len(said) == 1, "nothing new is begun, and that is said once"
+        loop.budget += 1  # a trial of the user's own
+        loop.asked += 1
+        mine.allow(3600.0)
+        drive_._mind_the_time(loop)
+        assert loop.budget == 10
+        drive_._mind_the_time(loop)
+        assert loop.budget == 10

@@ -147,6 +147,19 @@ def test_a_line_may_be_longer_than_what_is_read_at_once(tmp_path: Path) -> None:
     assert len(reader.read(1_000_000)) == 2 and reader.read(100) == []
 
 
+def test_a_reader_follows_a_journal_whose_torn_end_is_cut_off(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    with JournalWriter(file) as journal:
+        journal.append(Note(text="a"))
+    with open(file, "ab") as torn:
+        torn.write(b'{"event":"warm-started","ti')
+    reader = JournalReader(file)
+    assert len(reader.read()) == 1
+    with JournalWriter(file) as journal:
+        journal.append(Note(text="another"))
+    assert [e.text for e in reader.read() if isinstance(e, Note)] == ["another"]
+
+
 def test_orders_since_its_launch_are_for_a_driver_that_still_imports(tmp_path: Path) -> None:
     run = _run(tmp_path)
     run.order("launched")
