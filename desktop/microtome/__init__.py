@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from microtome.errors import MicrotomeError
     from microtome.search.driver import run
     from microtome.search.optimise import search
     from microtome.slices.planes.cut import cut
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from microtome.volumes.read import open_volume
 
 _HOMES = {
+    "MicrotomeError": "microtome.errors",
     "open_volume": "microtome.volumes.read",
     "cut": "microtome.slices.planes.cut",
     "build_network": "microtome.training.build",
     "search": "microtome.search.optimise",
     "run": "microtome.search.driver",
 }
-__all__ = ["__version__", "build_network", "cut", "open_volume", "run", "search"]
+__all__ = ["MicrotomeError", "__version__", "build_network", "cut", "open_volume", "run", "search"]
 
 
 def __getattr__(name: str) -> Any:

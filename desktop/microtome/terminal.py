@@ -8,9 +8,10 @@ import sys
 import time
 from typing import Any
 
-from microtome.events import BatchProgress, EpochEnded, Evaluated, Event, Note, Phase, TrialEnded, encode
+from microtome.events import BatchProgress, EpochEnded, Event, Phase, encode
 from microtome.results.fold import RunState, fold
-from microtome.results.words import duration, value_words
+from microtome.results.lines import lines
+from microtome.results.words import duration
 
 _REFRESH = 0.2  # seconds between two drawings of the bar
 
@@ -21,6 +22,14 @@ def finished(data: dict[str, Any], *, as_json: bool, sentence: str) -> None:
         print(json.dumps({"event": "finished", **data}, ensure_ascii=False), flush=True)
     elif sentence:
         print(sentence, flush=True)
+
+
+def size_words(count: float) -> str:
+    """Bytes in the largest fitting unit, with three digits: `12.6 MB`."""
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return f"{count:.0f} bytes"
 
 
 class Progress:
@@ -46,29 +55,11 @@ class Progress:
                 self._show_phase(event.name, event.done, event.total)
             case BatchProgress():
                 self._draw("training", self._state.fraction())
-            case EpochEnded():
-                good = f"accuracy {event.validation_accuracy:.1%}" if event.r2 is None else f"R² {event.r2:.3f}"
-                self._line(
-                    f"trial {event.trial} epoch {event.epoch + 1}: loss {_loss(event.train_loss)} / "
-                    f"{_loss(event.validation_loss)}, validation {good}, "
-                    f"{event.images_per_second:.0f} images/s"
-                )
-                self._draw("training", self._state.fraction())
-            case TrialEnded() if self._state.kind == "search":
-                value = "" if event.value is None else f" {event.value:.4f}"
-                self._line(f"trial {event.trial} {event.outcome}{value} {event.message}".rstrip())
-            case Evaluated() if event.r2 is not None:
-                self._line(f"evaluation {value_words(event)}. {event.caution}")
-            case Evaluated():
-                low, high = event.interval
-                n = sum(total for _, total in event.per_class.values())
-                self._line(f"evaluation accuracy {event.accuracy:.1%} (95 % interval {low:.1%} … {high:.1%}, n = {n})")
-                if event.caution:
-                    self._line(event.caution)
-            case Note():
-                self._line(f"{event.level}: {event.text} {event.hint}".rstrip())
             case _:
-                pass
+                for line in lines(event, self._state):
+                    self._line(line)
+                if isinstance(event, EpochEnded):
+                    self._draw("training", self._state.fraction())
 
     def phase(self, name: str, done: float, total: float, unit: str = "") -> None:
         """Take the progress of a step outside a run."""
@@ -101,7 +92,3 @@ class Progress:
         eta = f"about {duration(left)} left" if left is not None else ""
         bar = "█" * filled + "·" * (width - filled)
         print(f"\r\033[K{name:<18} {bar} {fraction:4.0%} {eta}", end="", file=sys.stderr, flush=True)
-
-
-def _loss(value: float | None) -> str:
-    return "not a number" if value is None else f"{value:.3f}"

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _MOST = 64
 #: Rooms and files whose words no window shows: the commands, pages of a report, the methods' text of a paper, contract suites.
 _UNSEEN = ("desktop/microtome/ui/", "desktop/microtome/cli/", "desktop/microtome/contract/", "desktop/microtome/results/report")
-_UNSEEN += ("desktop/microtome/results/methods.py", "desktop/microtome/terminal.py", "installer/")
+_UNSEEN += tuple(f"desktop/microtome/results/{name}.py" for name in ("methods", "cut_words", "lines"))
+_UNSEEN += ("desktop/microtome/terminal.py", "installer/")
 #: What is given to these is shown even where it is no whole sentence.
 _SAID = ("Finding", "Remedy", "Note", "Choice", "Question", "RunEnded", "TrialEnded", "WorkerEnded")
 #: Errors of Python itself are bugs, which are shown as they are.

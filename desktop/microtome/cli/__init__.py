@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from microtome import __version__, log
-from microtome.cli import clusters, data, runs
+from microtome.cli import clusters, data, info, runs
 from microtome.commands import COMMANDS
 from microtome.errors import InputError, MicrotomeError, UnknownNameError, nearest
+from microtome.paths import user_plugins
 from microtome.terminal import finished
 
 _DESCRIPTION = "Cut volumes into slices, train networks on them, let evolution find the best one."
+_RECIPE = "a TOML file; resources/docs/manual/recipe.md says what is in it"
+_MODEL = "a model file, or the folder of a run or of a trial"
 _EPILOG = "Without a command the window opens; paths given to it open as if they had been dropped on it."
 
 
@@ -46,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 def _data_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("demo", "the whole main job on simulated structures, through the real window", _demo)
     sub.add_argument("--out", type=Path, default=Path("microtome-demo"), metavar="DIR")
-    sub = command("info", "say what a file or folder is", data.info_command)
+    sub = command("info", "say what a file or folder is", info.info_command)
     sub.add_argument("path", type=Path, metavar="PATH")
     sub.add_argument("--health", action="store_true", help="look through every slice for drift, gaps, stripes, saturation …")
     _settings(sub, "an option of the reader, e.g. shape=128,128,128 or dataset=/entry/data")
@@ -64,33 +67,34 @@ def _data_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--seed", type=int, default=0, metavar="N")
     _settings(sub, "a setting of the generator, or voxel_size=… in nm")
     sub = command("slices", "cut the image set of a recipe", data.slices_command)
-    sub.add_argument("recipe", type=Path, metavar="RECIPE")
+    sub.add_argument("recipe", type=Path, metavar="RECIPE", help=_RECIPE)
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
     sub.add_argument("--export", metavar="FORMAT", help="also for other programs: tiff, png, npz or zarr, in DIR/HASH-FORMAT")
 
 
 def _run_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("run", "do what a recipe says: train, or search where it has [search]", runs.run_command)
-    sub.add_argument("recipe", type=Path, metavar="RECIPE")
-    sub.add_argument("--project", type=Path, required=True, metavar="DIR")
+    sub.add_argument("recipe", type=Path, metavar="RECIPE", help=_RECIPE)
+    sub.add_argument("--project", type=Path, required=True, metavar="DIR", help="its runs lie there; made where there is none")
     sub.add_argument("--pilot", action="store_true", help="only measure for a minute, and promise hours, memory and disk")
     sub.add_argument("--until", metavar="TIME", help="stop there, resumable: 08:00, or 3 h from now")
     sub.add_argument("--queue", action="store_true", help="let it wait until the project's other runs have ended")
     clusters.add_place(sub)
     sub = command("resume", "go on with a run exactly where it stopped", runs.resume_command)
-    sub.add_argument("run", type=Path, metavar="RUN_FOLDER")
+    sub.add_argument("run", type=Path, metavar="RUN_FOLDER", help="a folder in a project's runs/")
     clusters.add_place(sub)
     sub = command("cluster", "try the connection to a dask cluster and say which workers can be used", clusters.cluster_command)
     sub.add_argument("scheduler", metavar="ADDRESS", help="e.g. tls://host:8786")
     clusters.add_tls(sub)
     sub = command("predict", "tell the classes of volumes or images with a trained network", runs.predict_command)
-    sub.add_argument("model", type=Path, metavar="MODEL")
-    sub.add_argument("paths", type=Path, nargs="+", metavar="PATH")
-    sub.add_argument("--csv", type=Path, metavar="FILE")
+    sub.add_argument("model", type=Path, metavar="MODEL", help=_MODEL)
+    sub.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="volumes, images, folders of them")
+    sub.add_argument("--csv", type=Path, metavar="FILE", help="save the answers as a table as well")
+    _settings(sub, "an option of the reader, as with info; of all PATHs")
     sub.add_argument("--slices", type=int, default=100, metavar="N", help="random slices cut from each volume (default 100)")
     sub.add_argument("--seed", type=int, default=0, metavar="N")
     sub = command("export", "save a trained network for other programs", runs.export_command)
-    sub.add_argument("model", type=Path, metavar="MODEL")
+    sub.add_argument("model", type=Path, metavar="MODEL", help=_MODEL)
     sub.add_argument("--format", required=True, metavar="FORMAT", help="onnx, torchscript or safetensors")
     sub.add_argument("--out", type=Path, required=True, metavar="FILE")
     sub = command("report", "write a project's or a run's report as one HTML file", runs.report_command)
@@ -99,7 +103,7 @@ def _run_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _settings(sub: argparse.ArgumentParser, help_: str) -> None:
-    sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help=help_)
+    sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE ...", dest="settings", help=help_)
 
 
 def _spread(arguments: list[str]) -> list[str]:
@@ -160,12 +164,14 @@ def _plugins(options: argparse.Namespace) -> int:
         for p in found.of_kind(kind)
     ]
     broken = [{"file": b.file, "error": b.error} for b in found.broken]
+    folder = str(user_plugins())
     if options.json:
-        finished({"plugins": rows, "broken": broken}, as_json=True, sentence="")
+        finished({"plugins": rows, "broken": broken, "folder": folder}, as_json=True, sentence="")
         return 0
     for row in rows:
         print(f"{row['kind']:<14} {row['name']:<18} {row['summary']}")
         print(f"{'':<14} {'':<18} {row['file']}")
     for item in broken:
         print(f"{'broken':<14} {item['file']}\n{item['error']}")
+    print(f"{'yours go into':<14} {folder}")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from microtome.errors import InputError
 from microtome.jobs.cluster import Scheduler
 from microtome.terminal import finished
 
@@ -27,6 +28,8 @@ def place(options: argparse.Namespace) -> Scheduler | None:
     files = (options.tls_ca, options.tls_cert, options.tls_key)
     if not options.scheduler and not any(files):
         return None
+    if not options.scheduler:
+        raise InputError("Certificates are given, but no cluster that they are for.", "Add --scheduler tls://host:8786.")
     scheduler = Scheduler(options.scheduler, *files, send_files=getattr(options, "send_files", False))
     scheduler.check()
     return scheduler

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from microtome.cli.clusters import place
+from microtome.cli.settings import parse_settings
 from microtome.errors import FileError, InputError, nearest
-from microtome.terminal import Progress, finished
+from microtome.terminal import Progress, finished, size_words
 
 if TYPE_CHECKING:
+    from microtome.events import Piloted
     from microtome.jobs.cluster import Scheduler
     from microtome.search.recipe import Recipe
     from microtome.session.limit import TimeLimit
@@ -32,34 +35,52 @@ def _drive(folder: Path, scheduler: Scheduler | None, *, as_json: bool) -> int:
     if end.state == "failed":
         raise InputError(end.message)
     data = summary(run)
-    sentence = f"{run.path}: {end.state} after {duration(end.seconds)}"
-    if data.get("r2") is not None:
-        low, high = data["interval"]
-        sentence += f", evaluation R² {data['r2']:.3f} (95 % interval {low:.3f} … {high:.3f}), "
-        sentence += f"RMSE {data['rmse']:.4g} {data['unit']}".rstrip()
-    if data.get("accuracy") is not None:
-        low, high = data["interval"]
-        sentence += f", evaluation accuracy {data['accuracy']:.1%} (95 % interval {low:.1%} … {high:.1%})"
+    sentence = f"{run.path}: {end.state} after {duration(end.seconds)}{_evaluated(data)}"
+    if end.state != "done":
+        sentence += f". To go on: microtome resume {shlex.quote(str(run.path))}"
     finished(data, as_json=as_json, sentence=sentence)
     return 0 if end.state == "done" else 130
+
+
+def _evaluated(data: dict[str, Any]) -> str:
+    """What came out on the evaluation set, with its interval and its n; nothing where it was not opened."""
+    if data.get("r2") is not None:
+        low, high = data["interval"]
+        error = f"RMSE {data['rmse']:.4g} {data['unit']}".rstrip()
+        of = f"n = {data['n']} images of {data['volumes']} volumes"
+        return f", evaluation R² {data['r2']:.3f} (95 % interval {low:.3f} … {high:.3f}, {of}), {error}"
+    if data.get("accuracy") is None:
+        return ""
+    low, high = data["interval"]
+    n = sum(one["total"] for one in data["per_class"].values())
+    return f", evaluation accuracy {data['accuracy']:.1%} (95 % interval {low:.1%} … {high:.1%}, n = {n})"
+
+
+_HERE = "It was measured on this computer; on the cluster trials take other times, and each worker runs one."
 
 
 def run_command(options: argparse.Namespace) -> int:
     """`microtome run`: what a recipe says."""
     from microtome.from_recipe import fill_project
     from microtome.search.driver import create_run
-    from microtome.search.recipe import load, require_classes
+    from microtome.search.ready import require_ready
+    from microtome.search.recipe import load
     from microtome.session.limit import TimeLimit
     from microtome.store.project import Project
 
     scheduler = place(options)
+    if options.queue and scheduler is not None:
+        raise InputError(
+            "A run that waits in the queue cannot have a cluster of its own.",
+            "Leave out --scheduler: the queue trains where View → Where trials work… says; or leave out --queue.",
+        )
+    limit = TimeLimit.of(options.until) if options.until else None
     recipe = load(options.recipe)
-    require_classes(recipe)
+    require_ready(recipe)
     project = Project.create(options.project)
     fill_project(project, recipe)
     if options.pilot:
-        return _pilot(recipe, project, as_json=options.json)
-    limit = TimeLimit.of(options.until) if options.until else None
+        return _pilot(recipe, project, () if scheduler is None else (_HERE,), as_json=options.json)
     run = create_run(recipe, project, options.recipe.stem)
     if options.queue:
         return _enqueue(run, limit, as_json=options.json)
@@ -68,7 +89,7 @@ def run_command(options: argparse.Namespace) -> int:
     return _drive(run.path, scheduler, as_json=options.json)
 
 
-def _pilot(recipe: Recipe, project: Project, *, as_json: bool) -> int:
+def _pilot(recipe: Recipe, project: Project, remarks: tuple[str, ...], *, as_json: bool) -> int:
     """Promise what the recipe will take, from a minute at its corners; no run is made."""
     import msgspec
 
@@ -80,10 +101,18 @@ def _pilot(recipe: Recipe, project: Project, *, as_json: bool) -> int:
     progress.close()
     if found is None:
         return 130
-    values = {k: v for k, v in msgspec.structs.asdict(found).items() if k != "time"}
-    notes = "".join(f" {words}" for words in found.notes)
-    finished({**values, "run": None}, as_json=as_json, sentence=f"{promise_words(found, None)}{notes}")
+    notes = (*remarks, *found.notes)
+    values = {k: v for k, v in msgspec.structs.asdict(found).items() if k != "time"} | {"notes": notes, "run": None}
+    finished(values, as_json=as_json, sentence=" ".join((promise_words(found, None), _needs(found), *notes)))
     return 0
+
+
+def _needs(found: Piloted) -> str:
+    memory = max((int(c["memory"]) for c in found.corners), default=0)
+    return (
+        f"Memory: {size_words(memory)} a worker, {size_words(memory * found.workers)} for {found.workers}; "
+        f"there are {size_words(found.total_memory)}. Disk: about {size_words(found.disk)}."
+    )
 
 
 def _enqueue(run: RunFolder, limit: TimeLimit | None, *, as_json: bool) -> int:
@@ -113,7 +142,8 @@ def predict_command(options: argparse.Namespace) -> int:
     """`microtome predict`: the classes of volumes or images."""
     from microtome.results.predict import predict_paths, write_csv
 
-    rows = predict_paths(options.model, options.paths, slices=options.slices, seed=options.seed)
+    said = parse_settings(options.settings)
+    rows = predict_paths(options.model, options.paths, slices=options.slices, seed=options.seed, options=said)
     if options.csv is not None:
         write_csv(rows, options.csv)
     for row in rows:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from microtome.events import Evaluated
+from microtome.results.cut_words import cut_words, image_noun
 from microtome.results.fold import COUNTED, RunState
 from microtome.results.scores import Score
-from microtome.results.words import interval, number, per_class_counts, percent, value_words
+from microtome.results.words import interval, number, percent, value_words
 from microtome.search.recipe import Recipe
 from microtome.slices.plan import ClassSource
 from microtome.slices.trust.shortcut import CUES
@@ -22,14 +23,6 @@ _BALANCED = {
     "sampling": ", images being drawn so that each class was seen equally often",
 }
 _SCORES = {"loss": "loss", "probability": "probability of a wrong answer", "gradient": "loss's gradient"}
-_NORMALISED = {
-    "none": "",
-    "volume": "Grey values were normalised to zero mean and unit deviation over each volume.",
-    "slice": "Grey values were normalised to zero mean and unit deviation over each slice.",
-    "volume-percentile": "The 1st to 99th percentile of the grey values of each volume was brought to 0 to 1.",
-    "slice-percentile": "The 1st to 99th percentile of the grey values of each slice was brought to 0 to 1.",
-    "histogram": "The histogram of each volume was matched to the mean histogram of the training volumes.",
-}
 
 
 def methods(
@@ -38,10 +31,10 @@ def methods(
     """The paragraph; it claims nothing that the journal and the image set's plan.json (`image_set`) do not show."""
     # The network that is told of is the one that was evaluated.
     told = recipe.with_values(state.best.parameters) if state.best is not None else recipe
-    parts = [_slices(recipe, state), independence, *_trust(recipe, image_set or {}), _training(told)]
+    parts = [cut_words(recipe, state, image_set or {}), independence, *_trust(recipe, image_set or {}), _training(told)]
     if recipe.search is not None:
         parts.append(_search(recipe, state, info))
-    parts += [_evaluation(state), _software(recipe, info)]
+    parts += [_evaluation(state, f"{image_noun(recipe)}s"), _software(recipe, info)]
     return " ".join(p for p in parts if p)
 
 
@@ -62,28 +55,6 @@ def network_words(recipe: Recipe) -> str:
     """The network in a few words."""
     template = _NETWORKS.get(recipe.network.name)
     return template.format(**recipe.network.parameters) if template else f"the network {recipe.network.name}"
-
-
-def _slices(recipe: Recipe, state: RunState) -> str:
-    plan, classes = recipe.slices, ", ".join(c.name for c in recipe.classes)
-    how = "at random positions and orientations" if plan.orientation == "random" else f"along {plan.orientation} planes"
-    unit = {"voxel": "voxels", "um": "µm"}.get(plan.unit, plan.unit)
-    field = f"a field of view of {plan.field_of_view:g} × {plan.field_of_view:g} {unit}"
-    text = (
-        f"Slices with {field} were cut {how} from volumes of {len(recipe.classes)} classes ({classes}) by trilinear "
-        f"interpolation and sampled with {plan.pixels} × {plan.pixels} pixels"
-    )
-    if state.image_set is not None and state.image_set.unit != "voxel":
-        text += f" ({state.image_set.pixel_size:.4g} {state.image_set.unit} a pixel)"
-    text += "."
-    if state.image_set is not None:
-        ready = state.image_set
-        text += (
-            f" For each class {per_class_counts(ready, 'train')} slices served for training, "
-            f"{per_class_counts(ready, 'validation')} for validation and "
-            f"{per_class_counts(ready, 'evaluation')} for evaluation."
-        )
-    return f"{text} {_NORMALISED.get(plan.normalisation, '')}".strip()
 
 
 def _trust(recipe: Recipe, image_set: Mapping[str, Any]) -> list[str]:
@@ -107,8 +78,9 @@ def _trust(recipe: Recipe, image_set: Mapping[str, Any]) -> list[str]:
     if told:
         best = max(told, key=lambda s: float(s["accuracy"]))
         parts.append(
-            f"A linear classifier that saw only {CUES[best['cue']]} told {percent(best['accuracy'])} of the validation slices "
-            f"(95 % interval {interval(*best['interval'])}, n = {best['n']}; chance {percent(best['chance'])})."
+            f"A linear classifier that saw only {CUES[best['cue']]} told {percent(best['accuracy'])} of the validation "
+            f"{image_noun(recipe)}s (95 % interval {interval(*best['interval'])}, n = {best['n']}; "
+            f"chance {percent(best['chance'])})."
         )
     return parts
 
@@ -230,12 +202,12 @@ def _validated(state: RunState, value: float) -> str:
     return f"R² {score.words(value)}" if score.kind == "R²" else score.words(value)
 
 
-def _evaluation(state: RunState) -> str:
+def _evaluation(state: RunState, images: str) -> str:
     found = state.evaluated
     if found is None:
         return "The evaluation set was not opened."
     if found.r2 is not None:
-        beside = "".join(f"; {name} reached R² {value:.3f} on the same slices" for name, value in found.baseline.items())
+        beside = "".join(f"; {name} reached R² {value:.3f} on the same {images}" for name, value in found.baseline.items())
         return (
             "On the evaluation set, which was opened once and served for no choice, the values of the volumes were told with "
             f"{value_words(found)}{beside}. {found.caution}"
@@ -243,15 +215,15 @@ def _evaluation(state: RunState) -> str:
     n = sum(total for _, total in found.per_class.values())
     text = (
         f"On the evaluation set, which was opened once and served for no choice, the mean class accuracy was "
-        f"{percent(found.accuracy)} (95 % interval {interval(*found.interval)}, n = {n} slices)"
+        f"{percent(found.accuracy)} (95 % interval {interval(*found.interval)}, n = {n} {images})"
     )
     if found.baseline:
         name, accuracy = max(found.baseline.items(), key=lambda item: item[1])
-        text += f"; the best baseline ({_set(found, name)}) reached {percent(accuracy)} on the same slices"
+        text += f"; the best baseline ({_set(found, name)}) reached {percent(accuracy)} on the same {images}"
         if name in found.baseline_gains:
             gain, low, high = found.baseline_gains[name]
             text += f" (paired difference {100 * gain:+.1f} points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
-    return text + ". The interval covers the choice of slices, not that of the specimen or of the training seed."
+    return f"{text}. The interval covers the choice of {images}, not that of the specimen or of the training seed."
 
 
 def _set(found: Evaluated, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,22 +107,25 @@ def predict_paths(
     *,
     slices: int = 100,
     seed: int = 0,
+    options: Mapping[str, Any] | None = None,
     progress: Progress = lambda name, done, total, unit: None,
 ) -> list[Prediction]:
     """Ask the network of a model file, trial or run about every volume and image; a folder of images is asked one by one.
 
-    Raises a MicrotomeError naming the path for what cannot be read or is too small for a slice.
+    `options` are those of `open_volume`, for every path: what its file does not say, as shape, dtype and voxel size. Raises a
+    MicrotomeError naming the path for what cannot be read or is too small for a slice.
     """
     from microtome.training.evaluate import Model
 
     if slices < 1:
         raise InputError(f"{slices} slices tell nothing.", "Ask for one at least, better for 100.")
     loaded = Model.load(model)
-    files = [file for path in paths for file in _files(Path(path))]
+    said = dict(options or {})
+    files = [file for path in paths for file in _files(Path(path), said)]
     found = []
     for number, file in enumerate(files):
         progress("predicting", number, len(files), "volumes")
-        found.append(predict_volume(loaded, open_volume(file), slices=slices, seed=seed, name=str(file)))
+        found.append(predict_volume(loaded, open_volume(file, **said), slices=slices, seed=seed, name=str(file)))
     progress("predicting", len(files), len(files), "volumes")
     return found
 
@@ -179,8 +182,8 @@ def predict_volume(model: Model, volume: Volume, *, slices: int = 100, seed: int
 def write_csv(rows: Sequence[Prediction], path: Path) -> None:
     """Replace a CSV file: one row a path, with the mean probability and the votes of every class, or the value told."""
     if any(row.told is not None for row in rows):
-        found = [[r.path, *(r.told or ("", "")), r.unit, r.slices, "; ".join(r.warnings)] for r in rows]
-        write_table(path, ["path", "value", "deviation", "unit", "slices", "warnings"], found)
+        found = [[r.path, *(r.told or ("", "")), r.unit, r.slices, _or_empty(r.residual), "; ".join(r.warnings)] for r in rows]
+        write_table(path, ["path", "value", "deviation", "unit", "slices", "residual", "warnings"], found)
         return
     classes = list(dict.fromkeys(c for row in rows for c in row.probabilities))
     header = ["path", "class", "slices", "low", "high", *(f"p_{c}" for c in classes), *(f"votes_{c}" for c in classes)]
@@ -191,8 +194,12 @@ def write_csv(rows: Sequence[Prediction], path: Path) -> None:
     write_table(path, [*header, "warnings"], [[*line, "; ".join(r.warnings)] for line, r in zip(table, rows, strict=True)])
 
 
-def _files(path: Path) -> list[Path]:
-    found = describe(path)
+def _or_empty(number: float | None) -> float | str:
+    return "" if number is None else number
+
+
+def _files(path: Path, options: Mapping[str, Any]) -> list[Path]:
+    found = describe(path, **options)
     if found.kind in ("volume", "image"):
         return [path]
     if found.kind == "images folder":

@@ -21,7 +21,8 @@ from microtome.registry import registry
 from microtome.search import engine
 from microtome.search.drive import Drive
 from microtome.search.forecast.pilot import journal_promise
-from microtome.search.recipe import Recipe, dumps, load, parse, require_classes
+from microtome.search.ready import require_ready
+from microtome.search.recipe import Recipe, dumps, load, parse
 from microtome.search.records import Records
 from microtome.search.steer import Helm, signals
 from microtome.search.workers.place import Place
@@ -39,7 +40,7 @@ def create_run(recipe: Recipe, project: Project, name: str = "") -> RunFolder:
 
     Raises InputError where the classes cannot be trained on, FileError where the project cannot be written.
     """
-    require_classes(recipe)
+    require_ready(recipe)
     if project.read_only:
         raise MicrotomeError(project.read_only)
     kind = "train" if recipe.search is None else "search"

@@ -6,6 +6,7 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,13 @@ class _Owner:
         return Answer(trial.value)
 
 
+def _check_numbers(budget: int, seed: int) -> None:
+    if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
+        raise InputError(f"budget must be a whole number from 1 on, not {budget!r}.")
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**31:
+        raise InputError(f"seed must be a whole number from 0 to 2147483647, not {seed!r}.")
+
+
 def search(
     objective: str | Objective,
     space: Mapping[str, Any] | Space,
@@ -199,8 +207,7 @@ def search(
     axes = space if isinstance(space, Space) else space_from_table(space)
     if not len(axes):
         raise InputError("The search has nothing to vary.", 'Give a space, e.g. {"x": {"low": 0.0, "high": 1.0}}.')
-    if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
-        raise InputError(f"budget must be a whole number from 1 on, not {budget!r}.")
+    _check_numbers(budget, seed)
     if isinstance(objective, str):
         resolve(objective)  # a wrong name is said here, not by every trial
     slots = min(budget, workers or cores()) if isinstance(objective, str) else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from microtome.errors import FileError, InputError, UnknownNameError, nearest
 from microtome.fields import fields_of, fill, option, section
 from microtome.plugin import Space
 from microtome.registry import registry
+from microtome.search.axes import as_settings, meant
 from microtome.search.space import space_from_table
 from microtome.slices.micrographs.allotment import shares_of
 from microtome.slices.micrographs.flat import labels_of
@@ -30,14 +31,6 @@ from microtome.training.spec import (
 )
 
 SECTIONS = ("class", "slices", "micrographs", "network", "training", "transfer", "importance", "search")
-_SEARCHED = (
-    "slices",
-    "network",
-    "training",
-    "augmentation",
-    "transfer",
-    "importance",
-)  # what the names of a search's axes begin with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,9 +111,14 @@ class Recipe:
                 case "importance":
                     importance = section(ImportanceSpec, {**asdict(importance), key: value}, "importance")
                 case _:
-                    raise UnknownNameError(f"There is no setting “{name}”.", nearest(where, _SEARCHED))
+                    raise UnknownNameError(f"There is no setting “{name}”.", meant(name, self._searched()))
         choice = NetworkChoice(name=self.network.name, parameters=network_parameters(self.network.name, network))
         return replace(self, slices=slices, network=choice, training=training, transfer=transfer, importance=importance)
+
+    def _searched(self) -> Mapping[str, Iterable[str]]:
+        """The settings that a search may vary, by section; those of an augmentation bear its name."""
+        sections = {"slices": SlicePlan, "training": TrainingSpec, "transfer": TransferSpec, "importance": ImportanceSpec}
+        return {"network": self.network.parameters, "augmentation": ()} | {n: fields_of(cls) for n, cls in sections.items()}
 
 
 def network_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,8 +278,10 @@ def parse(data: Mapping[str, Any], base: Path | None = None) -> Recipe:
         importance=section(ImportanceSpec, _table(data.get("importance", {}), "importance"), "importance"),
         search=_search(_table(data["search"], "search")) if "search" in data else None,
     )
-    if recipe.search is not None:
-        check_space(recipe)
+    if recipe.search is None:
+        return recipe
+    recipe = replace(recipe, search=replace(recipe.search, table=as_settings(recipe.search.table, recipe.with_values)))
+    check_space(recipe)
     return recipe
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from microtome.errors import InputError
-from microtome.fields import fill, option, section
+from microtome.errors import InputError, UnknownNameError, nearest
+from microtome.fields import fields_of, fill, option, section
 from microtome.registry import registry
 
 AUGMENTATIONS = "augmentations"  # the one setting of a training that is a list
@@ -195,6 +195,11 @@ def with_augmentation(settings: TrainingSpec, key: str, value: Any) -> TrainingS
 def training_settings(given: Mapping[str, Any], where: str = "training") -> TrainingSpec:
     """The settings of a training from a recipe's table, with every value checked."""
     rest = {key: value for key, value in given.items() if key != AUGMENTATIONS}
+    known = [*fields_of(TrainingSpec), AUGMENTATIONS]
+    for key in rest:
+        if key not in known:
+            name = f"{where}.{key}"
+            raise UnknownNameError(f"There is no setting “{name}”.", nearest(key, known))
     found = section(TrainingSpec, rest, where)
     return replace(found, augmentations=augmentation_list(given.get(AUGMENTATIONS, ()), where))
 

@@ -88,6 +88,16 @@ def load_weights(
     )
 
 
+def published_of(plugin: Plugin) -> PublishedWeights:
+    """The weights that the network's authors published; InputError where there are none."""
+    offered: tuple[PublishedWeights, ...] = plugin.extra.get("published", ())
+    if not offered:
+        others = [p.name for p in registry().of_kind("network") if p.extra.get("published")]
+        hint = f"These networks have: {', '.join(others)}." if others else "Give a file of weights."
+        raise InputError(f"The network “{plugin.name}” has no published weights.", hint)
+    return offered[0]
+
+
 def locate(
     source: str,
     plugin: Plugin,
@@ -98,11 +108,7 @@ def locate(
     """The file of a source, fetched where it must be, and what its publisher says of it, where that is known."""
     offered: tuple[PublishedWeights, ...] = plugin.extra.get("published", ())
     if source == PUBLISHED:
-        if not offered:
-            others = [p.name for p in registry().of_kind("network") if p.extra.get("published")]
-            hint = f"These networks have: {', '.join(others)}." if others else "Give a file of weights."
-            raise InputError(f"The network “{plugin.name}” has no published weights.", hint)
-        source = offered[0].source
+        source = published_of(plugin).source
     published = next((p for p in offered if p.source == source), None)
     checksum = "" if published is None else published.sha256
     if source.startswith(hub.PREFIX):

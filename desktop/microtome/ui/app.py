@@ -16,6 +16,7 @@ from microtome.ui.crash import CrashWatch
 from microtome.ui.desk import Desk
 from microtome.ui.icons import app_icon
 from microtome.ui.layout import restore_geometry
+from microtome.ui.qt_log import log_qt
 from microtome.ui.window import MainWindow
 
 
@@ -50,6 +51,7 @@ def run_window(paths: list[str]) -> int:
     """Open the window and run it until it is closed; returns the exit code."""
     log.start("window")
     app = build_app()
+    log_qt()  # from here on: what keeps it from starting is said on the terminal
     window = build_window(Session())
     watch = CrashWatch(window.desk)
     watch.start()

@@ -25,6 +25,7 @@ from microtome.ui.i18n import tr
 from microtome.ui.menus import set_theme
 from microtome.ui.pages.base import Page
 from microtome.ui.projects import open_sample
+from microtome.ui.qt_log import log_qt
 from microtome.ui.tail import RunTail
 
 SIZES = ((1280, 800), (1920, 1080))
@@ -159,6 +160,7 @@ def run_demo(out: Path, *, as_json: bool) -> int:
     os.environ["MICROTOME_HOME"] = str((out / "home").resolve())
     progress = Progress(as_json=as_json)
     tour = Tour(out, progress)
+    log_qt()
     tour.window.resize(*SIZES[0])
     tour.window.show()
     data = _job(tour, _free(out / "project"))

@@ -169,7 +169,6 @@ def _reader(path: Path, name: str | None, own: Mapping[str, Any]) -> Plugin:
     if path.is_file() and path.stat().st_size == 0:
         raise FileError(f"{path} is empty (0 bytes).", "Copy or export it again.")
     readers, ending = registry().of_kind("reader"), path.suffix.lower()
-    readers, ending = registry().of_kind("reader"), path.suffix.lower()
     why = f"there is no reader for “{ending or path.name}”"
     if any(ending in p.extra["shared"] for p in readers):
         why = f"many programs write “{ending}”, and no reader knows what is in this one"
@@ -206,7 +205,7 @@ def _open(path: Path, plugin: Plugin, own: Mapping[str, Any], common: Mapping[st
         if key not in known:
             raise UnknownNameError(f"There is no option “{key}” for {path.name} (reader {plugin.name}).", nearest(key, known))
     try:
-        raw: RawVolume = plugin.call(path, **{k: _plain(v) for k, v in own.items()})
+        raw: RawVolume = plugin.call(path, **_as_fields(plugin, own))
     except OSError as error:
         if isinstance(error, MicrotomeError):
             raise
@@ -237,14 +236,25 @@ def reading(path: str | Path, **options: Any) -> str:
 
 
 def _reading(plugin: Plugin, own: Mapping[str, Any]) -> str:
-    return reading_of(plugin.name, {k: _plain(v) for k, v in own.items()})
+    return reading_of(plugin.name, _as_fields(plugin, own))
+
+
+def _as_fields(plugin: Plugin, own: Mapping[str, Any]) -> dict[str, Any]:
+    """A reader's settings as its fields hold them: what is written as a number may be a name (dataset = 0, types = 1)."""
+    plain = {name: _plain(value) for name, value in own.items()}
+    texts = {name for name, spec in plugin.fields.items() if spec.kind == "text"}
+    return {k: str(v) if k in texts and isinstance(v, int | float) and not isinstance(v, bool) else v for k, v in plain.items()}
 
 
 def _plain(value: Any) -> Any:
-    """A list of numbers as the text that a field holds: [128, 64, 64] → 128x64x64."""
+    """A list or a NumPy dtype as the text that a field holds: [128, 64] → 128x64, ["Si", "O"] → Si, O, ">u2" → uint16be."""
     if isinstance(value, list | tuple):
-        return "x".join(str(int(v)) if isinstance(v, float) and v == int(v) else str(v) for v in value)
-    return value.name if isinstance(value, np.dtype) else value
+        numbers = all(isinstance(v, int | float | np.number) for v in value)
+        return ("x" if numbers else ", ").join(str(int(v)) if numbers and v == int(v) else str(v) for v in value)
+    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+        kind = np.dtype(value)
+        return kind.name + ("be" if kind.str.startswith(">") else "")
+    return value
 
 
 def _overridden(raw: RawVolume, common: Mapping[str, Any]) -> RawVolume:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from microtome.errors import InputError
 from microtome.plugin import LazyArray, RawVolume, Structure
@@ -48,6 +48,8 @@ class Volume:
         shape = tuple(raw.voxels.shape)
         if len(shape) != 3 or min(shape) < 1:
             raise InputError(f"{raw.source} has the shape {shape}; a volume has three axes, none of them empty.")
+        if (dtype := raw.voxels.dtype).kind not in "biuf":
+            raise InputError(f"{raw.source} holds {dtype}, which are no grey values.", "Save whole or floating-point numbers.")
         size, unit, findings = physical(raw.voxel_size, raw.unit)
         return cls(
             voxels=raw.voxels,
@@ -104,6 +106,14 @@ class Volume:
             )
             for bricks, factor in self.voxels.coarser
         )
+
+    def __repr__(self) -> str:
+        size = "" if self.voxel_size is None else f", voxel_size={self.voxel_size}, unit={self.unit!r}"
+        return f"Volume({self.source!r}, shape={self.shape}, dtype={self.dtype.name}{size})"
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """All voxels as an array, for `np.asarray` and functions of other libraries; see `as_array`."""
+        return np.array(self.as_array(), dtype=dtype, copy=copy)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         kept = self._kept

@@ -80,6 +80,20 @@ def test_new_volumes_are_told(trained: Path, tmp_path: Path) -> None:
     assert predict_paths(trained, files, slices=30, seed=1) != rows
 
 
+def test_what_a_file_does_not_say_is_said_for_it(trained: Path, tmp_path: Path) -> None:
+    """Headerless voxels with their shape and voxel size are told as the same volume with a header."""
+    voxels = texture((30, 40, 40), SCALES["coarse"], 5)
+    (tmp_path / "new.raw").write_bytes(voxels.tobytes())
+    size = {"voxel_size": [5.0, 5.0, 5.0], "unit": "nm"}
+    told = predict_paths(trained, [save(tmp_path, "new.tif", voxels)], slices=20, options=size)[0]
+    raw = predict_paths(trained, [tmp_path / "new.raw"], slices=20, options={**size, "shape": [30, 40, 40], "dtype": "uint8"})[
+        0
+    ]
+    assert raw.votes == told.votes
+    assert raw.probabilities == told.probabilities
+    assert not any("voxel size" in words for words in raw.warnings)
+
+
 def test_micrographs_are_told_by_their_tiles(trained: Path, tmp_path: Path) -> None:
     folder = tmp_path / "micrographs"
     folder.mkdir()

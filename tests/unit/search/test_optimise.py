@@ -137,6 +137,7 @@ def test_a_worker_that_raises_or_dies_costs_one_trial(monkeypatch: pytest.Monkey
         ({"space": {}}, "nothing to vary"),
         ({"space": {"x": {"low": 1.0, "high": 0.0}}}, "low = 1 above high = 0"),
         ({"budget": 0}, "budget"),
+        ({"seed": -1}, "seed must be a whole number from 0"),
         ({"algorithm": "randon"}, "random"),
         ({"early_stopping": "medium"}, "median"),
         ({"objective": "nowhere:f"}, "nowhere"),

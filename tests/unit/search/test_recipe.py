@@ -77,6 +77,11 @@ def test_the_promised_recipe_is_read_and_written_back(tmp_path: Path) -> None:
         ("low = 2, high = 5", "low = 2, high = 500", "must be at most"),
         ("low = 1e-4", "low = 0.0", "must be above 0"),
         ('"network.convolutions" =', '"network.convolution" =', "Did you mean “convolutions”"),
+        ('"training.learning_rate" =', '"learning_rate" =', "Did you mean “training.learning_rate”"),
+        ('"training.learning_rate" =', '"trainin.learning_rate" =', "Did you mean “training”"),
+        ('"training.learning_rate" =', '"seed" =', "Did you mean “slices.seed” or “training.seed”"),
+        ("low = 2, high = 5", "low = 2.5, high = 5", "network.convolutions must be a whole number, not 2.5"),
+        ("epochs = 10", 'augmentation = ["rotation"]', "Did you mean “augmentations”"),
         ('["relu", "gelu"]', "[]", "no choices"),
         ('"two-points-de"', '"two-point-de"', "Did you mean “two-points-de”"),
         ('orientation = "random"', 'orientation = "xq"', "slices.orientation cannot be 'xq'"),
@@ -94,6 +99,26 @@ def test_a_mistake_is_said(tmp_path: Path, old: str, new: str, words: str) -> No
     with pytest.raises(MicrotomeError) as caught:
         load(file)
     assert words in str(caught.value)
+
+
+def test_a_range_is_of_the_kind_that_its_setting_is() -> None:
+    """However its ends are written: else the one would try only 0 and 1, and every trial of the other would fail."""
+    space = {
+        "network.dropout": {"low": 0, "high": 0.5},
+        "training.weight_decay": {"low": 0, "high": 1},
+        "training.epochs": {"low": 1e1, "high": 1e2, "log": True},
+        "training.batch_size": {"low": 16, "high": 64},
+    }
+    search = parse({"search": {"space": space}}).search
+    assert search is not None
+    kinds = {axis.name: axis.kind for axis in search.space}
+    assert kinds == {
+        "network.dropout": "float",
+        "training.weight_decay": "float",
+        "training.epochs": "int",
+        "training.batch_size": "int",
+    }
+    assert next(a for a in search.space if a.name == "training.epochs").at(0.0) == 10
 
 
 def test_classes_without_data_or_alone_are_refused() -> None:

@@ -160,7 +160,7 @@ def test_micrographs(tmp_path: Path) -> None:
     by_rectangle = ClassSource(name="B", images=(str(tmp_path / "single.png.tif"),))
     found = build((by_file, by_rectangle), PLAN, tmp_path / "sets")
     assert found.counts()["train"] == {"A": 20, "B": 20}
-    assert "“A” come from different volumes" in found.independence
+    assert "“A” come from different micrographs" in found.independence
     assert (found.poses.axes == [[0, 1, 0], [0, 0, 1]]).all()
 
 

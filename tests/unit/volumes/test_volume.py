@@ -22,6 +22,16 @@ def test_an_array_is_a_volume_without_a_voxel_size() -> None:
     assert volume.findings == ()
 
 
+def test_other_libraries_take_it_as_an_array() -> None:
+    """All of it, in its own dtype or in theirs; its name is short however many voxels it has."""
+    voxels = np.arange(24, dtype=np.uint16).reshape(2, 3, 4)
+    volume = Volume.from_array(voxels, (2.0, 1.0, 1.0), "nm")
+    np.testing.assert_array_equal(np.asarray(volume), voxels)
+    assert np.asarray(volume, np.float32).dtype == np.float32
+    assert np.mean(volume) == voxels.mean()
+    assert repr(volume) == "Volume('array', shape=(2, 3, 4), dtype=uint16, voxel_size=(2.0, 1.0, 1.0), unit='nm')"
+
+
 def test_a_known_length_is_brought_to_nm() -> None:
     """Micrometres become nm."""
     volume = Volume.from_array(np.zeros((2, 3, 4), np.uint8), (0.5, 0.25, 0.1), "um")
@@ -43,6 +53,11 @@ def test_a_volume_has_three_axes(shape: tuple[int, ...]) -> None:
     """Anything else is refused."""
     with pytest.raises(InputError, match="three axes"):
         Volume.from_array(np.zeros(shape))
+
+
+def test_complex_numbers_are_no_grey_values() -> None:
+    with pytest.raises(InputError, match="array holds complex64, which are no grey values"):
+        Volume.from_array(np.zeros((2, 3, 4), np.complex64))
 
 
 def test_foreign_byte_order_is_made_native() -> None:

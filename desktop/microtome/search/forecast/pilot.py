@@ -20,12 +20,11 @@ from microtome.events import BatchProgress, EpochEnded, Event, Phase, Piloted, d
 from microtome.jobs.local import LocalRunner
 from microtome.jobs.runner import Crashed, Ended, Failed, Report, Task, WorkerDied, threads_each
 from microtome.plugin import Space
-from microtome.search.forecast.promise import ASKED, Corner, Sample, disk, hours
-from microtome.search.recipe import Recipe, dumps, require_classes
-from microtome.slices.blocks.split import counts_of
-from microtome.slices.cutting import VERSION as SET_VERSION
-from microtome.slices.plan import SlicePlan
-from microtome.store.atomic import read_json, write_json, write_text
+from microtome.search.forecast.images import MOST, channels_of, cut_set, images_of, random_set
+from microtome.search.forecast.promise import Corner, Sample, disk, hours
+from microtome.search.ready import require_ready
+from microtome.search.recipe import Recipe, dumps
+from microtome.store.atomic import read_json, write_json
 from microtome.store.project import Project
 from microtome.store.run import RunFolder
 from microtome.training.layers import LayerTable
@@ -37,7 +36,6 @@ _POINTS = 48  # of the space that stand for all of it
 _TABLES = 24  # networks of which the layers are counted
 _COUNTING = 0.35  # of the time at most
 _CORNERS = 5  # axes of which all corners are looked at; of more, as many at random
-_MOST = 500  # random images a class and set: the speed does not depend on their number
 _POLL = 0.1
 _SAVING = 0.05  # seconds an epoch beside its images, where that was not measured
 _RANDOM = "The slices are not cut yet: random images of their size were trained on, and cutting is not counted."
@@ -59,7 +57,7 @@ def pilot(
     The promise is kept in the project and journalled by a run of the same recipe. `report` gets Phase events; None where
     `should_stop` said so. Raises a MicrotomeError where a corner cannot be built or trained.
     """
-    require_classes(recipe)
+    require_ready(recipe)
     search = recipe.search
     workers = 1 if search is None else min(search.workers, search.budget)
     with tempfile.TemporaryDirectory(prefix="microtome-pilot-") as folder:
@@ -232,13 +230,13 @@ class _Pilot:
             self._progress()
         return _corner_of(sample, counted, list(every.values()), gpu or resident, seconds)
 
-    def _ended(self, message: Ended) -> int:
+    def _ended(self, end: Ended) -> int:
         """Bytes of a GPU that the worker has held."""
-        outcome = message.outcome
-        if isinstance(outcome, Failed):
-            raise MicrotomeError(f"A corner of the space cannot be trained: {outcome.message}", "Narrow the space there.")
-        if isinstance(outcome, Crashed):
-            raise MicrotomeError(f"A corner of the space cannot be trained: {outcome.message}", "Use fewer workers.")
+        outcome = end.outcome
+        if isinstance(outcome, Failed | Crashed):
+            message = outcome.message if outcome.message.endswith(".") else f"{outcome.message}."
+            hint = "Use fewer workers." if isinstance(outcome, Crashed) else "Narrow the space there."
+            raise MicrotomeError(f"A corner of the space cannot be trained: {message}", hint)
         result = getattr(outcome, "result", None) or {}
         self.gpu = int(result.get("memory_total") or self.gpu)
         return int(result.get("memory") or 0)
@@ -247,9 +245,9 @@ class _Pilot:
         """The image set of a corner, where it was cut, else random images of its size; and the images of an epoch."""
         found = cut_set(recipe, self.project.path / "imagesets")
         if found is not None:
-            return found, _images_of(recipe.slices, len(recipe.classes), None)
+            return found, images_of(recipe, None)
         self.random = True
-        return _random_set(recipe, self.folder / f"images-{number}"), _images_of(recipe.slices, len(recipe.classes), _MOST)
+        return random_set(recipe, self.folder / f"images-{number}"), images_of(recipe, MOST)
 
     # --- the promise
 
@@ -330,6 +328,7 @@ def _costs(measured: _Measured, images: float, size: int, waited: float) -> tupl
 def _network(recipe: Recipe) -> dict[str, Any]:
     return {
         "name": recipe.network.name,
+        "channels": channels_of(recipe.classes),
         "classes": max(2, len(recipe.classes)),
         "image_size": recipe.transfer.image_size or recipe.slices.pixels,
         "parameters": dict(recipe.network.parameters),
@@ -357,35 +356,3 @@ def _resident(pid: int) -> int:
         return int(psutil.Process(pid).memory_info().rss)
     except (psutil.Error, ValueError):
         return 0
-
-
-def cut_set(recipe: Recipe, folder: Path) -> Path | None:
-    """The image set of a recipe's plan and classes, if it was cut, without looking at the volumes' voxels."""
-    wanted = recipe.slices.to_json()
-    for file in sorted(folder.glob("*/plan.json"), key=lambda p: -p.stat().st_mtime):
-        try:
-            data = read_json(file)
-        except MicrotomeError:
-            continue
-        if data.get("plan") == wanted and list(data.get("classes", ())) == [c.name for c in recipe.classes]:
-            return file.parent
-    return None
-
-
-def _random_set(recipe: Recipe, folder: Path) -> Path:
-    """An image set of noise, as many pixels an image as the plan has."""
-    plan, classes = recipe.slices, [c.name for c in recipe.classes]
-    rows = [(s, c) for s, n in counts_of(plan).items() for c in classes for _ in range(min(n, _MOST))]
-    folder.mkdir(parents=True)
-    images = np.random.default_rng(0).standard_normal((len(rows), plan.pixels, plan.pixels), dtype=np.float32)
-    np.save(folder / "images.npy", images)
-    write_text(folder / "index.csv", "set,class\n" + "".join(f'{s},"{c}"\n' for s, c in rows))
-    told = {"hash": "pilot", "plan": plan.to_json(), "classes": classes, "volumes": [], "pixel_size": 1.0, "unit": "voxel"}
-    write_json(folder / "plan.json", {**told, "warnings": [], "independence": ""}, SET_VERSION)
-    return folder
-
-
-def _images_of(plan: SlicePlan, classes: int, most: int | None) -> float:
-    """Images of an epoch as they cost, of a set with at most so many a class."""
-    train, validation = (n if most is None else min(n, most) for n in (plan.train, plan.validation))
-    return classes * (train + validation * ASKED)

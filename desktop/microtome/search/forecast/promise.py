@@ -119,7 +119,8 @@ def disk(recipe: Recipe, samples: Sequence[Sample], *, cut: bool) -> int:
     stopped = search is not None and search.early_stopping != "none"
     trial = weights * (1 + (_STATES if stopped else 0)) + _SMALL_FILES + _ROW * recipe.training.epochs
     plan = recipe.slices
-    images = len(recipe.classes) * (plan.train + plan.validation + plan.evaluation) * plan.pixels**2 * FLOAT
+    values = samples[0].table.channels * plan.pixels**2
+    images = len(recipe.classes) * (plan.train + plan.validation + plan.evaluation) * values * FLOAT
     kinds = {s.recipe.slices for s in samples}
     sets = (0 if cut else len(kinds)) + (search.finalist_seeds if search is not None and again else 0)
     return round((budget + again) * trial + sets * images)

@@ -54,7 +54,11 @@ def independence(volumes: Sequence[Record]) -> str:
     sentences = []
     if apart:
         which = "of every class" if not blocks else "of " + ", ".join(f"“{c}”" for c in apart)
-        sentences.append(f"Training, validation and evaluation slices {which} come from different volumes.")
+        sentences.append(
+            f"Training, validation and evaluation images {which} come from different micrographs."
+            if all(v["shape"][0] == 1 for v in volumes)
+            else f"Training, validation and evaluation slices {which} come from different volumes."
+        )
     if blocks:
         closest = min(blocks, key=lambda v: _length(v) or v["gap"])
         gap = f"{closest['gap']} voxel" + ("" if closest["gap"] == 1 else "s")

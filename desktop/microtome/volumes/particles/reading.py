@@ -165,7 +165,8 @@ def _kept(
     found: Particles, types: NDArray[np.int32] | None, names: tuple[str, ...], path: Path, wish: str, said: list[str]
 ) -> tuple[Particles, NDArray[np.int32] | None, tuple[str, ...]]:
     """The particles of the types that are wanted; how many there are of which type is said."""
-    wanted = [w for w in re.split(r"[,;\s]+", wish.strip()) if w]
+    listed = re.fullmatch(r"\s*\d+(x\d+)+\s*", wish)  # [1, 2] of a recipe comes as 1x2
+    wanted = [w for w in re.split(r"x" if listed else r"[,;\s]+", wish.strip()) if w]
     if types is None or not names:
         if wanted:
             raise InputError(f"{path} does not tell types of particles apart, so types = “{wish}” cannot be kept.")

@@ -72,8 +72,11 @@ def _aside(series: tifffile.TiffPageSeries) -> bool:
 
 
 def _alike(file: tifffile.TiffFile, series: Sequence[Any]) -> Layout | None:
-    """Pages of one size that differ in their coding only are one stack; None where they are more than one."""
-    if not all(s.kind == "generic" for s in series):
+    """Pages of one size that differ in their coding only are one stack; None where they are more than one.
+
+    So are pages that a program wrote one by one with tifffile, which describes each of them as an array of its own.
+    """
+    if not all(s.kind == "generic" or (s.kind == "shaped" and s.axes == "YX") for s in series):
         return None
     pages = [(i, p) for i, p in enumerate(file.pages) if not (p.keyframe.is_reduced or p.keyframe.is_mask)]
     if len({(p.shape, str(p.dtype)) for _, p in pages}) > 1:

@@ -12,7 +12,8 @@ from small import table
 
 from microtome.events import Phase, Piloted
 from microtome.search.driver import create_run
-from microtome.search.forecast.pilot import cut_set, known_promise, pilot, sample_points
+from microtome.search.forecast.images import cut_set
+from microtome.search.forecast.pilot import known_promise, pilot, sample_points
 from microtome.search.forecast.promise import (
     Corner,
     Sample,

@@ -56,6 +56,9 @@ def test_independence_of_whole_volumes_and_of_a_mixture() -> None:
     assert audit.independence([record(gap=None)]) == (
         "Training, validation and evaluation slices of every class come from different volumes."
     )
+    assert audit.independence([record(gap=None, shape=[1, 100, 100])]) == (
+        "Training, validation and evaluation images of every class come from different micrographs."
+    )
     mixed = audit.independence([record(gap=None), record(label="B")])
     assert "of “A” come from different volumes" in mixed
     assert "of “B” come from separate blocks" in mixed

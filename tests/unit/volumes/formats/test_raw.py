@@ -34,9 +34,11 @@ def _raw(path: Path, data: NDArray[Any], dtype: str) -> Path:
         (">i4", {"dtype": ">i4"}),
         ("<f4", {"dtype": "float32"}),
         ("<f8", {"dtype": "f8"}),
+        ("<f4", {"dtype": np.float32}),
+        (">u2", {"dtype": np.dtype(">u2")}),
     ],
 )
-def test_what_the_user_says(tmp_path: Path, smooth: Smooth, dtype: str, options: dict[str, str]) -> None:
+def test_what_the_user_says(tmp_path: Path, smooth: Smooth, dtype: str, options: dict[str, Any]) -> None:
     """Shape, dtype, byte order."""
     path = _raw(tmp_path / "a.vol", smooth, dtype)
     volume = open_volume(path, shape=list(smooth.shape), **options)

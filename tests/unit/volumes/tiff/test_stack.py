@@ -192,6 +192,14 @@ def test_arrays_of_four_axes_are_several_volumes(tmp_path: Path, voxels: Bytes) 
     np.testing.assert_array_equal(open_volume(tmp_path / "a.tif", image=1).as_array(), voxels[::-1])
 
 
+def test_slices_that_were_written_one_by_one_are_a_stack(tmp_path: Path, voxels: Bytes) -> None:
+    """As a loop with tifffile leaves them: each page is described as an array of its own."""
+    path = tmp_path / "loop.tif"
+    for plane in voxels:
+        tifffile.imwrite(path, plane, append=True)
+    np.testing.assert_array_equal(open_volume(path)[:], voxels)
+
+
 def test_images_of_several_sizes_are_asked_for(tmp_path: Path, voxels: Bytes) -> None:
     """A stack with an overview behind it; a number that is not there is refused."""
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
+from microtome import settings
 from microtome.errors import MicrotomeError
 from microtome.events import Event, Phase, Piloted
+from microtome.jobs.cluster import Scheduler
 from microtome.search.forecast.pilot import SECONDS, known_promise, pilot
 from microtome.search.forecast.promise import memory_short, trials_that_fit
 from microtome.search.recipe import Recipe
 from microtome.session import TimeLimit
+from microtome.session.launch import CLUSTER
 from microtome.store.project import Project
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
@@ -113,6 +116,9 @@ class PilotCard(QWidget):
             self._body.addWidget(
                 note(tr("So many workers need more memory than there is: use fewer, or smaller networks."), "bad")
             )
+        if Scheduler.from_json(settings.load().get(CLUSTER)) is not None:
+            words = tr("It was measured on this computer; on the cluster trials take other times, and each worker runs one.")
+            self._body.addWidget(note(words, "info"))
         for words in found.notes:
             self._body.addWidget(note(words, "info"))
 
