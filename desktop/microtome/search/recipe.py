@@ -60,7 +60,9 @@ class SearchSpec:
     inherit: bool = option(False, advanced=True, label="Inherit weights", help="Of the nearest finished relative")
     finalists: int = option(0, 0, 20, unit="trials", help="Best trials, trained again on fresh seeds and slices")
     finalist_seeds: int = option(3, 1, 50, unit="seeds", advanced=True, help="How often each of them")
-    hours: float = option(0.0, 0.0, 10_000.0, unit="h", help="Time budget: nothing new is begun after it; 0: none")
+    hours: float = option(
+        0.0, 0.0, 10_000.0, unit="h", label="Begin nothing after", help="Time budget: nothing new is begun after it; 0: none"
+    )
     reuse: bool = option(True, advanced=True, help="Answer from an earlier run of the project where one trained the same")
     seed: int = option(0, 0, 2**31 - 1, advanced=True)
     table: Mapping[str, Any] = field(default_factory=dict)  # the recipe's [search.space]

@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QWidget
 
+from microtome.results.scores import Score
 from microtome.session import Change
 from microtome.store.project import Project
 from microtome.ui.desk import Desk
@@ -160,10 +161,13 @@ class PropertiesPanel(QFrame):
         pairs = [(tr("Classes"), ", ".join(state.classes) or "–")]
         if tail.kind == "search":
             pairs.append((tr("Trials"), f"{len(state.ended_trials())} / {state.planned_trials}"))
-        if state.best is not None and state.best.value is not None:
-            pairs.append((tr("Best value"), f"{state.best.value:.4g}"))
         trials = list(state.trials.values())
-        best = max((t.best for t in trials if t.best), key=lambda e: e.validation_accuracy, default=None)
+        if tail.kind == "search" and state.best is not None and state.best.value is not None:
+            words = Score.of(trials).words(state.best.value)
+            pairs.append((tr("Best value"), f"{words} ({tr('trial {n}', n=state.best_trial)})"))
+        # Of a search the best value says it.
+        told = [t.best for t in trials if t.best and tail.kind != "search"]
+        best = max(told, key=lambda e: e.validation_accuracy, default=None)
         if best is not None and best.r2 is not None:
             pairs.append((tr("Best R², validation"), f"{best.r2:.3f}"))
         elif best is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from microtome.errors import MicrotomeError
 from microtome.plugin import Parameter, Space
 from microtome.results.fold import RunState
+from microtome.results.learnt import Lesson
 from microtome.results.tables import short
 from microtome.results.words import number
 from microtome.search.edit import settings_of
@@ -20,6 +23,21 @@ from microtome.ui.views.search.axes_dialog import OwnTrialDialog, SpaceDialog, T
 from microtome.ui.views.search.board import SearchBoard
 
 Send = Callable[..., None]
+_ANSWERED = 10.0  # seconds: by then the driver has changed the space, or has said why not
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An order that the driver has not answered yet: what is asked next begins where it leaves off."""
+
+    table: Table
+    fixed: Table
+    spaces: int  # how many the run had
+    when: float
+
+    def open(self, spaces: int) -> bool:
+        """Whether its answer is still to come."""
+        return self.spaces == spaces and time.monotonic() - self.when < _ANSWERED
 
 
 class SpaceOrders:
@@ -29,6 +47,7 @@ class SpaceOrders:
         self.desk, self.board, self._send = desk, board, send
         self.recipe: Recipe | None = None
         self._given: Table = {}
+        self._asked: _Asked | None = None
         lessons = board.lessons
         lessons.frozen.connect(self.freeze)
         lessons.narrowed.connect(self.narrow)
@@ -42,6 +61,8 @@ class SpaceOrders:
     def table(self) -> Table:
         """The search space as it is now, as in a recipe."""
         spaces = self.board.state.spaces
+        if self._asked is not None and self._asked.open(len(spaces)):
+            return dict(self._asked.table)
         return dict(spaces[-1].table) if spaces else dict(self._given)
 
     def within(self, trials: list[tuple[dict[str, Any], float]]) -> tuple[Space, list[tuple[dict[str, Any], float]]]:
@@ -57,8 +78,11 @@ class SpaceOrders:
 
     def reason(self, active: bool, order: Order = "space") -> str:
         """Why the space cannot be changed now; "" where it can."""
+        state = self.board.state
+        if not active and state.state == "done":
+            return tr("This search is finished; “Search further…” begins another with what it has shown.")
         if not active:
-            return tr("The search is not running; while it runs this can be changed.")
+            return tr("The search is not running: “Continue” makes it go on, and then this can be changed.")
         if order not in OBEYED:
             return tr("The driver of this version does not take this order.")
         return "" if self._given else tr("The space of this search cannot be read from its recipe.")
@@ -67,14 +91,32 @@ class SpaceOrders:
         """Fix a parameter from now on."""
         self._order(frozen(self.table(), name), {name: value}, self._said(name, tr("frozen at {value}", value=_words(value))))
 
+    def heeded(self, lesson: Lesson) -> str:
+        """What of a lesson's proposal is so already, in words: frozen, or searched no wider than it; "" where nothing is."""
+        axis, fixed = self.table().get(lesson.name), self.fixed()
+        if lesson.name in fixed:
+            return tr("frozen at {value}", value=_words(fixed[lesson.name]))
+        if axis is None:  # it was never an axis of this search, or its recipe cannot be read
+            return ""
+        if lesson.choices:
+            return tr("left out") if len(lesson.choices) > 1 and set(_choices(axis)) <= set(lesson.choices) else ""
+        if lesson.low is None or lesson.high is None:
+            return ""
+        wanted = narrowed(self.table(), lesson.name, lesson.low, lesson.high)[lesson.name]
+        within = wanted["low"] <= axis["low"] and axis["high"] <= wanted["high"]
+        return tr("searched in {range}", range=_ends(axis)) if within else ""
+
     def narrow(self, name: str, low: Any, high: Any) -> None:
-        """Search a shorter range from now on."""
+        """Search a shorter range from now on; what is narrower already is not widened."""
+        axis = self.table()[name]
+        if axis["low"] < high and low < axis["high"]:
+            low, high = max(low, axis["low"]), min(high, axis["high"])
         table = narrowed(self.table(), name, low, high)
-        ends = f"{_words(table[name]['low'])} … {_words(table[name]['high'])}"
-        self._order(table, {}, self._said(name, tr("searched in {range}", range=ends)))
+        self._order(table, {}, self._said(name, tr("searched in {range}", range=_ends(table[name]))))
 
     def keep_choices(self, name: str, choices: tuple[Any, ...]) -> None:
-        """Search fewer choices from now on."""
+        """Search fewer choices from now on; what is left out already stays out."""
+        choices = tuple(c for c in choices if c in _choices(self.table()[name])) or choices
         words = tr("searched in {range}", range=", ".join(_words(c) for c in choices))
         self._order(with_choices(self.table(), name, choices), {}, self._said(name, words))
 
@@ -98,11 +140,16 @@ class SpaceOrders:
         if not table:
             self.desk.report(MicrotomeError(tr("At least one parameter must stay free.")))
             return
-        self._send("space", table=table, fixed=self._fixed_before() | fixed, defaults=dict(defaults or {}))
+        frozen_by_now = self.fixed() | fixed
+        self._send("space", table=table, fixed=frozen_by_now, defaults=dict(defaults or {}))
+        self._asked = _Asked(dict(table), frozen_by_now, len(self.board.state.spaces), time.monotonic())
         self.desk.say(words, level="good")
 
-    def _fixed_before(self) -> Table:
+    def fixed(self) -> Table:
+        """What is frozen by now."""
         spaces = self.board.state.spaces
+        if self._asked is not None and self._asked.open(len(spaces)):
+            return dict(self._asked.fixed)
         return dict(spaces[-1].fixed) if spaces else {}
 
     def _said(self, name: str, words: str) -> str:
@@ -113,7 +160,7 @@ class SpaceOrders:
         recipe, session = self.recipe, self.desk.session
         if recipe is None or recipe.network.name != session.network_name():
             return {}
-        taken = {*self.table(), *self._fixed_before()}
+        taken = {*self.table(), *self.fixed()}
         found: dict[str, tuple[Any, Any]] = {}
         for section, values in (("training", vars(recipe.training)), ("network", recipe.network.parameters)):
             for key in session.specs(section):
@@ -139,6 +186,14 @@ def newest_space(recipe: Recipe, state: RunState) -> dict[str, Parameter]:
     # The axes are of different times: what one depended on may be gone since.
     plain = {n: {k: v for k, v in a.items() if k != "when"} if isinstance(a, Mapping) else a for n, a in table.items()}
     return {p.name: p for p in space_from_table(plain)}
+
+
+def _choices(axis: Any) -> list[Any]:
+    return list(axis["choices"] if isinstance(axis, Mapping) else axis)
+
+
+def _ends(axis: Mapping[str, Any]) -> str:
+    return f"{_words(axis['low'])} … {_words(axis['high'])}"
 
 
 def _words(value: Any) -> str:

@@ -36,6 +36,7 @@ class SearchSums(QObject):
         self.analysis = Analysis(self)
         self.space: Mapping[str, Parameter] | None = None  # not read yet: without its scales a lesson would be wrong
         self.within: Within | None = None  # what of some trials lies in the space as it is now, and that space
+        self.engine = ""  # of the search, where it weighs one objective alone, as the replay does
         self._seen: tuple[int, int] = (0, 0)
         self._asked = -_QUIET_S
         board.replay.wanted.connect(self.replay)
@@ -82,7 +83,7 @@ class SearchSums(QObject):
             card.show_failure(tr("The space of this search cannot be read from its recipe."))
             return
         space, trials = self.within(trials)
-        arguments: dict[str, Any] = {"trials": trials, "space": space, "engines": list(ENGINES), "seeds": list(_SEEDS)}
+        arguments: dict[str, Any] = {"trials": trials, "space": space, "engines": self._engines(), "seeds": list(_SEEDS)}
         arguments |= {"budget": min(_BUDGET, len(trials)), "workers": max(1, state.workers)}
         score = Score.of(list(state.trials.values()))
         card.show_progress(0.0)
@@ -94,6 +95,10 @@ class SearchSums(QObject):
             progress=card.show_progress,
             failed=card.show_failure,
         )
+
+    def _engines(self) -> list[str]:
+        """Those of the comparison, and the search's own, where it is another."""
+        return [*([self.engine] if self.engine and self.engine not in ENGINES else []), *ENGINES]
 
     def stop_replay(self) -> None:
         """End the replay."""

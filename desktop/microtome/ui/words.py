@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from microtome.results.fold import TrialState
+from microtome.results.scores import score_of
+from microtome.results.tables import current_value
 from microtome.ui.i18n import tr
 
 _STATES = {
@@ -36,6 +39,27 @@ _PHASES = {"train": "Training", "search": "Search", "slices": "Slice set"}
 def state_word(word: str) -> str:
     """A run's state word."""
     return tr(_STATES.get(word, word))
+
+
+def trial_words(trial: TrialState) -> str:
+    """Which trial it is, how it stands, and its value: `trial 12 · done · 93.1 %`."""
+    parts = [tr("trial {n}", n=trial.number), state_word(trial.outcome), score_of(trial).words(current_value(trial))]
+    parts += [tr("begun early")] if trial.speculative else []
+    parts += [tr("went on from its checkpoint")] if trial.promotions else []
+    return " · ".join(parts)
+
+
+def mark_words(kind: str) -> str:
+    """What a mark of a trial means, in a sentence."""
+    words = {
+        "reused": tr("A run of this project had trained the same before: it was answered at once."),
+        "promoted": tr("It waited after its first epochs, was among the best, and went on from its checkpoint."),
+        "paused": tr("It waits after its first epochs, and goes on from its checkpoint if it is among the best."),
+        "early": tr("Begun by a worker that had nothing else to do, before it was known that it is wanted."),
+        "dropped": tr("Begun early, and not wanted in the end."),
+        "stopped": tr("It fell behind and was stopped: its value is of fewer epochs, and does not count."),
+    }
+    return words[kind]
 
 
 def state_tone(word: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from journals import CLASSES, searching, training
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QLabel, QMenu, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from microtome.errors import FileError
@@ -22,8 +22,9 @@ from microtome.ui.menus import set_language, set_theme
 from microtome.ui.pages.evaluation import EvaluationPage, cell_images
 from microtome.ui.pages.optimise import OptimisePage, engines
 from microtome.ui.pages.run import RunPage
-from microtome.ui.pages.search import SearchPage, adopt
+from microtome.ui.pages.search import SearchPage
 from microtome.ui.pages.training import TrainingSetupPage
+from microtome.ui.search_again import adopt
 from microtome.ui.window import MainWindow
 
 LayRun = Callable[[Project, Sequence[Event]], RunFolder]
@@ -111,6 +112,32 @@ def test_a_failed_trial_says_why_it_is_none(open_run: Callable[..., SearchPage])
     page = open_run("search", searching())
     page.board.picked.emit(4)
     assert "failed" in words(page.board.trial)
+
+
+def test_a_finished_search_offers_to_search_further(
+    open_run: Callable[..., SearchPage], window: MainWindow, qtbot: QtBot
+) -> None:
+    page = open_run("search", searching())
+    assert page.edit_space.isHidden() and page.own_trial.isHidden(), "nothing takes such orders any more"
+    assert "finished" in page.space.reason(active=False)
+    assert not page.further.isHidden()
+    qtbot.waitUntil(lambda: page.space.recipe is not None, timeout=_WAIT_MS)
+    session = window.desk.session
+    depends = {"choices": [0.0, 0.3], "when": {"network.activation": ["relu"]}}
+    page.space._given["network.dropout"] = depends
+    session.set_axis("network.kernel", {"low": 3, "high": 5})
+    page.further.click()
+    assert session.value("search.warm_start") is True
+    assert session.value("training.epochs") == 2
+    assert session.value("search.algorithm") == "random"
+    assert set(session.axes()) == set(page.space.table()), "those of the search"
+    assert session.axes()["network.dropout"] == depends
+    assert isinstance(window.tabs.current(), OptimisePage)
+
+
+def test_a_search_says_what_its_values_are(open_run: Callable[..., SearchPage], qtbot: QtBot) -> None:
+    page = open_run("search", searching())
+    qtbot.waitUntil(lambda: "mean accuracy of the classes" in page.about.text(), timeout=_WAIT_MS)
 
 
 def test_use_this_network_makes_the_best_trial_the_working_recipe(
@@ -225,18 +252,30 @@ def test_a_setting_is_added_to_the_search_and_taken_off(window: MainWindow, proj
     page = window.tabs.open("optimise")
     assert isinstance(page, OptimisePage)
     assert not page.start_button.isEnabled(), "there is nothing to vary"
-    actions = {a.text(): a for a in page.menu(page.start_button).actions()}
+    menu = page.menu(page.start_button)
+    actions = {a.text(): a for section in menu.findChildren(QMenu) for a in section.actions()}
     actions["Learning rate"].trigger()
     session = window.desk.session
     assert list(session.axes()) == ["training.learning_rate"]
     assert list(page.rows) == ["training.learning_rate"]
     assert page.start_button.isEnabled()
-    assert "Learning rate" not in {a.text() for a in page.menu(page.start_button).actions()}
-    assert "Seed" not in actions
+    again = page.menu(page.start_button)
+    assert "Learning rate" not in {a.text() for section in again.findChildren(QMenu) for a in section.actions()}
+    assert not {"Seed", "Learn to tell", "Unit", "GPUs a training"} & set(actions)
     page.rows["training.learning_rate"].editor.edited.emit({"low": 1.0, "high": 0.1, "log": True})
     assert "Exchange the two" in page.rows["training.learning_rate"].problem.text()
     window.desk.perform(lambda: session.set_axis("training.learning_rate", None))
     assert page.rows == {}
+
+
+def test_the_usual_settings_are_added_with_one_click_and_what_is_missing_is_said(window: MainWindow, project: Project) -> None:
+    page = window.tabs.open("optimise")
+    assert isinstance(page, OptimisePage)
+    assert "nothing to vary" in words(page)
+    next(made for made in page.findChildren(QPushButton) if made.text() == "Add the usual ones").click()
+    assert list(page.rows) == ["training.learning_rate", "network.convolutions", "network.width", "network.dropout"]
+    assert page.start_button.isEnabled()
+    assert "nothing to vary" not in words(page)
 
 
 def test_every_engine_can_be_chosen_by_name(window: MainWindow, project: Project) -> None:

@@ -30,11 +30,13 @@ from microtome.ui.analysis import Analysis
 from microtome.ui.desk import Desk
 from microtome.ui.search_space import SpaceOrders, newest_space
 from microtome.ui.search_sums import SearchSums
+from microtome.ui.search_words import about_words
 from microtome.ui.views.search.axes_dialog import OwnTrialDialog, SpaceDialog, narrowed, with_choices
 from microtome.ui.views.search.board import SearchBoard
 from microtome.ui.views.search.brushes import Brushes
 from microtome.ui.views.search.lessons import LessonsCard, lesson_words, proposal
-from microtome.ui.views.search.timeline import use_words
+from microtome.ui.views.search.replay_card import ENGINES
+from microtome.ui.views.search.timeline import legend_entries, use_words
 
 _WAIT_MS = 60_000
 
@@ -146,6 +148,23 @@ class TestBrushing:
         assert [a.name for a in view.axes] == [*before[1:4], before[0], *before[4:]]
         view.show_run(board.state)
         assert view.axes[3].name == before[0], "new trials keep the order"
+
+    def test_titles_without_room_take_turns_in_two_lines(self, qtbot: QtBot, board: SearchBoard) -> None:
+        view = board.parallel
+        names = [a.name for a in view.axes]
+        assert view.frame().title_lines == 1
+        view.setFixedSize(620, 260)
+        frame = view.frame()
+        assert frame.title_lines == 2
+        places = [frame.title_place(i) for i in range(len(names))]
+        assert not any(a.intersects(b) for i, a in enumerate(places) for b in places[i + 1 :])
+        held = places[1].center().toPoint()
+        assert held.y() > places[0].bottom()
+        qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=held)
+        qtbot.mouseMove(view, QPoint(round(frame.x[4]), held.y()))
+        qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(round(frame.x[4]), held.y()))
+        assert [a.name for a in view.axes].index(names[1]) == 4
+        view.grab()
 
     def test_the_keyboard_brushes(self, qtbot: QtBot, board: SearchBoard) -> None:
         view = board.parallel
@@ -274,7 +293,8 @@ def test_lessons_are_sentences_with_one_button_each(qtbot: QtBot) -> None:
     assert lesson_words(LESSONS[0]) == "Learning rate above 0.03 failed in 9 of 11 trials (p < 0.001)."
     assert lesson_words(LESSONS[4]) == "Dropout made no difference here (p = 0.61, n = 120)."
     assert "silu did worse than gelu" in lesson_words(LESSONS[2])
-    assert [proposal(m) for m in LESSONS[2:]] == ["Keep these", "Freeze at adam", "Freeze at 0.44"]
+    words = ["Search up to 0.03", "Search 0.0001 – 0.02", "Leave out silu", "Freeze at adam", "Freeze at 0.44"]
+    assert [proposal(m) for m in LESSONS] == words
 
 
 def test_importance_is_shown_with_its_interval_and_number_of_trials(qtbot: QtBot) -> None:
@@ -312,8 +332,11 @@ class TestSpace:
         assert {command for command, _ in sent} == {"space"}
         assert (tables[0]["training.learning_rate"]["low"], tables[0]["training.learning_rate"]["high"]) == (1e-4, 0.02)
         assert tables[1]["network.activation"] == ["relu", "gelu"]
-        assert sent[3][1]["fixed"] == {"network.dropout": 0.44}
-        assert "network.dropout" not in tables[3]
+        assert sent[3][1]["fixed"] == {"training.optimizer": "adam", "network.dropout": 0.44}, (
+            "an unanswered order is not undone"
+        )
+        assert tables[3]["network.activation"] == ["relu", "gelu"]
+        assert not {"network.dropout", "training.optimizer"} & set(tables[3])
         for table in tables:
             space_from_table({n: a for n, a in table.items() if n != "training.momentum" or "training.optimizer" in table})
 
@@ -345,6 +368,34 @@ class TestSpace:
         assert [axis.name for axis in space] == list(narrow)
         assert found == [({"training.learning_rate": 2e-3, "training.batch_size": 32}, 0.7)], "the other lies outside"
 
+    def test_what_a_lesson_asks_for_is_said_where_it_is_so_already(self, orders: SpaceOrders, quiet: SearchBoard) -> None:
+        card = quiet.lessons
+        card.show_lessons(LESSONS)
+        card.allow("", orders.heeded)
+        assert [made.isEnabled() for made in card.buttons] == [True] * 5
+        table = {**SPACE, "training.learning_rate": {"low": 2e-4, "high": 0.02, "log": True}, "network.activation": ["gelu"]}
+        del table["network.dropout"]
+        fold(quiet.state, SpaceChanged(table=table, fixed={"network.dropout": 0.5}))
+        card.allow("", orders.heeded)
+        assert [made.isEnabled() for made in card.buttons] == [False, False, False, True, False]
+        assert card.buttons[1].text() == "searched in 0.0002 … 0.02"
+        assert card.buttons[4].text() == "frozen at 0.5"
+
+    def test_a_lesson_never_widens_what_is_narrower_already(
+        self, orders: SpaceOrders, quiet: SearchBoard, sent: list[Any]
+    ) -> None:
+        table = {
+            **SPACE,
+            "training.learning_rate": {"low": 1e-3, "high": 0.1, "log": True},
+            "network.activation": ["silu", "gelu"],
+        }
+        fold(quiet.state, SpaceChanged(table=table))
+        orders.narrow("training.learning_rate", 1e-5, 0.0305)
+        narrower = sent[-1][1]["table"]["training.learning_rate"]
+        assert (narrower["low"], narrower["high"]) == (1e-3, 0.0305)
+        orders.keep_choices("network.activation", ("relu", "gelu"))
+        assert sent[-1][1]["table"]["network.activation"] == ["gelu"]
+
     def test_the_last_free_parameter_is_not_frozen(self, orders: SpaceOrders, quiet: SearchBoard, sent: list[Any]) -> None:
         fold(quiet.state, SpaceChanged(table={"network.dense": {"low": 0, "high": 4}}))
         orders.freeze("network.dense", 2)
@@ -352,7 +403,9 @@ class TestSpace:
         assert "must stay free" in quiet.desk.messages[-1].text
 
     def test_it_says_why_it_cannot(self, orders: SpaceOrders, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert "not running" in orders.reason(active=False)
+        assert "is finished" in orders.reason(active=False)
+        orders.board.state.state = "stopped"
+        assert "“Continue”" in orders.reason(active=False)
         monkeypatch.setattr(search_space, "OBEYED", frozenset({"pause"}))
         assert "does not take this order" in orders.reason(active=True)
         monkeypatch.setattr(search_space, "OBEYED", frozenset({"space", "trial"}))
@@ -438,13 +491,59 @@ def test_a_replay_is_a_table_and_a_fan(quiet: SearchBoard) -> None:
     fast = EngineReplay("tpe", ((0.5, 0.8, 0.9), (0.6, 0.9, 0.9)), (3, 2))
     slow = EngineReplay("random", ((0.5, 0.6, 0.7), (0.5, 0.5, 0.7)), (None, None))
     quiet.replay.show_replay(Replay((fast, slow), 0.9, 0.89, 60, 3, {"grid": "It cannot."}), Score())
-    assert [b.words for b in quiet.replay.bars.bars] == ["2 (2 – 3)", "> 3 (> 3 – > 3)"]
+    assert [b.words for b in quiet.replay.bars.bars] == ["2 (2 – 3)", "> 3"]
     _, y = quiet.replay.plot.lines["tpe"].getData()
     assert y.tolist() == pytest.approx([55, 85, 90])
     assert "It cannot." in quiet.replay.words.text()
+    (_, (low, high)) = quiet.replay.plot.getPlotItem().vb.viewRange()
+    assert low < 70 and high > 90, "where the engines differ is seen"
     header, table = quiet.replay._table()
     assert header == ["trials", "tpe_seed_0", "tpe_seed_1", "random_seed_0", "random_seed_1"]
     assert table[2] == [3, 0.9, 0.9, 0.7, 0.7]
+
+
+def test_the_searchs_own_engine_is_replayed_beside_the_others(quiet: SearchBoard) -> None:
+    sums = SearchSums(quiet)
+    assert sums._engines() == list(ENGINES)
+    sums.engine = "auto"
+    assert sums._engines() == ["auto", *ENGINES]
+    sums.engine = "tpe"
+    assert sums._engines() == list(ENGINES)
+    auto = EngineReplay("auto", ((0.5, 0.8, 0.9, 0.9, 0.9),), (3,))
+    quiet.replay.show_replay(Replay((auto,), 0.9, 0.89, 60, 5), Score())
+    assert quiet.replay.legend.texts() == ["Automatic 3"]
+    sums.analysis.close()
+
+
+def test_the_front_of_a_search_with_two_objectives_stands_beside_the_staircase(board: SearchBoard) -> None:
+    pareto, curves = board.pareto.geometry().topLeft(), board.curves.geometry().topLeft()
+    board.front_first("parameters")
+    QApplication.processEvents()
+    assert board.pareto.cost.value() == "parameters"
+    assert board.pareto.geometry().top() == board.stairs.geometry().top() != pareto.y()
+    assert curves != board.curves.geometry().topLeft()
+
+
+def test_what_a_search_is_after_is_said_in_a_line() -> None:
+    classes = [{"name": name, "simulate": {"kind": "rnd", "seed": 1}} for name in ("a", "b")]
+    plain = {"class": classes, "training": {"epochs": 9}, "search": {"space": SPACE}}
+    words = about_words(parse(plain))
+    assert words == "Engine: Automatic · Value: mean accuracy of the classes on the validation set · 9 epochs a trial"
+    search = {"space": SPACE, "algorithm": "nsga2", "second": "parameters", "objective": "worst", "early_stopping": "asha"}
+    words = about_words(parse({**plain, "search": search}))
+    assert "NSGA-II" in words and "accuracy of the worst class" in words
+    assert words.endswith("Early stopping: ASHA: wait · Second objective: network weights")
+    assert about_words(parse({"class": classes})) == ""
+
+
+def test_marks_and_colours_of_the_workers_have_a_legend_that_explains_itself(board: SearchBoard) -> None:
+    assert board.marks.texts() == ["low value", "high value", "failed", "went on", "begun early", "dropped"]
+    strip = board.stairs.legend
+    strip.resize(400, 80)
+    places = strip._places(strip.width())[0]
+    tips = dict(zip(strip.texts(), [strip.tip_at(place.center()) for place in places], strict=True))
+    assert "fewer epochs" in tips["stopped early"] and "checkpoint" in tips["went on"] and tips["best so far"] == ""
+    assert legend_entries(RunState()) == []
 
 
 def test_nothing_is_worked_out_before_the_scales_are_known(quiet: SearchBoard) -> None:

@@ -17,6 +17,7 @@ from microtome.ui.form import Form, FormOptions
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import number
 from microtome.ui.pages.base import Page
+from microtome.ui.search_words import choice_words, engine_words
 from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.time_budget import LimitField
@@ -44,12 +45,18 @@ _KNOWN = ("reuse", "warm_start", "inherit")
 _COURSE = ("objective", "second", "speculate", "hours", "seed")
 _SECTIONS = ("network", "training", "augmentation", "slices")
 #: Changing these makes trials that cannot be compared, or are no property of a network.
-_NOT_SEARCHED = ("training.seed", "slices.seed", "slices.drawing", "slices.train", "slices.validation", "slices.evaluation")
+_NOT_SEARCHED = (
+    *("training.seed", "training.target", "training.value_unit", "training.devices", "training.patience"),
+    *("slices.seed", "slices.drawing", "slices.train", "slices.validation", "slices.evaluation"),
+    *("slices.unit", "slices.split", "slices.guard", "slices.particles"),
+)
+#: What is worth searching first, of any project.
+_USUAL = ("training.learning_rate", "network.convolutions", "network.width", "network.dropout")
 
 
 def engines() -> list[tuple[str, str]]:
     """(name, words) of the search engines, the automatic choice first."""
-    return [("auto", tr("Automatic")), *((p.name, tr(p.label)) for p in registry().of_kind("search"))]
+    return [(name, engine_words(name)) for name in ("auto", *(p.name for p in registry().of_kind("search")))]
 
 
 class AxisRow(QWidget):
@@ -179,16 +186,20 @@ class OptimisePage(Page):
         return holding(whole)
 
     def _part(self, *, names: tuple[str, ...] = (), hidden: tuple[str, ...] = ()) -> Form:
-        made = Form(self.desk, "search", FormOptions(searchable=False, names=names, hidden=hidden, flat=bool(names)))
+        made = Form(
+            self.desk,
+            "search",
+            FormOptions(searchable=False, names=names, hidden=hidden, flat=bool(names), choices=choice_words()),
+        )
         made.changed.connect(self._show_facts)
         return made
 
     def _make_folds(self) -> list[Fold]:
         """The rarer settings by what they are for; one that differs from its default is told beside the heading."""
         headings = {
-            "course": (tr("On the way"), _COURSE),
-            "known": (tr("What earlier runs know"), _KNOWN),
-            "end": (tr("An honest winner"), _END),
+            "course": (tr("Objective and course"), _COURSE),
+            "known": (tr("Use of earlier runs"), _KNOWN),
+            "end": (tr("The best, trained again"), _END),
         }
         self.folds = {}
         for name, (words, fields) in headings.items():
@@ -227,24 +238,38 @@ class OptimisePage(Page):
             )
         add = button(tr("Add a setting"), icon_name="add")
         add.setMenu(self.menu(add))
-        self._space.addLayout(row(add, None))
+        usual = [] if axes else [button(tr("Add the usual ones"), self._add_usual)]
+        for one in usual:
+            one.setToolTip(tr("Learning rate, and what makes the network larger or smaller"))
+        self._space.addLayout(row(add, *usual, None))
 
     def menu(self, parent: QPushButton | QFrame) -> QMenu:
-        """All settings that can be searched and are not yet."""
+        """All settings that can be searched and are not yet, a menu a section."""
         made = QMenu(parent)
         session = self.desk.session
         for section in _SECTIONS:
-            made.addSection(_section_words(section))
+            inner = made.addMenu(_section_words(section))
+            inner.setToolTipsVisible(True)
             for key, spec in session.specs(section).items():
                 name = f"{section}.{key}"
                 axis = session.default_axis(name)
                 if axis is None or name in session.axes() or name in _NOT_SEARCHED:
                     continue
-                action = made.addAction(_axis_words(name, spec))
+                action = inner.addAction(_axis_words(name, spec))
                 action.setToolTip(tr(spec.help) if spec.help else "")
                 action.triggered.connect(lambda _=False, n=name, a=axis: self._add(n, a))
-        made.setToolTipsVisible(True)
+            inner.menuAction().setVisible(not inner.isEmpty())
         return made
+
+    def _add_usual(self) -> None:
+        """Axes of the settings that are worth searching first, as far as this network has them."""
+        session = self.desk.session
+        there = {f"{section}.{key}" for section in _SECTIONS for key in session.specs(section)}
+        for name in _USUAL:
+            axis = session.default_axis(name) if name in there else None
+            if axis is not None:
+                self._add(name, axis)
+        self.start_button.setFocus()  # the button that was pressed is gone
 
     def _add(self, name: str, axis: Axis) -> None:
         self.desk.perform(lambda: self.desk.session.set_axis(name, axis))
@@ -264,17 +289,22 @@ class OptimisePage(Page):
         if self.pilot.promised is not None:
             told = told[:1]  # memory and time are promised below
         self._facts.addWidget(facts([*told, *stopping_facts(session), *_size_of_space(session.axes())]))
+        wrong = self._wrong()
+        if wrong:
+            self._facts.addWidget(label(" ".join(wrong), "problem", wrap=True))
         self.pilot.show_promise(self.limit.limit)
         for fold, form in self.folds.values():
             fold.say(_differs(session, form))
-        wrong = [words for form in self._forms() for words in form.problems().values()]
-        wrong += [self.limit.problem.text()] if self.limit.problem.text() else []
-        if not session.axes():
-            wrong.append(tr("The search has nothing to vary yet."))
         for made in (self.start_button, self.queue_button):
             made.setEnabled(not wrong)
         self.pilot.button.setEnabled(not wrong or self.pilot.busy)
         self.start_button.setToolTip("\n".join(wrong))
+
+    def _wrong(self) -> list[str]:
+        """Why it cannot start, in sentences."""
+        wrong = [words for form in self._forms() for words in form.problems().values()]
+        wrong += [self.limit.problem.text()] if self.limit.problem.text() else []
+        return wrong if self.desk.session.axes() else [*wrong, tr("The search has nothing to vary yet.")]
 
     def start(self) -> None:
         """Start the search and show its page."""
@@ -296,10 +326,12 @@ class OptimisePage(Page):
 def _differs(session: Session, form: Form) -> str:
     """What of a fold's settings is not at its default, in a line."""
     changed = [made for made in form.rows.values() if session.value(made.name) != made.spec.default]
-    return " · ".join(f"{tr(made.spec.title)}: {_value_words(session.value(made.name))}" for made in changed)
+    return " · ".join(f"{tr(made.spec.title)}: {_value_words(made.spec.name, session.value(made.name))}" for made in changed)
 
 
-def _value_words(value: Any) -> str:
+def _value_words(name: str, value: Any) -> str:
+    if name in (words := choice_words()):
+        return dict(words[name])[str(value)]
     if isinstance(value, bool):
         return tr("yes") if value else tr("no")
     return number(value) if isinstance(value, int | float) else tr(str(value))
@@ -322,8 +354,8 @@ def _size_of_space(axes: dict[str, Any]) -> list[tuple[str, str]]:
     """How many different trials there are, where that is a number."""
     count = 1
     for axis in axes.values():
-        if isinstance(axis, list):
-            count *= len(axis)
+        if isinstance(axis, list) or "choices" in axis:
+            count *= len(axis if isinstance(axis, list) else axis["choices"])
         elif isinstance(axis["low"], int) and isinstance(axis["high"], int) and axis.get("type") != "float":
             count *= axis["high"] - axis["low"] + 1
         else:

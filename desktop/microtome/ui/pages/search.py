@@ -10,14 +10,15 @@ from PySide6.QtWidgets import QBoxLayout, QSpinBox, QWidget
 
 from microtome.errors import MicrotomeError
 from microtome.results.fold import RunState, TrialState
-from microtome.search.recipe import Recipe, load
-from microtome.session import Change, Session
-from microtome.store.run import Order, RunFolder
+from microtome.search.recipe import Recipe
+from microtome.store.run import Order
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.pages.base import Page
+from microtome.ui.search_again import adopt, take_up
 from microtome.ui.search_space import SpaceOrders, newest_space, read_recipe
 from microtome.ui.search_sums import SearchSums
+from microtome.ui.search_words import about_words
 from microtome.ui.theme import GRID
 from microtome.ui.views.run.header import RunHeader
 from microtome.ui.views.run.verdict import Verdict
@@ -42,6 +43,7 @@ class SearchPage(Page):
         self._drawn = 0.0
         self._spaces = -1  # how many of the run's spaces are shown
         self.header, self.verdict = RunHeader(desk, argument), Verdict(brief=True)
+        self.about = label("", "muted", wrap=True, selectable=True)
         self.remarks = RunWords()
         self.board = SearchBoard(desk, argument)
         self.board.picked.connect(lambda number: self.board.choose(number, by_user=True))
@@ -52,6 +54,10 @@ class SearchPage(Page):
         self.space = SpaceOrders(desk, self.board, self._send)
         self.edit_space = button(tr("Edit the space…"), self.space.edit)
         self.own_trial = button(tr("Add my own trial…"), self.space.own_trial)
+        self.further = button(tr("Search further…"), self._search_further, icon_name="optimise")
+        self.further.setToolTip(
+            tr("Another search that begins with what these trials have shown; nothing known is trained again")
+        )
         self._steering = self._tools()
         self.look = button(tr("Look at the evaluation"), self._evaluation, icon_name="evaluation")
         self._later = QTimer(self)
@@ -66,9 +72,11 @@ class SearchPage(Page):
         return run_title(self.argument)
 
     def _body(self) -> QBoxLayout:
-        tools = row(self._steering, None, self.edit_space, self.own_trial, self.look, gap=GRID)
-        body = column(self.header, self.remarks, self.verdict, tools, self.board, margin=2 * GRID, gap=GRID)
-        body.setStretch(4, 1)
+        about = row(self.about, self.further, self.look, gap=GRID)
+        about.setStretch(0, 1)
+        tools = row(self._steering, None, self.edit_space, self.own_trial, gap=GRID)
+        body = column(self.header, about, self.remarks, self.verdict, tools, self.board, margin=2 * GRID, gap=GRID)
+        body.setStretch(5, 1)
         return body
 
     def _tools(self) -> QWidget:
@@ -92,6 +100,11 @@ class SearchPage(Page):
 
     def _take(self, recipe: Recipe) -> None:
         self.space.take(recipe)
+        self.about.setText(about_words(recipe))
+        if recipe.search is not None and recipe.search.second != "none":
+            self.board.front_first(recipe.search.second)
+        elif recipe.search is not None:
+            self.sums.engine = recipe.search.algorithm
         self._spaces = -1
         self._show_space()
         self._draw()
@@ -133,11 +146,14 @@ class SearchPage(Page):
 
     def _allow(self, active: bool) -> None:
         """Orders about the space: only to a driver that takes them; a reopened search is read-only until Continue."""
+        over = not active and self.state.state == "done"
         for made, order in ((self.edit_space, "space"), (self.own_trial, "trial")):
             reason = self.space.reason(active, order)  # type: ignore[arg-type]
             made.setEnabled(not reason)
             made.setToolTip(reason)
-        self.board.lessons.allow(self.space.reason(active))
+            made.setVisible(not over)
+        self.further.setVisible(over)
+        self.board.lessons.allow(self.space.reason(active), self.space.heeded)
 
     def _ask(self) -> None:
         pause = _QUIET_MS * (1 if len(self.state.trials) < _SLOW_TRIALS else 5)
@@ -165,6 +181,16 @@ class SearchPage(Page):
 
     def _evaluation(self) -> None:
         self.desk.open_page(f"evaluation:{self.argument}")
+
+    def _search_further(self) -> None:
+        recipe, session = self.space.recipe, self.desk.session
+        table, fixed = self.space.table(), self.space.fixed()
+        if recipe is None or self.desk.perform(lambda: take_up(session, recipe, table, fixed)) is None:
+            return
+        self.desk.open_page("optimise")
+        self.desk.say(
+            tr("The settings are those of this search; “Warm start” lets the next one begin with its trials."), level="good"
+        )
 
     def _use(self) -> None:
         tail = self.header.tail
@@ -209,16 +235,3 @@ def _interesting(state: RunState) -> int | None:
         return state.best_trial
     candidates: list[TrialState] = state.running_trials() or list(state.trials.values())
     return max(candidates, key=lambda t: (len(t.epochs), -t.number)).number if candidates else None
-
-
-def adopt(session: Session, run: RunFolder, trial: TrialState) -> Change:
-    """Make a trial's network and training the working ones: what the search fixed as well as what it varied."""
-    recipe = load(run.recipe).with_values(trial.parameters)
-    if session.network_name() != recipe.network.name:
-        session.set_network(recipe.network.name)
-    session.set_augmentations(recipe.training.augmentations)
-    values = {f"network.{name}": value for name, value in recipe.network.parameters.items()}
-    values |= {f"training.{name}": getattr(recipe.training, name) for name in session.specs("training")}
-    # The slices are the project's own business, unless the search varied them.
-    values |= {name: value for name, value in trial.parameters.items() if name.startswith("slices.")}
-    return session.adopt(values)

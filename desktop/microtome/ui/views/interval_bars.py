@@ -13,7 +13,7 @@ from microtome.ui.theme import current
 from microtome.ui.views.plots import axis_font, faded
 
 _ROW = 24
-_SHARE = 0.34  # of the width, for the names
+_SHARE = 0.34  # of the width, which the names take at most
 _WORDS = 104
 
 
@@ -61,7 +61,8 @@ class IntervalBars(QWidget):
         """Names, bars, whiskers, words."""
         painter, theme = QPainter(self), current()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        left = self.width() * _SHARE
+        widest = max((self.fontMetrics().horizontalAdvance(b.name) for b in self.bars), default=0)
+        left = min(self.width() * _SHARE, widest + 14)
         room = max(20.0, self.width() - left - _WORDS)
         ends = [e for b in self.bars for e in (b.low, b.high, b.value)] or [0.0, 1.0]
         low, high = (0.0 if self._from_zero else min(ends)), max(ends)

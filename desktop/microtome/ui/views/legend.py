@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QBrush, QColor, QHelpEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from microtome.ui.theme import GRID, current
 
@@ -22,6 +22,14 @@ _OUTLINES = {
 }
 
 
+#: Blocks of a timeline: what lies over their colour.
+_HATCHES = {
+    "block": Qt.BrushStyle.NoBrush,
+    "hatched": Qt.BrushStyle.BDiagPattern,
+    "crossed": Qt.BrushStyle.DiagCrossPattern,
+}
+
+
 @dataclass(frozen=True)
 class LegendEntry:
     """One line of a plot."""
@@ -30,8 +38,11 @@ class LegendEntry:
     colour: str
     style: Qt.PenStyle = Qt.PenStyle.SolidLine
     value: str = ""
-    marker: str = ""  # "dot" | "cross" | "s" | "t" | "t1" | "d" (as pyqtgraph's symbols) instead of a line
+    # Instead of a line: "dot" | "cross" | "s" | "t" | "t1" | "d" (pyqtgraph's symbols), "block", "hatched", "crossed", "bar".
+    marker: str = ""
     widest: str = "100.0 %"  # room that is kept for the value, so that nothing jumps as it changes
+    tip: str = ""  # what it means, where the name alone may not say it
+    over: str = ""  # colour of a hatch
 
 
 class LegendStrip(QWidget):
@@ -57,6 +68,18 @@ class LegendStrip(QWidget):
     def texts(self) -> list[str]:
         """What is written, entry by entry."""
         return [f"{e.name} {e.value}".strip() for e in self._entries]
+
+    def tip_at(self, point: QPoint) -> str:
+        """What the entry under a point means; "" where that is said by its name, or there is none."""
+        places = self._places(self.width())[0]
+        return next((e.tip for e, place in zip(self._entries, places, strict=True) if place.contains(point)), "")
+
+    def event(self, event: QEvent) -> bool:
+        """Say what an entry means while the mouse rests on it."""
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            QToolTip.showText(event.globalPos(), self.tip_at(event.pos()), self)
+            return True
+        return super().event(event)
 
     def _places(self, width: int) -> tuple[list[QRect], int]:
         """Where each entry lies, and the height of all."""
@@ -119,6 +142,13 @@ class LegendStrip(QWidget):
         elif entry.marker == "cross":
             for turn in (1, -1):
                 painter.drawLine(centre + QPointF(-3, -3 * turn), centre + QPointF(3, 3 * turn))
+        elif entry.marker in _HATCHES:
+            block = QRectF(left + 2, middle - 6, _SAMPLE - 4, 12)
+            painter.fillRect(block, QColor(entry.colour))
+            if entry.over:
+                painter.fillRect(block, QBrush(QColor(entry.over), _HATCHES[entry.marker]))
+        elif entry.marker == "bar":
+            painter.fillRect(QRectF(left + _SAMPLE - 8, middle - 7, 3, 14), QColor(entry.colour))
         elif entry.marker in _OUTLINES:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawPolygon(QPolygonF([centre + QPointF(x, y) for x, y in _OUTLINES[entry.marker]]))

@@ -43,6 +43,7 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
 
     hovered = Signal(object)  # x under the mouse, None when it leaves
     picked = Signal(float, float)  # a click, in the axes' own units
+    pointed = Signal(float, float)  # the place under the mouse, likewise
 
     def __init__(self, x: str, y: str, *, whole_x: bool = False) -> None:
         theme = current()
@@ -146,6 +147,8 @@ class Plot(pg.PlotWidget):  # type: ignore[misc]
     def _moved(self, where: QPointF) -> None:
         inside = self._inside(where)
         self.hovered.emit(None if inside is None else inside.x())
+        if inside is not None:
+            self.pointed.emit(inside.x(), inside.y())
 
     def _clicked(self, event: Any) -> None:
         if event.button() != Qt.MouseButton.LeftButton:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QGridLayout, QLineEdit, QWidget
 
 from microtome.plugin import Parameter
 from microtome.results.fold import RunState
@@ -16,6 +16,7 @@ from microtome.results.worker_use import worker_use
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.theme import GRID
+from microtome.ui.views.legend import LegendStrip
 from microtome.ui.views.redraw import Redraw
 from microtome.ui.views.saving import Savers
 from microtome.ui.views.search.brushes import Numbers
@@ -27,7 +28,7 @@ from microtome.ui.views.search.ranking_card import RankingCard
 from microtome.ui.views.search.replay_card import ReplayCard
 from microtome.ui.views.search.slice_plot import SlicePlotCard
 from microtome.ui.views.search.staircase import StaircaseCard
-from microtome.ui.views.search.timeline import Timeline, use_words
+from microtome.ui.views.search.timeline import Timeline, legend_entries, use_words
 from microtome.ui.views.search.trial_card import TrialCard
 from microtome.ui.views.search.trial_curves import TrialCurvesCard
 from microtome.ui.views.search.trial_table import TrialTable
@@ -62,6 +63,9 @@ _PLACES = {
 }
 
 
+_SWAPPED = {"curves": "pareto", "pareto": "curves"}
+
+
 class SearchBoard(QWidget):
     """`picked` carries the number of the trial that the user chose in any view."""
 
@@ -82,6 +86,7 @@ class SearchBoard(QWidget):
         self.trial, self.filter = TrialCard(desk, name), QLineEdit()
         self.slice, self.pareto, self.lessons = SlicePlotCard(desk, name), ParetoCard(desk, name), LessonsCard()
         self.ranking, self.replay = RankingCard(), ReplayCard(desk, name)
+        self.marks = LegendStrip()  # of the timeline
         self.brush_words, self.use_words = label("", "muted"), label("", "muted", wrap=True)
         for view in (self.stairs, self.table, self.parallel, self.timeline, self.slice, self.pareto, self.ranking):
             view.picked.connect(self.picked)
@@ -93,13 +98,13 @@ class SearchBoard(QWidget):
             timer.timeout.connect(act)
         self._late: dict[str, Callable[[Numbers | None], None]] = {}
         self.parallel.brushed.connect(lambda: self._restricting.isActive() or self._restricting.start())
-        self._wide = False
+        self._wide, self._front_first = False, False
         self._lay_out()
 
     def _lay_out(self) -> None:
         for made in (self.stairs, self.curves, self.slice, self.pareto):
             made.setMinimumWidth(240)
-            made.setMinimumHeight(230)
+            made.setMinimumHeight(270)
         self._grid = QGridLayout()
         self._grid.setSpacing(GRID)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -124,11 +129,18 @@ class SearchBoard(QWidget):
     def _arrange(self, *, wide: bool) -> None:
         self._wide = wide
         for name, made in self._cards.items():
+            name = _SWAPPED.get(name, name) if self._front_first else name
             line, place, columns = _PLACES[name].wide if wide else _PLACES[name].narrow
             self._grid.removeWidget(made)
             self._grid.addWidget(made, line, place, 1, columns)
         for line in range(8):
-            self._grid.setRowStretch(line, 1 if 0 < line < (4 if wide else 6) else 0)
+            self._grid.setRowStretch(line, int(line in ((1, 2, 3) if wide else (1, 2, 3, 5))))
+
+    def front_first(self, cost: str) -> None:
+        """Of a search with two objectives the front of both is the result: it stands beside the staircase."""
+        self._front_first = True
+        self.pareto.show_cost(cost)
+        self._arrange(wide=self._wide)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Choose the arrangement that fits."""
@@ -148,20 +160,19 @@ class SearchBoard(QWidget):
         return _tight(card(row(label(tr("Trials"), "heading"), None, pin, self.filter), self.table))
 
     def _parallel_card(self) -> QFrame:
-        self.unbrush = tool("close", tr("Remove all brushes (Escape)"), self.parallel.clear_brushes)
+        self.unbrush = tool("close", tr("Show all trials again (Escape)"), self.parallel.clear_brushes)
         self.unbrush.setEnabled(False)
-        tip = tr("Drag along an axis to brush it, drag a title to reorder; click a brush to remove it.")
         self.parallel.setToolTip("")
-        self.brush_words.setText(tip)
+        self.brush_words.setText(_brush_help())
         head = row(label(tr("Parameters and value"), "heading"), self.brush_words, None, self.unbrush, gap=GRID)
         self.brush_words.setMinimumWidth(40)
         return self._plain_card(head, self.parallel, "parameters")
 
     def _timeline_card(self) -> QFrame:
-        head = row(label(tr("Worker timeline"), "heading"), None)
-        made = self._plain_card(head, self.timeline, "timeline")
+        made = self._plain_card(row(label(tr("Worker timeline"), "heading"), None), self.timeline, "timeline")
         inside = made.layout()
-        assert inside is not None
+        assert isinstance(inside, QBoxLayout)
+        inside.insertWidget(1, self.marks)
         inside.addWidget(self.use_words)
         return made
 
@@ -202,6 +213,7 @@ class SearchBoard(QWidget):
 
     def _show_timeline(self, state: RunState) -> None:
         self.timeline.show_run(state)
+        self.marks.show_entries(legend_entries(state))
         self.use_words.setText(use_words(worker_use(state)))
 
     def _restrict(self) -> None:
@@ -209,7 +221,7 @@ class SearchBoard(QWidget):
         self.kept = self.parallel.kept_numbers()
         self.unbrush.setEnabled(self.kept is not None)
         if self.kept is None:
-            self.brush_words.setText(tr("Drag along an axis to brush it, drag a title to reorder; click a brush to remove it."))
+            self.brush_words.setText(_brush_help())
         else:
             self.brush_words.setText(tr("{n} of {total} trials", n=len(self.kept), total=len(self.parallel.trials)))
         for name, view in self._restricted().items():
@@ -251,6 +263,10 @@ class SearchBoard(QWidget):
     def _show_trial(self, state: RunState) -> None:
         trial = state.trials.get(self.chosen) if self.chosen is not None else None
         self.trial.show_trial(trial, state, picked=self.user_chose)
+
+
+def _brush_help() -> str:
+    return tr("Drag along an axis to keep only what lies there, a title to reorder; click a marked stretch to remove it.")
 
 
 def _tight(made: QFrame) -> QFrame:

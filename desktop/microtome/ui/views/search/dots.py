@@ -9,12 +9,16 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QCursor
+from PySide6.QtWidgets import QToolTip
 
+from microtome.results.fold import RunState
 from microtome.ui.desk import Desk
 from microtome.ui.theme import current, mixed
 from microtome.ui.views.plots import Plot, PlotCard
 from microtome.ui.views.saving import Table
 from microtome.ui.views.search.brushes import Numbers, keeps
+from microtome.ui.words import trial_words
 
 Places = NDArray[np.float64]
 SHADES = 24  # from grey to the accent
@@ -25,6 +29,7 @@ class DotCard(PlotCard):
     """`picked` carries a trial's number. Brushing changes which dots are seen, never where they lie."""
 
     picked = Signal(int)
+    state: RunState
 
     def __init__(self, desk: Desk, title: str, plot: Plot, table: Callable[[], Table], name: str) -> None:
         super().__init__(desk, title, plot, table, name)
@@ -38,6 +43,7 @@ class DotCard(PlotCard):
         self._ring.setZValue(10)
         plot.addItem(self._ring)
         plot.picked.connect(self._clicked)
+        plot.pointed.connect(self._pointed)
 
     def dots(self, size: float, **look: Any) -> Any:
         """A new kind of dots."""
@@ -70,12 +76,22 @@ class DotCard(PlotCard):
         self._chosen = number
         self._ring.setData(pos=self.places[self.seen & (self.numbers == (-1 if number is None else number))])
 
-    def _clicked(self, x: float, y: float) -> None:
+    def trial_at(self, x: float, y: float) -> int | None:
+        """The number of the trial whose dot lies near a place; None where none is shown there."""
         (left, right), (low, high) = self.plot.getPlotItem().vb.viewRange()
         size = np.maximum([right - left, high - low], 1e-12)
         away = np.where(self.seen, (((self.places - [x, y]) / size) ** 2).sum(axis=1), np.inf)
-        if len(away) and away.min() < _REACH**2:
-            self.picked.emit(int(self.numbers[away.argmin()]))
+        return int(self.numbers[away.argmin()]) if len(away) and away.min() < _REACH**2 else None
+
+    def _clicked(self, x: float, y: float) -> None:
+        found = self.trial_at(x, y)
+        if found is not None:
+            self.picked.emit(found)
+
+    def _pointed(self, x: float, y: float) -> None:
+        """Say which trial a dot is."""
+        trial = self.state.trials.get(self.trial_at(x, y) or 0)
+        QToolTip.showText(QCursor.pos(), "" if trial is None else trial_words(trial), self.plot)
 
 
 def show_spots(item: Any, mask: NDArray[np.bool_]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -58,9 +59,16 @@ def proposal(lesson: Lesson) -> str:
     """The words of the button: what to do about it."""
     if lesson.kind == "no-difference":
         return tr("Freeze at {value}", value=_value(lesson.value) if isinstance(lesson.value, str) else _rounded(lesson.value))
-    if lesson.kind == "worse-choices" and len(lesson.choices) == 1:
-        return tr("Freeze at {value}", value=_value(lesson.choices[0]))
-    return tr("Keep these") if lesson.kind == "worse-choices" else tr("Narrow to it")
+    match lesson.kind:
+        case "worse-choices" if len(lesson.choices) == 1:
+            return tr("Freeze at {value}", value=_value(lesson.choices[0]))
+        case "worse-choices":
+            return tr("Leave out {choices}", choices=", ".join(_value(c) for c in lesson.worse))
+        case "fails-above":
+            return tr("Search up to {value}", value=_rounded(lesson.high))
+        case "fails-below":
+            return tr("Search from {value}", value=_rounded(lesson.low))
+    return tr("Search {low} – {high}", low=_rounded(lesson.low), high=_rounded(lesson.high))
 
 
 class LessonsCard(QFrame):
@@ -82,6 +90,7 @@ class LessonsCard(QFrame):
         self.buttons: list[QPushButton] = []
         self.lessons: list[Lesson] = []
         self._reason = ""
+        self._heeded: Callable[[Lesson], str] = lambda lesson: ""
         self._sentences = column(gap=4)
         title = label(tr("What mattered"), "heading")
         self.learnt = label(tr("What was learnt"), "heading")
@@ -146,11 +155,13 @@ class LessonsCard(QFrame):
             self.said.setText(tr("Nothing that a test confirms yet."))
         self.allow(self._reason)
 
-    def allow(self, reason: str) -> None:
-        """Let the buttons act, or say why they cannot ("": they can)."""
-        self._reason = reason
-        for made in self.buttons:
-            made.setEnabled(not reason)
+    def allow(self, reason: str, heeded: Callable[[Lesson], str] | None = None) -> None:
+        """Let the buttons act, or say why they cannot ("": they can); `heeded` says what of a lesson is so already."""
+        self._reason, self._heeded = reason, heeded or self._heeded
+        for lesson, made in zip(self.lessons, self.buttons, strict=True):
+            already = self._heeded(lesson)
+            made.setText(already or proposal(lesson))
+            made.setEnabled(not reason and not already)
             made.setToolTip(reason)
 
     def show_failure(self, words: str) -> None:

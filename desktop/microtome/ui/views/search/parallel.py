@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from microtome.plugin import Parameter
-from microtome.results.axes import Axis, axes_of, places
+from microtome.results.axes import VALUE, Axis, axes_of, places, value_scale
 from microtome.results.fold import RunState, TrialState
 from microtome.ui.i18n import tr
 from microtome.ui.theme import current
@@ -18,6 +18,7 @@ from microtome.ui.views.search.brushes import Brushes, Numbers
 from microtome.ui.views.search.colours import bounds
 from microtome.ui.views.search.parallel_drawing import (
     Frame,
+    Scale,
     paint_axis,
     paint_brush,
     paint_by_value,
@@ -115,7 +116,11 @@ class ParallelView(QWidget):
 
     def frame(self) -> Frame:
         """Where axes and places lie now."""
-        return Frame(self.width(), self.height(), len(self.axes))
+        axes, metrics = len(self.axes), self.fontMetrics()
+        one = Frame(self.width(), self.height(), axes)
+        # Titles too long for their room take turns in two lines, each with twice as much.
+        tight = any(metrics.horizontalAdvance(tr(a.title)) > one.title_place(i).width() for i, a in enumerate(self.axes))
+        return Frame(self.width(), self.height(), axes, 2) if tight else one
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The crowd, the kept, the axes, the chosen trial."""
@@ -147,8 +152,10 @@ class ParallelView(QWidget):
             low, high = self._bounds
             paint_by_value(painter, frame.x, lines[self.kept], self._values[self.kept], low, high)
             paint_lane(painter, frame, missing=bool(np.isnan(self._points).any()))
+            factor = value_scale(self.trials)[0]
             for i, axis in enumerate(self.axes):
-                paint_axis(painter, frame, i, axis, self.font(), focused=self.hasFocus() and i == self.focus_axis)
+                focused = self.hasFocus() and i == self.focus_axis
+                paint_axis(painter, frame, i, axis, self.font(), focused=focused, colours=_colours(axis, factor, self._bounds))
         painter.end()
         return picture
 
@@ -214,6 +221,11 @@ class ParallelView(QWidget):
         """Choose, brush and move axes (see the class)."""
         if not self.axes or not self.hand.key(event):
             super().keyPressEvent(event)
+
+
+def _colours(axis: Axis, factor: float, ends: tuple[float, float]) -> Scale | None:
+    """Of the axis of the values: its ends and those of the colours."""
+    return (axis.low, axis.high, factor * ends[0], factor * ends[1]) if axis.name == VALUE else None
 
 
 def _blank(size: QSize, ratio: float) -> QPixmap:

@@ -15,34 +15,44 @@ from microtome.ui.views.plots import axis_font, faded
 from microtome.ui.views.search.brushes import MISSING, Stretch
 from microtome.ui.views.search.colours import by_value
 
-TOP, BOTTOM, SIDE = 32, 34, 60
+BOTTOM, SIDE = 34, 60
+_TITLE = 18  # pixels of a line of titles
 _SHADES = 8
 _SMOOTH = 800  # lines: more are drawn without anti-aliasing, which nobody sees in a crowd
 _THIN = 1.4  # pixels; Qt fills such lines faster than those of one pixel
 Array = NDArray[np.float64]
+Scale = tuple[float, float, float, float]
 
 
 class Frame:
-    """From axes and places to pixels, for one size of the view."""
+    """From axes and places to pixels, for one size of the view; `lines`: how many the titles take turns in."""
 
-    def __init__(self, width: float, height: float, axes: int) -> None:
-        self.width, self.height = width, height
+    def __init__(self, width: float, height: float, axes: int, lines: int = 1) -> None:
+        self.width, self.height, self.title_lines = width, height, lines
+        self.titles = 6 + _TITLE * lines  # pixels from the top: there an axis is held by its title
+        self.top = self.titles + 8
         room = width - 2 * SIDE
         step = room / (axes - 1) if axes > 1 else 0.0
         self.x: Array = np.array([SIDE + step * i if axes > 1 else width / 2 for i in range(axes)], dtype=np.float64)
         self.step = step if axes > 1 else room
 
+    def title_place(self, i: int) -> QRectF:
+        """Where the title of an axis is written: as wide as it may be without touching the next one in its line."""
+        room = max(40.0, min(self.step * self.title_lines - 8, 2.2 * SIDE))
+        left = min(max(2.0, float(self.x[i]) - room / 2), self.width - room - 2)
+        return QRectF(left, 4 + _TITLE * (i % self.title_lines), room, _TITLE)
+
     def y(self, place: float) -> float:
         """The pixel of a place 0 … 1."""
-        return self.height - BOTTOM - place * (self.height - TOP - BOTTOM)
+        return self.height - BOTTOM - place * (self.height - self.top - BOTTOM)
 
     def place(self, y: float) -> float:
         """The place of a pixel."""
-        return (self.height - BOTTOM - y) / max(1.0, self.height - TOP - BOTTOM)
+        return (self.height - BOTTOM - y) / max(1.0, self.height - self.top - BOTTOM)
 
     def lines(self, points: Array) -> Array:
         """(n, axes) pixels in y; what is missing lies in the lane below."""
-        return self.height - BOTTOM - np.where(np.isnan(points), MISSING, points) * (self.height - TOP - BOTTOM)
+        return self.height - BOTTOM - np.where(np.isnan(points), MISSING, points) * (self.height - self.top - BOTTOM)
 
 
 def paint_lines(painter: QPainter, x: Array, y: Array, pen: QPen) -> None:
@@ -76,20 +86,27 @@ def paint_by_value(painter: QPainter, x: Array, y: Array, values: Array, low: fl
         paint_lines(painter, x, y[shade == k], QPen(colour, _THIN))
 
 
-def paint_axis(painter: QPainter, frame: Frame, i: int, axis: Axis, font: QFont, *, focused: bool) -> None:
-    """The line of an axis, its title above, its scale beside, the lane of the missing below."""
+def paint_axis(
+    painter: QPainter, frame: Frame, i: int, axis: Axis, font: QFont, *, focused: bool, colours: Scale | None = None
+) -> None:
+    """The line of an axis, its title above, its scale beside. `colours`: values at its ends and of the colours' ends."""
     theme, x = current(), float(frame.x[i])
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
     painter.setPen(QPen(QColor(theme.accent if focused else theme.faint), 2.0 if focused else 1.2))
     painter.drawLine(QPointF(x, frame.y(0)), QPointF(x, frame.y(1)))
-    room = int(max(40.0, min(frame.step - 8, 2.2 * SIDE)))
+    if colours is not None:  # of the values: the axis tells what the lines' colours mean
+        for share in np.arange(0.0, 1.0, 0.02):
+            colour = by_value(theme, colours[0] + share * (colours[1] - colours[0]), *colours[2:])
+            painter.fillRect(QRectF(x - 3, frame.y(share + 0.02), 6, frame.y(0) - frame.y(0.02) + 0.5), colour)
+    place_of_title = frame.title_place(i)
+    room = int(place_of_title.width())
     title, log = tr(axis.title), tr(" (log)") if axis.log else ""
     painter.setFont(font)
     # The scale tells of itself: its word is the first to go where there is no room.
     title += log if painter.fontMetrics().horizontalAdvance(title + log) <= room else ""
     painter.setPen(QColor(theme.accent if focused else theme.text))
     cut = painter.fontMetrics().elidedText(title, Qt.TextElideMode.ElideRight, room)
-    painter.drawText(QRectF(x - SIDE * 1.2, 4, 2.4 * SIDE, 18), Qt.AlignmentFlag.AlignCenter, cut)
+    painter.drawText(place_of_title, Qt.AlignmentFlag.AlignCenter, cut)
     painter.setFont(axis_font())
     for place, words in axis.ticks(5):
         y = frame.y(place)

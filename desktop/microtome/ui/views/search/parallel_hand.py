@@ -10,13 +10,12 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QToolTip
 
 from microtome.ui.i18n import tr
-from microtome.ui.views.search.parallel_drawing import TOP
+from microtome.ui.words import trial_words
 
 if TYPE_CHECKING:
     from microtome.ui.views.search.parallel import ParallelView
 
 GRIP = 11  # pixels beside an axis that belong to it
-_TITLE = TOP - 8  # pixels from the top: there an axis is held by its title
 _EDGE = 5  # pixels of a brush's end that move the end alone
 _KEY_STEP = 0.05
 
@@ -43,7 +42,7 @@ class BrushHand:
     def press(self, at: QPointF) -> bool:
         """Take hold of a brush, an axis or its title; False where there is none."""
         view, frame = self.view, self.view.frame()
-        title = at.y() < _TITLE
+        title = at.y() < frame.titles
         axis = view.axis_at(at.x(), min(frame.step / 2, 40.0) if title else GRIP)
         if axis is None:
             return False
@@ -108,13 +107,18 @@ class BrushHand:
             view.brush_again()
 
     def _hover(self, at: QPointF, on_screen: QPoint) -> None:
-        title, view = at.y() < _TITLE, self.view
+        """The whole title of an axis, or which trial a line is."""
+        view = self.view
+        title = at.y() < view.frame().titles
         axis = view.axis_at(at.x(), 40.0 if title else GRIP)
-        shape = Qt.CursorShape.ArrowCursor
+        trial = view.state.trials.get(view.trial_at(at) or 0) if axis is None else None
+        shape, words = Qt.CursorShape.ArrowCursor, ""
         if axis is not None:
             shape = Qt.CursorShape.SizeHorCursor if title else Qt.CursorShape.CrossCursor
-            if title:
-                QToolTip.showText(on_screen, tr(view.axes[axis].title), view)
+            words = tr(view.axes[axis].title) if title else ""
+        elif trial is not None:
+            shape, words = Qt.CursorShape.PointingHandCursor, trial_words(trial)
+        QToolTip.showText(on_screen, words, view)
         view.setCursor(shape)
 
     def key(self, event: QKeyEvent) -> bool:

@@ -18,6 +18,7 @@ from microtome.results.tables import ranked
 from microtome.results.words import number
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
+from microtome.ui.numbers import with_commas
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.legend import LegendEntry
 from microtome.ui.views.plots import Plot, show_score
@@ -32,10 +33,10 @@ class ParetoCard(DotCard):
         theme = current()
         self.state = RunState()
         super().__init__(desk, tr("Value against cost"), Plot(tr("Cost"), tr("value, %")), self._table, f"{name}-pareto")
-        words = {"seconds": tr("training time, s"), "parameters": tr("weights of the network"), "epochs": tr("epochs")}
+        words = {"seconds": tr("training time, s"), "parameters": tr("network weights"), "epochs": tr("epochs")}
         self.cost = Choice([(key, words[key]) for key in COSTS], "seconds")
         self.cost.setAccessibleName(tr("Cost"))
-        self.third = Choice([("", tr("one colour")), *((key, tr("colour: {name}", name=words[key])) for key in COSTS)])
+        self.third = Choice([("", tr("colour: none")), *((key, tr("colour: {name}", name=words[key])) for key in COSTS)])
         self.third.setAccessibleName(tr("A second cost, as colour"))
         for choice in (self.third, self.cost):
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -59,6 +60,11 @@ class ParetoCard(DotCard):
         """Draw the trials that count and have such costs."""
         self.state = state
         self._measure()
+
+    def show_cost(self, name: str) -> None:
+        """Show another cost across."""
+        self.cost.choose(name)
+        self._changed()
 
     def _changed(self) -> None:
         # What lies across cannot be the colour as well.
@@ -133,5 +139,6 @@ def _cheapness(logs: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _plain(logs: Sequence[float], _scale: float, _spacing: float) -> list[str]:
-    """Ticks of a logarithmic axis as plain numbers: `10`, not `10¹`, and `2` beside it."""
-    return [number(float(f"{10**at:.3g}")) for at in logs]
+    """Ticks of a logarithmic axis as plain numbers: `10`, not `10¹`, `2` beside it, and `100 000`."""
+    values = [float(f"{10**at:.3g}") for at in logs]
+    return [with_commas(round(v)) if v >= 1000 else number(v) for v in values]

@@ -10,20 +10,24 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QProgressBar
 
-from microtome.registry import registry
 from microtome.results.scores import Score
 from microtome.search.replay import EngineReplay, Replay, summarise
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
+from microtome.ui.search_words import engine_words
 from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.interval_bars import Bar, IntervalBars
 from microtome.ui.views.legend import LegendEntry
-from microtome.ui.views.plots import Plot, PlotCard, faded
+from microtome.ui.views.plots import Plot, PlotCard, axis_font, faded, show_score
 from microtome.ui.widgets import button, holding, label, row
 
 ENGINES = ("grid", "random", "tpe", "genetic", "gp")
 """Those of the comparison: exhaustive, blind, Parzen, genetic, Bayesian (by far the slowest: the last)."""
+
+
+_HEIGHT = 240  # pixels of the plot
+_FIRST = 3  # trials, whose heights the plot need not show
 
 
 class ReplayCard(PlotCard):
@@ -35,6 +39,7 @@ class ReplayCard(PlotCard):
     def __init__(self, desk: Desk, name: str) -> None:
         self.replay: Replay | None = None
         plot = Plot(tr("trials"), tr("best so far"), whole_x=True)
+        plot.setMinimumHeight(_HEIGHT)
         super().__init__(desk, tr("Engines compared"), plot, self._table, f"{name}-engines")
         self.start = button(tr("What would each engine have needed?"), self.wanted.emit, icon_name="play")
         self.stop = button(tr("Stop"), self.unwanted.emit, kind="small", icon_name="stop")
@@ -44,6 +49,14 @@ class ReplayCard(PlotCard):
         self.bars = IntervalBars(tr("Trials needed"))
         self.words = label("", "muted", wrap=True)
         self._bands: list[Any] = []
+        self._target = pg.InfiniteLine(
+            angle=0,
+            pen=pg.mkPen(current().muted, width=1, style=Qt.PenStyle.DashLine),
+            label="",
+            labelOpts={"position": 0.98, "anchors": [(1, 0), (1, 1)], "color": current().muted},
+        )
+        self._target.label.textItem.setFont(axis_font())
+        plot.getPlotItem().addItem(self._target, ignoreBounds=True)
         self.progress = holding(row(self.bar, self.stop, gap=GRID))
         self.head.addWidget(self.start)
         inside = self.layout()
@@ -52,7 +65,9 @@ class ReplayCard(PlotCard):
             inside.addWidget(part)
         for hidden in (self.progress, self.bars, plot, self.legend):
             hidden.hide()
-        self.words.setText(tr("Replays grid, random, Bayesian, Parzen and genetic search on the finished trials."))
+        self.words.setText(
+            tr("Replays this search's engine and grid, random, Bayesian, Parzen and genetic search on the finished trials.")
+        )
 
     def show_progress(self, share: float | None) -> None:
         """How far the replay is; None: it does not run."""
@@ -82,8 +97,11 @@ class ReplayCard(PlotCard):
             self._fan(engine, i, score.factor)
             middle = summarise(engine, replay.budget)[0]
             entries.append(LegendEntry(_label(engine.engine), colour, style, _needed(middle, replay.budget)))
+        self._target.setValue(score.factor * replay.target)
+        self._target.label.setFormat(tr("as good as the best twentieth"))
         self.show_legend(entries)
-        self.plot.show_all()
+        self._focus(replay, score.factor)
+        show_score(plot=self.plot, score=score)
         self.bars.show_bars([_bar(engine, replay.budget) for engine in replay.engines])
         seeds = len(replay.engines[0].curves) if replay.engines else 0
         words = tr(
@@ -96,6 +114,17 @@ class ReplayCard(PlotCard):
         )
         left_out = [f"{_label(name)}: {said(why)}" for name, why in replay.skipped.items()]
         self.words.setText(" ".join([words, *left_out]))
+
+    def _focus(self, replay: Replay, factor: float) -> None:
+        """Show the heights where the engines differ: their first trials, far below, would flatten the rest."""
+        curves = factor * np.array([np.median(e.curves, axis=0) for e in replay.engines])
+        if not curves.size:
+            return
+        after = min(_FIRST, curves.shape[1] - 1)
+        low, high = float(curves[:, after:].min()), max(float(curves.max()), factor * replay.target)
+        room = max(0.08 * (high - low), 1e-3 * factor)
+        self.plot.show_all()
+        self.plot.getPlotItem().setYRange(low - room, high + room, padding=0)
 
     def _fan(self, engine: EngineReplay, i: int, factor: float) -> None:
         curves = factor * np.array(engine.curves)
@@ -118,7 +147,7 @@ class ReplayCard(PlotCard):
 
 
 def _label(engine: str) -> str:
-    return tr(registry().get("search", engine).label)
+    return engine_words(engine)
 
 
 def _needed(middle: float, budget: int) -> str:
@@ -127,6 +156,8 @@ def _needed(middle: float, budget: int) -> str:
 
 def _bar(engine: EngineReplay, budget: int) -> Bar:
     middle, low, high = summarise(engine, budget)
-    words = f"{_needed(middle, budget)} ({_needed(low, budget)} – {_needed(high, budget)})"
+    words = _needed(middle, budget)
+    if low <= budget:
+        words += f" ({_needed(low, budget)} – {_needed(high, budget)})"
     top = float(budget)
     return Bar(_label(engine.engine), min(middle, top), min(low, top), min(high, top), words, strong=middle <= budget)

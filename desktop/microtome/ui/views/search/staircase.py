@@ -19,6 +19,7 @@ from microtome.ui.views.legend import LegendEntry
 from microtome.ui.views.plots import Plot, axis_font, faded, show_score
 from microtome.ui.views.search.dots import DotCard
 from microtome.ui.widgets import Choice
+from microtome.ui.words import mark_words
 
 #: What is special about a trial → its symbol.
 _SYMBOLS = {"reused": "s", "promoted": "t1", "paused": "t", "early": "d"}
@@ -61,9 +62,13 @@ class StaircaseCard(DotCard):
         entries = [
             LegendEntry(tr("best so far"), theme.accent),
             LegendEntry(tr("trials"), theme.grey_curve, marker="dot"),
-            LegendEntry(tr("stopped early"), theme.faint, marker="cross"),
+            LegendEntry(tr("stopped early"), theme.faint, marker="cross", tip=mark_words("stopped")),
         ]
-        entries += [LegendEntry(words[kind], theme.muted, marker=_SYMBOLS[kind]) for kind, found in marked.items() if found]
+        entries += [
+            LegendEntry(words[kind], theme.muted, marker=_SYMBOLS[kind], tip=mark_words(kind))
+            for kind, found in marked.items()
+            if found
+        ]
         self.show_legend(entries)
 
     def show_run(self, state: RunState) -> None:

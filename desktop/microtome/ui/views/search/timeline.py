@@ -7,18 +7,18 @@ from PySide6.QtGui import QBrush, QColor, QMouseEvent, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from microtome.results.fold import RunState, TrialState
-from microtome.results.scores import score_of
-from microtome.results.tables import current_value
 from microtome.results.worker_use import WorkerUse
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import span
 from microtome.ui.theme import current
+from microtome.ui.views.legend import LegendEntry
 from microtome.ui.views.search.colours import bounds, by_value
-from microtome.ui.words import state_word
+from microtome.ui.words import mark_words, trial_words
 
 _ROW = 22
 _NAMES = 72
 _AXIS = 20
+_FAILED = ("failed", "crashed", "lost")
 
 
 class Timeline(QWidget):
@@ -77,8 +77,8 @@ class Timeline(QWidget):
         self._blocks = []
         for trial in state.trials.values():
             colour = by_value(theme, trial.value, low, high)
-            if trial.outcome in ("failed", "crashed", "lost"):
-                colour = QColor(theme.bad_soft)
+            if trial.outcome in _FAILED:
+                colour = QColor(theme.bad)
             for part, (worker, start, stop) in enumerate(trial.spans):
                 if worker not in workers:  # 0: answered from an earlier run, no worker was needed
                     continue
@@ -134,18 +134,37 @@ class Timeline(QWidget):
         if trial is None:
             QToolTip.hideText()
             return
-        words = " · ".join(
-            [tr("trial {n}", n=trial.number), state_word(trial.outcome), score_of(trial).words(current_value(trial))]
-        )
-        words += (" · " + tr("begun early")) if trial.speculative else ""
-        words += (" · " + tr("went on from its checkpoint")) if trial.promotions else ""
-        QToolTip.showText(event.globalPosition().toPoint(), words, self)
+        QToolTip.showText(event.globalPosition().toPoint(), trial_words(trial), self)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Pick the trial."""
         trial = self.trial_at(event.position())
         if trial is not None:
             self.picked.emit(trial.number)
+
+
+def legend_entries(state: RunState) -> list[LegendEntry]:
+    """What the blocks' colours and marks mean; of the marks only those that there are."""
+    theme, trials = current(), list(state.trials.values())
+    entries = []
+    if any(t.value is not None for t in trials):
+        entries += [
+            LegendEntry(tr("low value"), theme.grey_curve, marker="block"),
+            LegendEntry(tr("high value"), theme.accent, marker="block"),
+        ]
+    if any(t.outcome in _FAILED for t in trials):
+        entries.append(LegendEntry(tr("failed"), theme.bad, marker="block", tip=tr("The table tells why, under Remark.")))
+    if any(t.promotions for t in trials):
+        entries.append(LegendEntry(tr("went on"), theme.warn, marker="bar", tip=mark_words("promoted")))
+    if any(t.speculative for t in trials):
+        entries.append(
+            LegendEntry(tr("begun early"), theme.grey_curve, marker="hatched", over=theme.text, tip=mark_words("early"))
+        )
+    if any(t.outcome == "dropped" for t in trials):
+        entries.append(
+            LegendEntry(tr("dropped"), theme.grey_curve, marker="crossed", over=theme.bad, tip=mark_words("dropped"))
+        )
+    return entries
 
 
 def use_words(use: WorkerUse) -> str:

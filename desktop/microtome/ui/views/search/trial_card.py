@@ -82,7 +82,7 @@ class TrialCard(QFrame):
             self._facts.addWidget(note(f"{state_word(trial.outcome)}. {trial.message}".strip(), "warn"))
         # A value stays in the line of its name.
         pairs = [
-            f"{tr(short(name))} {number(v)}".replace(" ", "\N{NO-BREAK SPACE}")
+            f"{tr(short(name))} {tr(v) if isinstance(v, str) else number(v)}".replace(" ", "\N{NO-BREAK SPACE}")
             for name, v in list(trial.parameters.items())[:_SHOWN]
         ]
         self._facts.addWidget(label(" · ".join(pairs), "muted", wrap=True, selectable=True))

@@ -39,6 +39,8 @@ class TrialCurvesCard(PlotCard):
         self._chosen: int | None = None
         self._kept: Numbers | None = None
         self._ranked: list[TrialState] = []
+        self._best: list[int] = []  # numbers of those in colour
+        self._entries: list[LegendEntry] = []
         self._epochs, self._score, self._runs = Score(), Score(), False
         self._crowd = _Crowd([], 1.0)
         plot = Plot(tr("epoch"), tr("validation accuracy, %"), whole_x=True)
@@ -86,14 +88,23 @@ class TrialCurvesCard(PlotCard):
                 entries.append(LegendEntry(name, theme.class_colour(i), theme.class_style(i), value))
         if self._runs:
             entries.append(LegendEntry(tr("running"), theme.warn, Qt.PenStyle.DotLine))
-        self.show_legend([*entries, LegendEntry(tr("others"), theme.grey_curve)])
+        self._entries = [*entries, LegendEntry(tr("others"), theme.grey_curve)]
+        self._best = [t.number for t in best]
         self.choose(self._chosen)
 
     def choose(self, number: int | None) -> None:
-        """Draw a trial strong."""
+        """Draw a trial strong; one of the best in its own colour."""
         self._chosen = number
         trial = self.state.trials.get(number) if number is not None else None
+        place = self._best.index(number) if number in self._best else None
+        theme = current()
+        colour = theme.text if place is None else theme.class_colour(place)
+        style = Qt.PenStyle.SolidLine if place is None else theme.class_style(place)
+        self._strong.setPen(pg.mkPen(colour, width=2.8, style=style))
         self._draw(self._strong, [trial] if trial is not None else [])
+        named = trial is not None and bool(trial.epochs) and place is None
+        chosen = [LegendEntry(tr("trial {n}, chosen", n=number), theme.text)] if named else []
+        self.show_legend([*self._entries, *chosen])
 
     def _draw(self, line: Any, trials: Sequence[TrialState]) -> None:
         _show(line, *_joined(trials, self._epochs.factor))

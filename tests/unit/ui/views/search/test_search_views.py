@@ -91,6 +91,20 @@ def test_the_best_curves_are_in_front_and_the_rest_is_one_line(qtbot: QtBot, des
     assert strong[:2].tolist() == pytest.approx([50.0, 60.0])
 
 
+def test_the_chosen_curve_has_its_own_colour_or_is_named(qtbot: QtBot, desk: Desk, state: RunState) -> None:
+    card = TrialCurvesCard(desk, "search")
+    qtbot.addWidget(card)
+    card.show_run(state)
+    best = card._best[0]
+    card.choose(best)
+    assert card._strong.opts["pen"].color().name() == current().class_colour(0)
+    assert not any("chosen" in words for words in card.legend.texts())
+    other = next(n for n, t in state.trials.items() if t.epochs and n not in card._best)
+    card.choose(other)
+    assert card._strong.opts["pen"].color().name() == current().text
+    assert card.legend.texts()[-1] == f"trial {other}, chosen"
+
+
 def test_of_hundreds_of_curves_the_shade_tells_how_close_they_lie(qtbot: QtBot, desk: Desk) -> None:
     card = TrialCurvesCard(desk, "search")
     qtbot.addWidget(card)
