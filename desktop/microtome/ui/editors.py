@@ -169,14 +169,12 @@ class AxisEditor(QWidget):
 
     def show_axis(self, axis: Axis) -> None:
         """Show an axis: a range, or a list of choices."""
-        # Choices that depend on another axis are a table.
-        choices = axis if isinstance(axis, list) else axis.get("choices")
-        self._choices = choices is not None
+        self._choices = isinstance(axis, list)
         for part in (self._low, self._to, self._high, self._log):
             part.setVisible(not self._choices)
         self._list.setVisible(self._choices)
-        if isinstance(axis, list) or choices is not None:
-            self._list.show_text(", ".join(_words(v) for v in choices or ()))
+        if isinstance(axis, list):
+            self._list.show_text(", ".join(_words(v) for v in axis))
             return
         self._low.show_text(number(axis["low"]))
         self._high.show_text(number(axis["high"]))

@@ -7,7 +7,7 @@ from typing import Any
 
 from microtome.results.fold import TrialState
 from microtome.search.recipe import Recipe, load
-from microtome.session import Change, Session
+from microtome.session import Axis, Change, Session
 from microtome.store.run import RunFolder
 
 _TAKEN = ("algorithm", "early_stopping", "objective", "second")  # settings of a search by which its values are comparable
@@ -21,16 +21,25 @@ def adopt(session: Session, run: RunFolder, trial: TrialState) -> Change:
 
 
 def take_up(session: Session, recipe: Recipe, table: Mapping[str, Any], fixed: Mapping[str, Any]) -> Change:
-    """Make a search's settings and its space (`table`, with what is `fixed` by now) the working ones, with a warm start."""
+    """Make a search's settings and its space (`table`, with what is `fixed` by now) the working ones, with a warm start.
+
+    The page that sets a search up knows no conditions between axes: they are left out.
+    """
     assert recipe.search is not None
     _adopt(session, recipe.with_values(fixed))
     for name in [n for n in session.axes() if n not in table]:
         session.set_axis(name, None)
     for name, axis in table.items():
-        session.set_axis(name, axis)
+        session.set_axis(name, _unconditional(axis))
     for name in _TAKEN:
         session.set_value(f"search.{name}", getattr(recipe.search, name))
     return session.set_value("search.warm_start", True)
+
+
+def _unconditional(axis: Axis) -> Axis:
+    if isinstance(axis, list):
+        return axis
+    return list(axis["choices"]) if "choices" in axis else {key: value for key, value in axis.items() if key != "when"}
 
 
 def _adopt(session: Session, recipe: Recipe) -> None:

@@ -354,8 +354,8 @@ def _size_of_space(axes: dict[str, Any]) -> list[tuple[str, str]]:
     """How many different trials there are, where that is a number."""
     count = 1
     for axis in axes.values():
-        if isinstance(axis, list) or "choices" in axis:
-            count *= len(axis if isinstance(axis, list) else axis["choices"])
+        if isinstance(axis, list):
+            count *= len(axis)
         elif isinstance(axis["low"], int) and isinstance(axis["high"], int) and axis.get("type") != "float":
             count *= axis["high"] - axis["low"] + 1
         else:
