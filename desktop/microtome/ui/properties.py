@@ -53,7 +53,9 @@ class PropertiesPanel(QFrame):
     @staticmethod
     def _run_key(tail: RunTail) -> str:
         # What the panel shows of a run; anything else that changes needs no new panel.
-        return f"{tail.word} {len(tail.state.ended_trials())} {sum(len(t.epochs) for t in tail.state.trials.values())}"
+        state = tail.state
+        epochs = sum(len(t.epochs) for t in state.trials.values())
+        return f"{tail.word} {state.planned_trials} {len(state.ended_trials())} {epochs}"
 
     def show_selection(self) -> None:
         """Build the panel for what is selected now; the focus stays in the field of the same name."""

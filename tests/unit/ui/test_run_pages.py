@@ -325,6 +325,11 @@ def test_a_stopped_search_that_goes_on_takes_orders_as_soon_as_its_driver_lives(
     qtbot.waitUntil(lambda: page.header.badge.text() == "starting", timeout=_WAIT_MS)
     assert page.header.again.isHidden() and not page.header.stop.isHidden()
     assert page.edit_space.isEnabled() and page.own_trial.isEnabled()
+    recipe, page.space._given = page.space.recipe, {}
+    page.show_state(page.state)
+    assert recipe is not None and not page.edit_space.isEnabled()
+    page._take(recipe)
+    assert page.edit_space.isEnabled(), "also where the recipe is read after the last event"
     RunLock(tail.run).release()
     qtbot.waitUntil(lambda: page.header.badge.text() == "stopped", timeout=_WAIT_MS)
     assert not page.edit_space.isEnabled()

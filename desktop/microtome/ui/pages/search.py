@@ -107,6 +107,8 @@ class SearchPage(Page):
             self.sums.engine = recipe.search.algorithm
         self._spaces = -1
         self._show_space()
+        tail = self.header.tail
+        self._allow(tail is not None and tail.active)  # a paused search says nothing that would ask again
         self._draw()
 
     def _unreadable(self, _error: MicrotomeError) -> None:

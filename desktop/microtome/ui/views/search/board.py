@@ -223,7 +223,9 @@ class SearchBoard(QWidget):
         if self.kept is None:
             self.brush_words.setText(_brush_help())
         else:
-            self.brush_words.setText(tr("{n} of {total} trials", n=len(self.kept), total=len(self.parallel.trials)))
+            self.brush_words.setText(
+                tr("{n} of {total} trials; click a stretch to remove it", n=len(self.kept), total=len(self.parallel.trials))
+            )
         for name, view in self._restricted().items():
             if view.visibleRegion().isEmpty():
                 self._late[name] = view.restrict
@@ -266,7 +268,7 @@ class SearchBoard(QWidget):
 
 
 def _brush_help() -> str:
-    return tr("Drag along an axis to keep only what lies there, a title to reorder; click a marked stretch to remove it.")
+    return tr("Drag along an axis to keep only what lies there; drag a title to reorder.")
 
 
 def _tight(made: QFrame) -> QFrame:

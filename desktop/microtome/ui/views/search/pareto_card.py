@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,8 @@ from microtome.ui.views.legend import LegendEntry
 from microtome.ui.views.plots import Plot, show_score
 from microtome.ui.views.search.dots import DotCard, shade_dots
 from microtome.ui.widgets import Choice, label, row
+
+_DECADES = 0.9  # of an axis, up to which all of its ticks have room for their words
 
 
 class ParetoCard(DotCard):
@@ -53,7 +57,8 @@ class ParetoCard(DotCard):
         self._line = self.plot.line("front", theme.accent, width=1.6)
         # Times and sizes of networks span decades.
         self.plot.setLogMode(x=True, y=False)
-        self.plot.getPlotItem().getAxis("bottom").logTickStrings = _plain
+        axis = self.plot.getPlotItem().getAxis("bottom")
+        axis.logTickStrings = partial(_plain, axis)
         self._changed()
 
     def show_run(self, state: RunState) -> None:
@@ -138,7 +143,13 @@ def _cheapness(logs: NDArray[np.float64]) -> NDArray[np.float64]:
     return share
 
 
-def _plain(logs: Sequence[float], _scale: float, _spacing: float) -> list[str]:
-    """Ticks of a logarithmic axis as plain numbers: `10`, not `10¹`, `2` beside it, and `100 000`."""
+def _plain(axis: Any, logs: Sequence[float], _scale: float, _spacing: float) -> list[str]:
+    """Ticks of a logarithmic axis as plain numbers: `10`, not `10¹`, `2` beside it, and `100 000`.
+
+    Over more than a decade 1, 2 and 5 alone are named: there is no room for the others.
+    """
+    few = axis.range[1] - axis.range[0] <= _DECADES
     values = [float(f"{10**at:.3g}") for at in logs]
-    return [with_commas(round(v)) if v >= 1000 else number(v) for v in values]
+    named = [few or round(10 ** (at - math.floor(at + 1e-9))) in (1, 2, 5) for at in logs]
+    words = [with_commas(round(v)) if v >= 1000 else number(v) for v in values]
+    return [text if there else "" for text, there in zip(words, named, strict=True)]

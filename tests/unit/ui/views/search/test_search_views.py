@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from journals import searching, trial
 from PySide6.QtCore import QPointF, Qt
@@ -22,6 +23,7 @@ from microtome.ui.desk import Desk
 from microtome.ui.theme import current
 from microtome.ui.views.search.colours import bounds, by_value
 from microtome.ui.views.search.parallel import ParallelView
+from microtome.ui.views.search.pareto_card import ParetoCard
 from microtome.ui.views.search.staircase import StaircaseCard
 from microtome.ui.views.search.timeline import Timeline
 from microtome.ui.views.search.trial_curves import TrialCurvesCard
@@ -295,3 +297,14 @@ def test_colours_tell_good_from_bad() -> None:
     assert by_value(theme, 0.1, low, high).name() == theme.grey_curve
     assert by_value(theme, None, low, high).name() == theme.line
     assert bounds([]) == (0.0, 1.0)
+
+
+def test_costs_over_decades_are_named_where_there_is_room(qtbot: QtBot, desk: Desk) -> None:
+    card = ParetoCard(desk, "search")
+    qtbot.addWidget(card)
+    axis = card.plot.getPlotItem().getAxis("bottom")
+    logs = [float(at) for at in np.log10([7, 8, 9, 10, 20, 50, 200_000])]
+    axis.setRange(0.0, 6.0)
+    assert axis.logTickStrings(logs, 1, 1) == ["", "", "", "10", "20", "50", "200\u2009000"]
+    axis.setRange(0.6, 1.2)
+    assert axis.logTickStrings(logs[:4], 1, 1) == ["7", "8", "9", "10"]
