@@ -54,6 +54,7 @@ class TrialState:
     message: str = ""
     reused_from: str = ""
     spans: list[tuple[int, float, float]] = field(default_factory=list)  # (worker, start, end): the timeline
+    early: list[int] = field(default_factory=list)  # which of the spans were begun early
     evaluated: Evaluated | None = None
     pauses: int = 0  # how often it waited at a rung
     promotions: int = 0  # how often it went on from there
@@ -258,6 +259,8 @@ def _trial_started(state: RunState, event: TrialStarted) -> None:
     del trial.epochs[event.start_epoch :]
     _close(trial, event.time)  # its worker died
     trial.spans.append((event.worker, event.time, -1.0))
+    if event.speculative:
+        trial.early.append(len(trial.spans) - 1)
 
 
 def _trial_paused(state: RunState, event: TrialPaused) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from microtome.results.fold import RunState
+from microtome.results.fold import RunState, TrialState
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class WorkerUse:
 def worker_use(state: RunState, least: float = 1.0) -> WorkerUse:
     """Read a run's spans; a span that is still open ends now (at the newest event), gaps count from `least` seconds.
 
-    What speculation saved is the time of the early trials that were kept: it was trained while the workers would have
-    waited. What it cost is the time of those that were dropped.
+    What speculation saved is the early time of the trials that were kept: they were trained while the workers would have
+    waited. What it cost is that of those that were dropped. What a trial was trained before or after in its turn is neither.
     """
     spans: dict[int, list[tuple[float, float]]] = {}
     now = state.ended or state.updated
@@ -48,7 +48,7 @@ def worker_use(state: RunState, least: float = 1.0) -> WorkerUse:
                 gaps.append((worker, end, start))
             end = max(end, stop)
         room += end - parts[0][0]
-    early = [t for t in state.trials.values() if t.speculative]
+    early = [t for t in state.trials.values() if t.early]
     dropped = [t for t in early if t.outcome == "dropped"]
     kept = [t for t in early if t.outcome not in ("dropped", "waiting", "running")]
     return WorkerUse(
@@ -58,9 +58,13 @@ def worker_use(state: RunState, least: float = 1.0) -> WorkerUse:
         gaps=tuple(gaps),
         begun_early=len(early),
         kept=len(kept),
-        kept_seconds=sum(t.seconds for t in kept),
+        kept_seconds=sum(map(_early_seconds, kept)),
         dropped=len(dropped),
-        dropped_seconds=sum(t.seconds for t in dropped),
+        dropped_seconds=sum(map(_early_seconds, dropped)),
         reused=sum(t.outcome == "reused" for t in state.trials.values()),
         promotions=sum(t.promotions for t in state.trials.values()),
     )
+
+
+def _early_seconds(trial: TrialState) -> float:
+    return sum(max(0.0, stop - start) for _, start, stop in (trial.spans[i] for i in trial.early))

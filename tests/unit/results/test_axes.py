@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from made_search import SPACE, made_search
 
-from microtome.events import Event, TrialEnded, TrialStarted
+from microtome.events import Event, TrialEnded, TrialPaused, TrialStarted
 from microtome.results.axes import Axis, axes_of, places
 from microtome.results.fold import RunState, fold_all
 from microtome.results.pareto import nondominated, pareto_front
@@ -95,3 +95,8 @@ def test_worker_use_tells_gaps_and_what_early_starts_brought() -> None:
     assert use.longest_gap == 2
     assert (use.begun_early, use.kept, use.kept_seconds, use.dropped, use.dropped_seconds) == (2, 1, 3.0, 1, 4.5)
     assert worker_use(RunState()).workers == 0
+    # A trial that had its turn, was promoted early, and had its turn again: only what lies between was early.
+    waits = TrialPaused(time=10, trial=1, epochs=3)
+    legs = [*piece(1, 0, 10, "done")[:1], waits, *piece(1, 12, 15, "done", True)[:1], TrialPaused(time=15, trial=1, epochs=4)]
+    use = worker_use(fold_all([*legs, *piece(1, 20, 40, "done")]))
+    assert (use.begun_early, use.kept, use.kept_seconds) == (1, 1, 3.0)
