@@ -194,22 +194,31 @@ class Finals:
 
     def _fill(self) -> None:
         c = self._conductor
+        elsewhere: list[Job] = []  # another run trains the same just now
         while self._waiting and c.runner.idle > 0 and c.room(len(self._running)):
             job = self._waiting.popleft()
             if job.record.number in self._out:
                 continue
             spec = self._spec(job)
-            found = c.ledger.find(spec.key()) if c.reuse else None
+            key, folder = spec.key(), Path(spec.folder)
+            if c.ledger.claim(key, folder) is not None and c.reuse:
+                elsewhere.append(job)
+                continue
+            found = c.ledger.find(key) if c.reuse else None
             if found is not None:
-                if found.folder != Path(spec.folder):
-                    found.copy_to(Path(spec.folder))
+                if found.folder != folder:
+                    found.copy_to(folder)
+                c.ledger.release(key)
                 self._keep(job, spec, found.history, found.best_epoch)
                 continue
+            if c.reuse:
+                c.ledger.go_on(key, folder)
             task = _FIRST + self.jobs.index(job)
             arguments = {"spec": spec.to_json(), "trial": job.record.number}
             c.runner.submit(Task(id=task, function="microtome.training.trial:run_trial", arguments=arguments))
-            self._running[task], self._begun[task] = (job, spec), epochs_done(Path(spec.folder))
+            self._running[task], self._begun[task] = (job, spec), epochs_done(folder)
             self._progress()
+        self._waiting.extend(elsewhere)
 
     def _collect(self) -> None:
         for message in self._conductor.runner.poll(_POLL):
@@ -226,6 +235,7 @@ class Finals:
 
     def _end(self, task: int, job: Job, spec: TrialSpec, outcome: Outcome, worker: int) -> None:
         number = job.record.number
+        self._conductor.ledger.release(spec.key())
         match outcome:
             case Done(result=result):
                 self._keep(job, spec, epochs_of(result), result["best_epoch"])

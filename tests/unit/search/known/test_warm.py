@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from small import Watch, make
 
-from microtome.events import EpochEnded, Event, Note, TrialEnded, TrialStarted, WarmStarted
+from microtome.events import EpochEnded, Event, Note, Retrained, TrialEnded, TrialStarted, WarmStarted
 from microtome.search.driver import drive
 from microtome.search.records import Records
 from microtome.store.journal import read_all
@@ -116,3 +116,16 @@ def test_two_drivers_at_once_train_nothing_twice(tmp_path: Path) -> None:
         assert len(ends) == 6
         keys.update(names[e.trial] for e in ends if e.outcome == "done")
     assert len(keys) == 6 and set(keys.values()) == {1}
+
+
+@pytest.mark.slow
+def test_two_searches_at_once_train_their_finalists_once(tmp_path: Path) -> None:
+    search = {"algorithm": "grid", "budget": 2, "workers": 1, "space": {WIDTH: [8, 16]}, "finalists": 2, "finalist_seeds": 2}
+    runs = [make(tmp_path, search={**search, "seed": seed}, training={"epochs": 12}) for seed in (1, 2)]
+    drivers = [subprocess.Popen([sys.executable, "-c", DRIVE, str(run.path)], stdout=subprocess.PIPE) for run in runs]
+    assert [d.communicate()[0] for d in drivers] == [b"done\n", b"done\n"]
+    for run in runs:
+        assert len([e for e in read_all(run.events) if isinstance(e, Retrained)]) == 4
+        assert len(list(run.path.glob("trials/*-*/model.safetensors"))) == 4
+    # A copy has no log of its own.
+    assert sum(len(list(run.path.glob("trials/*-*/log.txt"))) for run in runs) == 4
