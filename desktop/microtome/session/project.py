@@ -64,7 +64,7 @@ class OpenProject:
         """
         project = self.need_project()
         reference = project.refer(Path(description.path))
-        read = _reading(description.options)
+        read, images = _reading(description.options), description.kind in ("image", "images folder")
         if any(v.path == reference and _reading(v.options) == read for v in project.volumes):
             return Change.NOTHING
         project.put_volume(
@@ -81,8 +81,8 @@ class OpenProject:
                 pixel_size=description.pixel_size if description.voxel_size is None else None,
                 claims=description.claims,
                 class_name=class_name,
-                findings=description.findings,
-                images=description.kind in ("image", "images folder"),
+                findings=description.findings_of_images if images else description.findings,
+                images=images,
             )
         )
         return Change.VOLUMES

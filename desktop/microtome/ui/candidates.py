@@ -12,6 +12,7 @@ from microtome.errors import MicrotomeError
 from microtome.questions import Choice, Question
 from microtome.volumes.copies.copying import copy_bytes, needs_copy
 from microtome.volumes.drop import DropItem, examine, examine_one
+from microtome.volumes.grey import BRIGHTNESS_TAKEN
 from microtome.volumes.memory import fits_whole
 from microtome.volumes.read import Description, describe, open_volume
 
@@ -149,14 +150,15 @@ def _ways(description: Description) -> tuple[str, ...]:
     if description.kind == "images folder":
         return ("images", "volume") if description.shape is not None else ("images",)
     if description.kind == "volume" and description.reader == "folder":
-        return ("volume", "images")
+        # Voxels have no colour: what is in colour was taken by a camera, an image at a time.
+        return ("images", "volume") if BRIGHTNESS_TAKEN in description.findings else ("volume", "images")
     return ()
 
 
 def understood(candidate: Candidate, way: str) -> Description:
     """The description under another way to understand a folder; may read headers. MicrotomeError where it cannot be."""
     description = candidate.description
-    if not way or way == candidate.ways[0]:
+    if not way or (way == "images") == (description.kind == "images folder"):
         return description
     if way == "images":
         return replace(description, kind="images folder", options={})

@@ -68,6 +68,7 @@ class CandidateRow(QFrame):
         if need > psutil.virtual_memory().available:
             head.insertWidget(3, label(tr("more than the free memory"), "warn"))
         self.missing, self.stretch = label(), label("", "muted")
+        self._of_volume: list[QWidget] = [self.missing, self.voxel, self.stretch, self.same]
         self.voxel.changed.connect(self._show_missing)
         edits = row(label(tr("Class"), "muted"), self.class_box, GRID, self.missing, self.voxel, self.stretch, self.same, None)
         edits.setSpacing(6)
@@ -78,16 +79,21 @@ class CandidateRow(QFrame):
             below.append(label(particles_words(description.particles), "muted", wrap=True))
         if description.claims:
             below.append(ClaimsRow(description.claims, self.voxel))
+            self._of_volume.append(below[-1])
         if self.candidate.slow:
             below.append(self._copy_offer())
         contradicts = bool(description.claims)
-        below += [label(said(f), "warn", wrap=True) for f in description.findings if not (contradicts and "contradict" in f)]
+        told = {f: label(said(f), "warn", wrap=True) for f in description.findings if not (contradicts and "contradict" in f)}
+        below += told.values()
+        self._of_volume += [made for finding, made in told.items() if finding not in description.findings_of_images]
         for words in below:
             words.setContentsMargins(_INDENT, 0, 0, 0)
         body = column(*parts, *below, gap=GRID // 2)
         body.setContentsMargins(GRID + 4, GRID, GRID + 4, GRID)
         self.setLayout(body)
         self._show_missing()
+        self.way.currentIndexChanged.connect(lambda _: self._show_way())
+        self._show_way()
 
     def _copy_offer(self) -> QWidget:
         """Why it is slow to read, and a tick for what helps; set where the copy takes little of what is free."""
@@ -95,6 +101,12 @@ class CandidateRow(QFrame):
         free = psutil.disk_usage(str(default_projects_dir().anchor)).free
         self.copy.setChecked(self.candidate.copy_bytes < _LITTLE * free)
         return holding(column(label(tr(self.candidate.slow), "warn", wrap=True), self.copy, gap=2))
+
+    def _show_way(self) -> None:
+        """Single images have the pixel size of their files, and no distance between them."""
+        way = self.way.value() if self.candidate.ways else self.candidate.description.kind
+        for made in self._of_volume:
+            made.setVisible(way not in ("images", "image", "images folder"))
 
     def _show_missing(self) -> None:
         """Name the voxel size, red where it is missing, and say where voxels are no cubes."""

@@ -21,6 +21,7 @@ from microtome.ui.numbers import length, number, shape, size_of, unit_word, with
 from microtome.ui.sentences import said
 from microtome.ui.theme import GRID
 from microtome.ui.widgets import Choice, breakable, button, column, facts, hide_unless, label, note, row, set_property
+from microtome.ui.words import pixel_words
 from microtome.volumes.read import Claim, Description, describe
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ class VolumeProperties(QWidget):
             label(breakable(entry.name), "heading", wrap=True, selectable=True),
         ]
         parts += [label(tr("Class"), "muted"), self.class_box]
-        if entry.simulate is None:
+        if entry.simulate is None and not entry.images:
             self.problem = label("", "problem", wrap=True)
             self.problem.hide()
             parts += [label(tr("Voxel size"), "muted"), self.voxel, self.problem]
@@ -258,15 +259,17 @@ class VolumeProperties(QWidget):
                     said = length(float(value), "nm") if key == "voxel_size" else str(value)
                     pairs.append((tr(key.replace("_", " ").capitalize()), said))
         else:
-            pairs.append((tr("Shape (z, y, x)"), shape(entry.shape)))
+            pairs.append((tr("Images (number, y, x)") if entry.images else tr("Shape (z, y, x)"), shape(entry.shape)))
             pairs.append((tr("Grey values"), entry.dtype or "?"))
-            if entry.voxel_size is not None and entry.shape:
+            if entry.images:
+                pairs.append((tr("Pixel size"), pixel_words(entry) or tr("not in the files: counted in pixels")))
+            elif entry.voxel_size is not None and entry.shape:
                 edges = [
                     length(n * v, entry.unit).replace(" ", "\u00a0") for n, v in zip(entry.shape, entry.voxel_size, strict=True)
                 ]
                 pairs.append((tr("Edges"), " × ".join(edges)))
             pairs.append((tr("On disk"), size_of(entry.size)))
-            if entry.shape and entry.dtype:
+            if entry.shape and entry.dtype and not entry.images:
                 count = float(np.prod(entry.shape)) * np.dtype(entry.dtype).itemsize
                 pairs.append((tr("In memory"), size_of(count)))
             pairs += self._corrections()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from microtome.results.fold import TrialState
 from microtome.results.scores import score_of
 from microtome.results.tables import current_value
+from microtome.store.project import VolumeEntry
 from microtome.ui.i18n import tr
+from microtome.ui.numbers import number, unit_word
 
 _STATES = {
     "waiting": "waiting",
@@ -79,6 +81,15 @@ def run_title(name: str) -> str:
     if len(date) == 8 and len(clock) >= 6 and date.isdigit() and clock[:6].isdigit() and words:
         return f"{words} · {clock[:2]}:{clock[2:4]}"
     return name
+
+
+def pixel_words(entry: VolumeEntry) -> str:
+    """The pixel of an entry's images, by the first of them; "" where the files do not say it."""
+    edges, unit = (entry.voxel_size[1:], entry.unit) if entry.voxel_size is not None else (entry.pixel_size, "nm")
+    if edges is None:
+        return ""
+    y, x = (number(edge, 4) for edge in edges)
+    return f"{y if y == x else f'{y} × {x}'} {unit_word(unit)}"
 
 
 def page_of(kind: str, name: str) -> str:

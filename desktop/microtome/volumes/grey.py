@@ -76,12 +76,16 @@ def _split(page: NDArray[Any], rule: GreyRule) -> NDArray[Any]:
     return page if rule.planar else np.moveaxis(page, -1, 0)
 
 
+BRIGHTNESS_TAKEN = "It is a colour image; its brightness (BT.709) was taken as the grey value."
+"""What is said of a volume that is stored in colour; single images may be taken in their colours."""
+
+
 def colour_words(page: NDArray[Any], rule: GreyRule) -> str:
     """What is said of a colour image, by its first page."""
     red, green, blue = _split(page, rule)[:3]
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return "Its grey values are stored as colour; one of the equal channels was taken."
-    return "It is a colour image; its brightness (BT.709) was taken as the grey value."
+    return BRIGHTNESS_TAKEN
 
 
 def to_grey(page: NDArray[Any], rule: GreyRule) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from microtome.volumes.images.folder import entries, images_in, is_stack, multip
 from microtome.volumes.images.image import image_size
 from microtome.volumes.particles.drawn import redrawn
 from microtome.volumes.scale.weigh import NO_DISTANCE
+from microtome.volumes.grey import BRIGHTNESS_TAKEN
 from microtome.volumes.transforms import transformed
 from microtome.volumes.units import VOXEL, nanometres
 from microtome.volumes.volume import Volume, extent
@@ -63,6 +64,11 @@ class Description:
     def name(self) -> str:
         """The file's or folder's name."""
         return Path(self.path).name
+
+    @property
+    def findings_of_images(self) -> tuple[str, ...]:
+        """The findings that count where it is taken as single images: without what matters in a volume alone."""
+        return tuple(f for f in self.findings if f != BRIGHTNESS_TAKEN and not f.endswith(NO_DISTANCE))
 
     @property
     def physical_size(self) -> tuple[float, float, float] | None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from microtome.paths import default_projects_dir
@@ -19,7 +20,9 @@ from microtome.ui.candidates import look_at
 from microtome.ui.dialogs import SimulatedDialog
 from microtome.ui.drop_card import DropCard
 from microtome.ui.projects import new_project
+from microtome.ui.volume_properties import VolumeProperties, VoxelSizeEdit
 from microtome.ui.window import MainWindow
+from microtome.ui.words import pixel_words
 
 Idle = Callable[[MainWindow], None]
 
@@ -184,6 +187,31 @@ def test_a_folder_of_slices_is_one_volume_or_many_images(open_window: MainWindow
     assert recipe.classes[0].images == (str(tmp_path / "slices"),)
     assert recipe.classes[0].volumes == ()
     idle(open_window)
+
+
+def test_colour_images_are_single_images_at_first(open_window: MainWindow, tmp_path: Path, idle: Idle) -> None:
+    (tmp_path / "stained").mkdir()
+    colours = np.zeros((8, 12, 3), np.uint8)
+    colours[:, :6, 0], colours[:, 6:, 2] = 200, 100
+    for i in range(3):
+        Image.fromarray(colours).save(tmp_path / "stained" / f"s{i}.png", dpi=(25400, 25400))
+    drop(open_window, [tmp_path / "stained"])
+    idle(open_window)
+    (made,) = card_of(open_window).rows
+    assert [made.way.itemData(i) for i in range(made.way.count())] == ["images", "volume"]
+    assert made.voxel.isHidden(), "images have no distance between them"
+    made.way.choose("volume")
+    assert not made.voxel.isHidden()
+    made.way.choose("images")
+    card_of(open_window).add.click()
+    idle(open_window)
+    (entry,) = open_window.desk.session.need_project().volumes
+    assert (entry.images, entry.findings, pixel_words(entry)) == (True, (), "1000 nm")
+    open_window.desk.select(f"volume:{entry.id}")
+    panel = open_window.properties.findChild(VolumeProperties)
+    assert isinstance(panel, VolumeProperties)
+    assert not panel.findChildren(VoxelSizeEdit, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    assert "1000 nm" in [made.text() for made in panel.findChildren(QLabel)]
 
 
 def test_a_simulated_structure_is_added_with_its_settings(open_window: MainWindow, qtbot: QtBot) -> None:

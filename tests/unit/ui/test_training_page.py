@@ -154,6 +154,7 @@ def test_a_worker_counts_and_what_cannot_be_built_is_said(desk: Desk) -> None:
 
 
 def test_the_receptive_field_is_told_in_the_slices_unit(desk: Desk, qtbot: QtBot, table: LayerTable) -> None:
+    desk.session.add_simulated("rnd", seed=1, class_name="rnd")
     view = SeenField(desk)
     qtbot.addWidget(view)
     plan = {name: desk.session.value(f"slices.{name}") for name in ("field_of_view", "pixels")}

@@ -25,6 +25,7 @@ from microtome.ui.viewing import (
     statistics_of,
 )
 from microtome.ui.views.pose import NAMED, Pose
+from microtome.ui.views.viewer_wiring import about_images, image_place_words
 from microtome.volumes.read import describe
 
 Add = Callable[..., tuple[Project, VolumeEntry]]
@@ -112,8 +113,12 @@ def test_a_colour_micrograph_is_shown_in_its_colours(tmp_path: Path) -> None:
     shown = first.picture.image
     assert [QColor(shown.pixel(x, 4)).getRgb()[:3] for x in (2, 9)] == [(255, 0, 0), (0, 0, 128)]
     assert first.picture.value(4, 2) == pytest.approx(0.2126 * 200, abs=0.5), "the read-out is the brightness"
+    assert first.picture.colour(4, 9) == (0.0, 0.0, 100.0)
+    assert image_place_words((4, 9, 7.2), first.facts, first.picture.colour(4, 9)).endswith("R 0  G 0  B 100 · brightness 7.2")
+    assert about_images(first.facts) == "1 image · 8 × 12 · uint8"
     in_magma = read_slice(SliceRequest(project=project, entry=entry, look=Look(levels=(0.0, 200.0), colours="magma")))
     assert in_magma is not None and in_magma.picture.image.colorCount() == 256
+    assert in_magma.picture.colour(4, 9) is None, "shown by its brightness"
 
 
 @pytest.mark.parametrize("plane", ["xy", "xz", "yz"])

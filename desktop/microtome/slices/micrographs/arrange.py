@@ -107,7 +107,7 @@ def arrange(seen: Sequence[Seen], classes: Sequence[str], settings: Micrographs,
     InputError where a class has too few groups or images, or the table's sets leave one empty.
     """
     said: list[str] = []
-    places = [_places(one, settings) for one in seen]
+    places = [places_of(one, settings) for one in seen]
     fitting = [i for i, (_, centres, _) in enumerate(places) if len(centres)]
     if len(fitting) < len(seen):
         small = [one.name for i, one in enumerate(seen) if not len(places[i][1])]
@@ -142,7 +142,7 @@ def _imbalance(classes: Sequence[str], shares: dict[tuple[int, int], Share]) -> 
     return [f"The classes have unlike numbers of training images: {numbers}; training.balance makes them count alike."]
 
 
-def _places(one: Seen, settings: Micrographs) -> tuple[Grid, Array, bool]:
+def places_of(one: Seen, settings: Micrographs) -> tuple[Grid, Array, bool]:
     """(grid, centres (n, 3), whether it is enlarged) of all that may be taken of a micrograph; of cuts one stands for any."""
     _, height, width = one.shape
     if settings.fit in ("cut", "tile"):

@@ -58,7 +58,7 @@ class RunPage(Page):
         self._which = Choice([("best", tr("of the best epoch")), ("last", tr("of the last epoch"))], "best")
         self._which.currentIndexChanged.connect(lambda _: self._show_confusion())
         self._trial: TrialState | None = None
-        self.words, self.facts = RunWords(), RunFacts(desk)
+        self.words, self.told, self.facts = RunWords(), RunWords("info"), RunFacts(desk)
         self.offer, self.seen = RateOffer(desk, argument), SeenCard(desk, argument)
         self.offer.offered.connect(self.header.offered)
         self.ask, self.compared = AskNetwork(desk, argument), RunComparison(desk, argument)
@@ -102,7 +102,7 @@ class RunPage(Page):
         for made in (self.loss, self.accuracy, self.speed, self.rate):
             made.setMinimumWidth(240)
         above = (self.header, self.offer, self.verdict, self.words, tools)
-        body = column(*above, grid, self.facts, self.compared, self.ask, self.seen, margin=2 * GRID, gap=GRID)
+        body = column(*above, grid, self.facts, self.told, self.compared, self.ask, self.seen, margin=2 * GRID, gap=GRID)
         body.setStretch(len(above), 1)
         assert isinstance(body, QVBoxLayout)
         return body
@@ -133,7 +133,8 @@ class RunPage(Page):
             if self.curves.show(trial, self.classes):
                 self.redraw.ask("confusion", self._show_confusion)
             self._follow_folder(state, trial)
-        self.words.show_state(state, trial)
+        for made in (self.words, self.told):
+            made.show_state(state, trial)
         self.offer.follow(state, trial)
         self.verdict.show_result(state.evaluated)
         self.look.setVisible(state.evaluated is not None)

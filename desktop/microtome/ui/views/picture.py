@@ -54,6 +54,7 @@ class Picture:
     image: QImage = field(default_factory=QImage, repr=False)
     display: Display | None = None  # what `shown` shows, at the size of the screen
     shown: QImage = field(default_factory=QImage, repr=False)
+    rgb: NDArray[Any] | None = field(default=None, repr=False)  # (3, h, w) where it is shown in colours of its own
 
     @classmethod
     def of(
@@ -74,13 +75,14 @@ class Picture:
         """
         shades = shade(voxels, contrast)
         height, width = shades.shape
-        if rgb is not None and contrast.colours == NAMES[0]:
-            image = as_image(own_colours(rgb, contrast))
+        own = rgb if contrast.colours == NAMES[0] else None
+        if own is not None:
+            image = as_image(own_colours(own, contrast))
         else:
             # The image reads the array's memory: the picture holds both.
             image = QImage(shades.data, width, height, shades.strides[0], QImage.Format.Format_Indexed8)
             image.setColorTable(colour_table(contrast, raw=voxels.dtype == np.uint8))
-        made = cls(voxels, pixel, unit, contrast, shape or (height, width), stride, shades, image)
+        made = cls(voxels, pixel, unit, contrast, shape or (height, width), stride, shades, image, rgb=own)
         return made if display is None else replace(made, display=display, shown=scaled(made, display))
 
     @property
@@ -92,6 +94,13 @@ class Picture:
         """The value of a pixel (or of its neighbour, where not all were read)."""
         i, j = row // self.stride[0], column // self.stride[1]
         return float(self.voxels[min(i, self.voxels.shape[0] - 1), min(j, self.voxels.shape[1] - 1)])
+
+    def colour(self, row: int, column: int) -> tuple[float, float, float] | None:
+        """Red, green and blue of a pixel that is shown in them."""
+        if self.rgb is None:
+            return None
+        red, green, blue = (float(v) for v in self.rgb[:, row // self.stride[0], column // self.stride[1]])
+        return red, green, blue
 
     def source(self, part: tuple[float, float, float, float]) -> QRectF:
         """A part of the picture in pixels of `image`."""

@@ -15,10 +15,11 @@ _TONES = {"warning": "warn", "info": "info"}  # an error is the run's end, and s
 
 
 class RunWords(QWidget):
-    """Sentences above the curves; nothing where there is nothing to say."""
+    """What is to be thought of (above the curves), or what is merely told (below them); nothing where there is nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, tone: str = "warn") -> None:
         super().__init__()
+        self._tone = tone
         self._said: list[tuple[str, str]] = []
         self._body = column(gap=GRID)
         self.setLayout(self._body)
@@ -26,7 +27,7 @@ class RunWords(QWidget):
 
     def show_state(self, state: RunState, trial: TrialState | None) -> None:
         """Say what is new."""
-        words = [*_of_curves(trial), *_of_notes(state)]
+        words = [found for found in (*_of_curves(trial), *_of_notes(state)) if found[1] == self._tone]
         if words == self._said:
             return
         self._said = words
@@ -51,6 +52,7 @@ def _of_curves(trial: TrialState | None) -> list[tuple[str, str]]:
 
 
 def _of_notes(state: RunState) -> list[tuple[str, str]]:
-    """What the run said, the same sentence once."""
+    """What the run said, the same sentence once; the newest of each tone."""
     said = {f"{n.text} {n.hint}".strip(): _TONES[n.level] for n in state.notes if n.level in _TONES}
-    return list(said.items())[-_MOST:]
+    by_tone = [[item for item in said.items() if item[1] == tone][-_MOST:] for tone in _TONES.values()]
+    return [item for items in by_tone for item in items]

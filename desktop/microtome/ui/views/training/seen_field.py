@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, QTimer
@@ -12,13 +10,14 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from microtome.errors import MicrotomeError
 from microtome.session import Change
-from microtome.slices.plan import SlicePlan
-from microtome.store.project import Project, VolumeEntry
+from microtome.slices.plan import Micrographs, SlicePlan
 from microtome.training.layers import LayerTable
+from microtome.ui.channels import channels_of
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.numbers import length
-from microtome.ui.opened import identity, opened
+from microtome.ui.seen_slice import SeenAsked, SeenSlice, read_seen
+from microtome.ui.sentences import said
 from microtome.ui.theme import GRID, current
 from microtome.ui.views.picture import as_image, grey_levels, levels_of
 from microtome.ui.views.scale_bar import paint_scale_bar
@@ -27,28 +26,6 @@ from microtome.ui.widgets import column, label
 _QUIET_MS = 200
 _EDGE = 200  # pixels of the picture on the screen
 _SMALL = 3.0  # particle diameters: a network that sees less tells no arrangement
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """One slice and what is known of the structure in it."""
-
-    key: str
-    image: NDArray[np.float32]  # (h, w)
-    diameter: float | None = None  # of the particles, mean, in the slice's unit; None: not known
-
-
-def read_slice(project: Project, entry: VolumeEntry, plan: SlicePlan, key: str) -> Seen:
-    """Cut one slice of a volume as the plan would (in a background thread). Raises what cutting raises."""
-    from microtome.slices.source import preview
-
-    volume = opened(project, entry)
-    image = preview(volume, plan, n=1, seed=plan.seed).images[0]
-    structure = volume.structure
-    diameter = None
-    if structure is not None and structure.unit == plan.unit and len(structure.radii):
-        diameter = 2 * float(structure.radii.mean())
-    return Seen(key=key, image=image, diameter=diameter)
 
 
 class FieldPicture(QWidget):
@@ -61,11 +38,12 @@ class FieldPicture(QWidget):
         self.setAccessibleName(tr("What the network sees at once"))
         self.image = QImage()
         self.share: float | None = None  # of the slice's edge that is seen at once
-        self._plan = SlicePlan()
+        self._field = (0.0, "")
 
-    def show_slice(self, image: NDArray[np.float32], plan: SlicePlan) -> None:
-        """Show another slice."""
-        self.image, self._plan = as_image(grey_levels(image, levels_of(image, 0.5, 99.5))), plan
+    def show_slice(self, image: NDArray[np.float32], field: tuple[float, str]) -> None:
+        """Show another slice (h, w), in colour (3, h, w); `field`: its edge and the unit."""
+        levels = levels_of(image.reshape(-1, image.shape[-1]), 0.5, 99.5)
+        self.image, self._field = as_image(grey_levels(image, levels)), field
         self.update()
 
     def show_share(self, share: float | None) -> None:
@@ -97,7 +75,7 @@ class FieldPicture(QWidget):
             painter.drawImage(inner, self.image, source)
             painter.setPen(QPen(QColor(current().accent), 2))
             painter.drawRect(inner.adjusted(1, 1, -1, -1))
-        paint_scale_bar(painter, whole, self._plan.field_of_view / self.width(), self._plan.unit)
+        paint_scale_bar(painter, whole, self._field[0] / self.width(), self._field[1])
 
 
 class SeenField(QWidget):
@@ -110,9 +88,10 @@ class SeenField(QWidget):
         self.words = label("", wrap=True)
         self.remark = label("", "warn", wrap=True)
         self.remark.hide()
-        self._seen: Seen | None = None
+        self._seen: SeenSlice | None = None
         self._facts: LayerTable | None = None
-        self._wanted = ""
+        self._wanted = ""  # what was asked for last
+        self._problem = ""
         self._quiet = QTimer(self)
         self._quiet.setSingleShot(True)
         self._quiet.setInterval(_QUIET_MS)
@@ -135,58 +114,79 @@ class SeenField(QWidget):
         super().showEvent(event)
         self._quiet.start()
 
-    def _plan(self) -> SlicePlan:
+    def _asked(self) -> SeenAsked | None:
+        """What to cut: of the first volume that belongs to a class; of an image where there are images alone."""
         session = self.desk.session
-        return SlicePlan(**{name: session.value(f"slices.{name}") for name in session.specs("slices")})
+        project = session.project
+        members = [] if project is None else sorted((v for v in project.volumes if v.class_name), key=lambda v: v.images)
+        if project is None or not members:
+            return None
+        return SeenAsked(
+            project=project,
+            entry=members[0],
+            plan=SlicePlan(**{name: session.value(f"slices.{name}") for name in session.specs("slices")}),
+            micrographs=Micrographs(**{name: session.value(f"micrographs.{name}") for name in session.specs("micrographs")}),
+            channels=channels_of(session),
+        )
 
     def _request(self) -> None:
-        project = self.desk.session.project
-        if project is None or not self.isVisible():
+        asked = self._asked()
+        if asked is None or not self.isVisible() or asked.key == self._wanted:
             return
-        entry = next((v for v in project.volumes if v.class_name and not v.images), None)
-        if entry is None:
-            return
-        plan = self._plan()
-        key = repr((identity(project, entry), plan))
-        if key != self._wanted:
-            self._wanted = key
-            work = lambda: read_slice(project, entry, plan, key)  # noqa: E731
-            self.desk.tasks.request(self, "slice", work, self._landed, failed=self._failed)
+        self._wanted = asked.key
+        self.desk.tasks.request(self, "slice", lambda: read_seen(asked), self._landed, failed=self._failed)
 
-    def _landed(self, seen: Seen) -> None:
-        self._seen = seen
-        self.picture.show_slice(seen.image, self._plan())
+    def _landed(self, seen: SeenSlice) -> None:
+        self._seen, self._problem = seen, ""
+        self.picture.show_slice(seen.image, seen.field)
         self._say()
 
-    def _failed(self, _error: MicrotomeError) -> None:
-        self._seen = None  # why is said on the slices page, in the class's row
+    def _failed(self, error: MicrotomeError) -> None:
+        self._seen, self._problem = None, said(error)
         self.picture.image = QImage()
-        self.picture.update()
         self._say()
 
     def _say(self) -> None:
-        if self.desk.session.project is None:
+        asked, facts, seen = self._asked(), self._facts, self._seen
+        if asked is None:
             return
-        plan, facts = self._plan(), self._facts
-        if facts is None:
-            self.picture.show_share(None)
-            self.words.setText(tr("counting the layers…"))
-            self.remark.hide()
-            return
-        # Enlarged slices are seen through more pixels, so that a unit sees less of them.
-        pixels = int(self.desk.session.value("transfer.image_size")) or plan.pixels
-        share = facts.receptive_field / pixels
-        reach, field = share * plan.field_of_view, length(plan.field_of_view, plan.unit)
+        self.picture.setVisible(not self._problem)
+        share, words, remark = None, tr("counting the layers…"), self._problem
+        if facts is not None:
+            # Enlarged slices are seen through more pixels, so that a unit sees less of them.
+            pixels = int(self.desk.session.value("transfer.image_size")) or asked.plan.pixels
+            share = facts.receptive_field / pixels
+            newest = seen.field if seen is not None and self._wanted == asked.key else None
+            diameter = seen.diameter if seen is not None else None
+            words, small = reach_words(facts.receptive_field, pixels, asked.field or newest, diameter)
+            remark = remark or small
         self.picture.show_share(share)
-        if share >= 1:
-            words = tr("Every unit before the head may see the whole slice: {field}.", field=field)
-        else:
-            words = tr("Sees {reach} of {field} at once.", reach=length(float(f"{reach:.3g}"), plan.unit), field=field)
-        diameter = self._seen.diameter if self._seen is not None else None
-        if diameter:
-            shown = length(float(f"{diameter:.3g}"), plan.unit)
-            words += " " + tr("Particle diameter: {size}.", size=shown)
         self.words.setText(words)
-        small = bool(diameter) and diameter is not None and min(reach, plan.field_of_view) < _SMALL * diameter
-        self.remark.setText(tr("That is less than {n} particles across: it sees particles, not how they lie.", n=int(_SMALL)))
-        self.remark.setVisible(small)
+        self.remark.setText(remark)
+        self.remark.setVisible(bool(remark))
+
+
+def reach_words(reach: int, pixels: int, field: tuple[float, str] | None, diameter: float | None) -> tuple[str, str]:
+    """What a unit with a receptive field of `reach` of so many pixels sees, in words, and what is to be warned of.
+
+    `field`: the image's edge and its unit, None where it is not known; `diameter` of the particles in that unit.
+    """
+    if field is None:
+        if reach >= pixels:
+            return tr("Every unit before the head may see the whole image."), ""
+        return tr("Sees {n} of {total} pixels at once.", n=reach, total=pixels), ""
+    edge, unit = field
+    seen = reach / pixels * edge
+    if reach >= pixels:
+        words = tr("Every unit before the head may see the whole slice: {field}.", field=_length(edge, unit))
+    else:
+        words = tr("Sees {reach} of {field} at once.", reach=_length(seen, unit), field=_length(edge, unit))
+    if not diameter:
+        return words, ""
+    words += " " + tr("Particle diameter: {size}.", size=_length(diameter, unit))
+    few = tr("That is less than {n} particles across: it sees particles, not how they lie.", n=int(_SMALL))
+    return words, few if min(seen, edge) < _SMALL * diameter else ""
+
+
+def _length(value: float, unit: str) -> str:
+    return length(float(f"{value:.3g}"), unit)

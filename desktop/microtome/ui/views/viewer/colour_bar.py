@@ -22,6 +22,8 @@ class ColourBar:
         """The bar at the left edge of what is seen, the highest value on top."""
         if view.picture is None or view.picture.contrast.colours == LABELS or view.height() < _LEAST:
             return
+        if view.picture.rgb is not None:
+            return  # no one colour stands for a grey value
         contrast = view.picture.contrast
         seen = view.target().intersected(QRectF(view.rect()))
         high = min(200.0, seen.height() - 7 * GRID)

@@ -231,8 +231,9 @@ class VolumeViewer(QWidget):
         self.planes.show_place(self.place)
         self.space.show_place(self.place)
         axis = PLANES.index(self.head.plane())
-        step = facts.voxel_size[axis] if facts.voxel_size is not None else None
-        name = tr("image") if self.source is not None and self.source[1].images else "zyx"[axis]
+        flat = self.source is not None and self.source[1].images
+        step = facts.voxel_size[axis] if facts.voxel_size is not None and not flat else None
+        name = tr("image") if flat else "zyx"[axis]
         self.controls.show_place(name, self.place[axis], facts.shape[axis], step, facts.unit)
 
     def show_pose(self) -> None:

@@ -86,7 +86,7 @@ class Wiring(QObject):
         viewer.contrast.show_contrast(read.picture.contrast)
         if first:
             viewer.space.show_facts(read.facts)
-            viewer.about.setText(about(read.facts))
+            viewer.about.setText(about_images(read.facts) if self._of_images() else about(read.facts))
             viewer.arrange()
             viewer.show_place()
             viewer.show_pose()
@@ -137,11 +137,17 @@ class Wiring(QObject):
         if found is None or facts is None or read is None:
             self.viewer.readout.setText("")
             return
+        if self._of_images():
+            self.viewer.readout.setText(image_place_words(found, facts, read.picture.colour(*found[:2])))
+            return
         axis = PLANES.index(plane)
         place = np.zeros(3)
         place[axis] = read.index
         place[[a for a in range(3) if a != axis]] = found[:2]
         self.viewer.readout.setText(place_words(place, facts, found[2]))
+
+    def _of_images(self) -> bool:
+        return self.viewer.source is not None and self.viewer.source[1].images
 
     def _hover_oblique(self, found: tuple[int, int, float] | None) -> None:
         read = self.viewer.cut
@@ -224,6 +230,28 @@ def place_words(place: Vector, facts: Facts, value: float) -> str:
         at = ", ".join(number(float(p * v), 5) for p, v in zip(place, facts.voxel_size, strict=True))
         words += f"   ({at}) {unit_word(facts.unit)}"
     return f"{words}   =  {number(value, 6)}"
+
+
+def image_place_words(found: tuple[int, int, float], facts: Facts, colour: tuple[float, float, float] | None) -> str:
+    """A pixel (y, x) of an image, where it lies, and its value; in colour that is its brightness, beside its colours."""
+    row, column, value = found
+    words = f"y {row}  x {column}"
+    if facts.voxel_size is not None:
+        at = ", ".join(number(n * v, 5) for n, v in zip((row, column), facts.voxel_size[1:], strict=True))
+        words += f"   ({at}) {unit_word(facts.unit)}"
+    if colour is None:
+        return f"{words}   =  {number(value, 6)}"
+    red, green, blue = (number(c, 6) for c in colour)
+    return f"{words}   =  R {red}  G {green}  B {blue} · " + tr("brightness {value}", value=number(value, 6))
+
+
+def about_images(facts: Facts) -> str:
+    """How many images there are, and of the one on show its size, grey values and pixel size."""
+    count, *edges = facts.shape
+    words = [tr("1 image") if count == 1 else tr("{n} images", n=count), " × ".join(str(n) for n in edges), facts.dtype]
+    if facts.voxel_size is not None:
+        words.append(" × ".join(number(v, 4) for v in facts.voxel_size[1:]) + f" {unit_word(facts.unit)}")
+    return " · ".join(words)
 
 
 def about(facts: Facts) -> str:

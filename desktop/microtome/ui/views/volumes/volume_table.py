@@ -14,6 +14,7 @@ from microtome.ui.numbers import number, shape, size_of, unit_word
 from microtome.ui.sentences import said
 from microtome.ui.theme import current
 from microtome.volumes.particles.structure import PROPERTIES
+from microtome.ui.words import pixel_words
 
 _COLUMNS = ("Name", "Class", "Value", "Shape (z, y, x)", "Grey values", "Voxel size", "On disk", "Findings")
 _VALUE = 2  # the column that is edited
@@ -90,7 +91,9 @@ class VolumeTable(QTableWidget):
             return (tr("simulated"), "uint8", tr("its own"), "–")
         size = tr("missing")
         edges = entry.shown_voxel_size
-        if edges is not None:
+        if entry.images:
+            size = pixel_words(entry) or size
+        elif edges is not None:
             size = " × ".join(number(v, 4) for v in edges) + f" {unit_word(entry.unit)}"
         return (shape(entry.shown_shape), entry.dtype, size, size_of(entry.size))
 

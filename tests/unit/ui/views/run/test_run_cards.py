@@ -109,13 +109,15 @@ def test_a_lost_loss_is_told_calmly_and_gone_on_with_a_lower_rate(
             TrialStarted(time=_TIME, trial=1, parameters={}, key="k", worker=1),
             *epochs,
             Note(time=_TIME, text="The memory holds no 32 images at once.", level="warning"),
+            Note(time=_TIME, text="The network begins with the weights “a.pth”."),
             TrialEnded(time=_TIME + 1, trial=1, outcome="failed", message=message),
             RunEnded(time=_TIME + 2, state="failed", message=message),
         ],
     )
     assert page.offer.isHidden(), "nothing was offered yet"
     assert message in words(page.header)
-    assert "The memory holds no 32 images at once." in words(page.words)
+    assert words(page.words) == "The memory holds no 32 images at once.", "what is merely told stands below the curves"
+    assert words(page.told) == "The network begins with the weights “a.pth”."
     run = folder_of(page)
     write_json(run.trial(1) / RESULT, {"key": "k", "offer": {"epoch": 2, "learning_rate": 0.03}})
     page.offer._asked = None
