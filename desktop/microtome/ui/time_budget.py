@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QInputDialog, QWidget
+from PySide6.QtWidgets import QInputDialog, QSizePolicy, QWidget
 
 from microtome.errors import InputError
 from microtome.session import Change, TimeLimit
@@ -40,6 +40,8 @@ class LimitField(QWidget):
         words.setToolTip(_help())
         words.setBuddy(self.line)
         self.problem = label("", "problem", wrap=True)
+        # A long sentence gets more lines, not a wider place beside the forecast.
+        self.problem.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.problem.hide()
         self.setLayout(column(row(words, self.line, gap=GRID), self.problem, gap=2))
 

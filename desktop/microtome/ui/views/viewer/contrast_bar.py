@@ -67,8 +67,8 @@ class ContrastBar(QWidget):
 
     def show_contrast(self, contrast: Contrast) -> None:
         """Show the levels in use."""
-        if contrast == self.histogram.contrast:
-            return
+        if contrast == self.histogram.contrast and self.low.text() and self.high.text():
+            return  # a line that is being typed into is left alone
         self.histogram.show_contrast(contrast)
         self.low.show_text(number(contrast.low, 5))
         self.high.show_text(number(contrast.high, 5))

@@ -116,8 +116,8 @@ def test_a_lost_loss_is_told_calmly_and_gone_on_with_a_lower_rate(
     )
     assert page.offer.isHidden(), "nothing was offered yet"
     assert message in words(page.header)
-    assert words(page.words) == "The memory holds no 32 images at once.", "what is merely told stands below the curves"
-    assert words(page.told) == "The network begins with the weights “a.pth”."
+    assert words(page.words).strip() == "The memory holds no 32 images at once.", "what is merely told stands below the curves"
+    assert words(page.told).strip() == "The network begins with the weights “a.pth”."
     run = folder_of(page)
     write_json(run.trial(1) / RESULT, {"key": "k", "offer": {"epoch": 2, "learning_rate": 0.03}})
     page.offer._asked = None
