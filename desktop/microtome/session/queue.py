@@ -63,6 +63,12 @@ class Queue:
         """How many runs the queue keeps going at the same time."""
         return self._read().at_once
 
+    def starting(self) -> frozenset[str]:
+        """The runs whose drivers were started from here, live, and have not taken their locks yet (they import for seconds)."""
+        if not self.file.exists():
+            return frozenset()
+        return frozenset(name for name, who in self._read().starting.items() if self._starts(name, *who))
+
     def set_at_once(self, count: int) -> None:
         """Let the queue keep `count` runs going; InputError where that is no sensible number."""
         if not 1 <= count <= MOST_AT_ONCE:

@@ -67,7 +67,7 @@ class Session(WorkingRecipe):
 
     def order(self, run: RunFolder, command: Order, **arguments: Any) -> Change:
         """Pause, resume, stop or abort a run, or change its workers or budget; a run without a driver gets one to resume."""
-        if not self.driving(run):
+        if run.name not in self.queue.starting() and not self.driving(run):
             if command == "resume":
                 return self.drive(run)
             raise MicrotomeError(f"{run.name} is not running.", "Press Continue to go on with it.")

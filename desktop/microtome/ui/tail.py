@@ -169,14 +169,26 @@ class Tails(QObject):
             return True
         return new
 
+    def _starting(self) -> frozenset[str]:
+        """The runs that a driver took out of the queue when its own run had ended, and that have no lock yet."""
+        if self._session.project is None:
+            return frozenset()
+        try:
+            return self._session.queue.starting()
+        except MicrotomeError:
+            return frozenset()  # a damaged queue is said where it is shown
+
     def _look_at_drivers(self) -> set[str]:
         now = time.monotonic()
         if now - self._looked < _DRIVER_SECONDS:
             return set()
         self._looked = now
         changed = set()
+        # Asked before the locks are: a driver that takes its lock in between counts all the same.
+        starting = self._starting()
         for tail in self._tails.values():
-            driving = not (tail.state.finished and tail.caught_up and not tail.driving) and self._session.driving(tail.run)
+            rests = tail.state.finished and tail.caught_up and not tail.driving
+            driving = tail.run.name in starting or (not rests and self._session.driving(tail.run))
             if driving != tail.driving:
                 tail.found(driving)
                 changed.add(tail.run.name)

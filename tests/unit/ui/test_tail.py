@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from pytestqt.qtbot import QtBot
 
 from microtome.events import EpochEnded, Event, RunEnded, RunStarted, StateChanged, TrialStarted
 from microtome.session import Session
-from microtome.store.run import RunFolder, RunLock
+from microtome.store.atomic import write_json
+from microtome.store.run import Orders, RunFolder, RunLock
 from microtome.ui.tail import Tails
 
 
@@ -177,3 +181,23 @@ def test_a_driver_that_dies_before_its_first_word_leaves_the_run_as_it_was(
     RunLock(run).release()
     qtbot.waitUntil(lambda: tails.idle, timeout=10_000)
     assert tail.word == "stopped"
+
+
+def test_a_run_that_another_driver_begins_is_starting_until_it_has_its_lock(
+    session: Session, run: RunFolder, qtbot: QtBot
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as driver:
+        began = psutil.Process(driver.pid).create_time()
+        write_json(session.queue.file, {"waiting": [], "starting": {run.name: [driver.pid, began]}})
+        tails, _ = follow(session, qtbot)
+        tail = tails.get(run.name)
+        assert tail is not None
+        qtbot.waitUntil(lambda: tail.word == "starting")
+        qtbot.waitUntil(lambda: tail.caught_up)
+        tails.tick()
+        assert not tails.idle, "what it writes is still to come"
+        session.order(run, "pause")
+        assert Orders(run).latest("pause") is not None
+        driver.communicate(b"\n")
+    qtbot.waitUntil(lambda: tail.word == "interrupted")
+    qtbot.waitUntil(lambda: tails.idle)
