@@ -71,10 +71,16 @@ class RunFolder:
 
     @classmethod
     def create(cls, runs: Path, *, name: str, info: dict[str, Any], recipe_toml: str) -> RunFolder:
-        """Make a new folder `<time>-<name>` below `runs` with its run.json and recipe."""
-        stem = time.strftime("%Y%m%d-%H%M%S") + "-" + (re.sub(r"[^\w-]+", "-", name).strip("-") or "run")
+        """Make a new folder `<time>-<name>` below `runs` with its run.json and recipe.
+
+        Runs of one minute are told apart by a number behind the name: lists show hours and minutes.
+        """
+        stamp, stem = time.strftime("%Y%m%d-%H%M%S"), re.sub(r"[^\w-]+", "-", name).strip("-") or "run"
         for attempt in range(1000):
-            path = runs / (stem if attempt == 0 else f"{stem}-{attempt + 1}")
+            words = stem if attempt == 0 else f"{stem}-{attempt + 1}"
+            if any(runs.glob(f"{stamp[:-2]}??-{words}")):
+                continue
+            path = runs / f"{stamp}-{words}"
             try:
                 path.mkdir(parents=True, exist_ok=False)
             except FileExistsError:

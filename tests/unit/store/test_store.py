@@ -121,6 +121,12 @@ def _run(tmp_path: Path) -> RunFolder:
     return RunFolder.create(tmp_path / "runs", name="my run", info={"kind": "train"}, recipe_toml="")
 
 
+def test_runs_of_one_minute_differ_in_their_names(tmp_path: Path) -> None:
+    made = [RunFolder.create(tmp_path, name="train", info={}, recipe_toml="").name for _ in range(3)]
+    assert len({(name[:13], name[16:]) for name in made}) == 3, "by the minute, or by a number"
+    assert all(name[16:] in ("train", "train-2", "train-3") for name in made)
+
+
 def test_two_runs_of_one_second_get_two_folders(tmp_path: Path) -> None:
     assert _run(tmp_path).path != _run(tmp_path).path
     assert len(Project.create(tmp_path).runs()) == 2
