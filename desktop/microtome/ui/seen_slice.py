@@ -69,8 +69,8 @@ def _of_volume(asked: SeenAsked) -> SeenSlice:
 def _of_micrograph(asked: SeenAsked) -> SeenSlice:
     """The middle of the first image that is large enough."""
     from microtome.slices.colour import cut_colours
-    from microtome.slices.micrographs import Seen, cut_places, places_of
-    from microtome.slices.sampler import Sampler
+    from microtome.slices.micrographs.arrange import Seen, cut_places, places_of
+    from microtome.slices.planes.sampler import Sampler
     from microtome.slices.source import grid_of, members
     from microtome.volumes.units import VOXEL
 

@@ -15,11 +15,11 @@ from microtome.plugin import Plugin, RawVolume, Structure
 from microtome.registry import registry
 from microtome.store.atomic import explain
 from microtome.volumes.bricks import open_copy, reading_of
+from microtome.volumes.grey import BRIGHTNESS_TAKEN
 from microtome.volumes.images.folder import entries, images_in, is_stack, multipage
 from microtome.volumes.images.image import image_size
 from microtome.volumes.particles.drawn import redrawn
 from microtome.volumes.scale.weigh import NO_DISTANCE
-from microtome.volumes.grey import BRIGHTNESS_TAKEN
 from microtome.volumes.transforms import transformed
 from microtome.volumes.units import VOXEL, nanometres
 from microtome.volumes.volume import Volume, extent

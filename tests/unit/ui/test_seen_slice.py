@@ -13,7 +13,7 @@ from microtome.errors import InputError
 from microtome.session import Session
 from microtome.slices.plan import Micrographs, SlicePlan
 from microtome.ui.seen_slice import SeenAsked, read_seen
-from microtome.ui.views.seen_field import reach_words
+from microtome.ui.views.training.seen_field import reach_words
 from microtome.volumes.read import describe
 
 Ask = Callable[..., SeenAsked]

@@ -25,7 +25,7 @@ from microtome.ui.viewing import (
     statistics_of,
 )
 from microtome.ui.views.pose import NAMED, Pose
-from microtome.ui.views.viewer_wiring import about_images, image_place_words
+from microtome.ui.views.viewer.wiring import about_images, image_place_words
 from microtome.volumes.read import describe
 
 Add = Callable[..., tuple[Project, VolumeEntry]]

@@ -13,8 +13,8 @@ from microtome.ui.icons import icon
 from microtome.ui.numbers import number, shape, size_of, unit_word
 from microtome.ui.sentences import said
 from microtome.ui.theme import current
-from microtome.volumes.particles.structure import PROPERTIES
 from microtome.ui.words import pixel_words
+from microtome.volumes.particles.structure import PROPERTIES
 
 _COLUMNS = ("Name", "Class", "Value", "Shape (z, y, x)", "Grey values", "Voxel size", "On disk", "Findings")
 _VALUE = 2  # the column that is edited
