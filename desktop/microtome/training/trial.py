@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 Report = Callable[[Event], None]
 MODEL = "model.safetensors"
 _STOPPED = {"prune": "pruned", "rung": "paused"}  # what a training was told → how it ended
+_ANEW = "A training goes on only with what it began with: start a new run, or choose an empty folder."
 _REPORT_EVERY = 0.5  # seconds between two reports of progress within an epoch
 _PART_EVERY = 60.0  # seconds between two checkpoints in mid-epoch: so much is lost at most where a process is killed
 _PART_COST = 0.02  # share of the time that may be spent on them
@@ -115,7 +116,7 @@ def finished(folder: Path, key: str = "") -> dict[str, Any] | None:
         return None
     data = read_json(path)
     if key and data["key"] != key:
-        raise FileError(f"{folder} holds another trial.", "Choose an empty folder, or delete that one.")
+        raise FileError(f"{folder} holds another trial: its images or settings were others.", _ANEW)
     return {k: v for k, v in data.items() if k not in (FORMAT, "key")}
 
 
@@ -341,7 +342,7 @@ class _Trial:
     def _keep_parameters(self) -> None:
         path = self.folder / "params.json"
         if path.exists() and read_json(path).get("key") != self.key:
-            raise FileError(f"{self.folder} holds another trial.", "Choose an empty folder, or delete that one.")
+            raise FileError(f"{self.folder} holds another trial: its images or settings were others.", _ANEW)
         sweep_folder(self.folder)  # a process was killed while it saved
         write_json(path, {"key": self.key, **self.spec.to_json()})
 

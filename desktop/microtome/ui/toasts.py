@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDialog, QFrame, QLabel, QListWidget, QListWidgetItem, QWidget
 
+from microtome.session import Change
 from microtome.ui.desk import Desk
 from microtome.ui.i18n import tr
 from microtome.ui.icons import icon, pixmap
@@ -82,6 +83,7 @@ class Toasts(QObject):
         self._host = host
         self._toasts: list[Toast] = []
         desk.said.connect(self.show)
+        desk.changed.connect(self._changed)
         host.installEventFilter(self)
 
     def all(self) -> list[Toast]:
@@ -100,6 +102,11 @@ class Toasts(QObject):
         self._toasts.append(toast)
         toast.show()
         self._place()
+
+    def _changed(self, change: Change) -> None:
+        if change & Change.PROJECT:  # what was said of runs leads to pages that this project has not
+            for old in [t for t in self._toasts if t.message.about]:
+                old.close()
 
     def withdraw(self, about: str) -> None:
         """Close what was said of something that has gone on since; the list of messages keeps it."""

@@ -52,6 +52,7 @@ class ProjectTree(QTreeWidget):
         self.setHeaderHidden(True)
         self.setIndentation(14)
         self.setUniformRowHeights(True)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # volumes often differ in their last letters alone
         self.setExpandsOnDoubleClick(False)
         self.setDragDropMode(QTreeWidget.DragDropMode.DragOnly)
         header = self.header()

@@ -344,6 +344,14 @@ def test_the_toast_of_a_run_s_end_goes_when_the_run_goes_on(window: MainWindow, 
     qtbot.waitUntil(lambda: window.desk.tails.idle, timeout=10_000)
 
 
+def test_another_project_takes_the_toasts_of_runs_away(window: MainWindow, project: Path, tmp_path: Path) -> None:
+    window.desk.say("train is done.", level="error", about="run:train")
+    window.desk.say("Another thing", level="error")
+    window.desk.perform(lambda: window.desk.session.new_project(tmp_path / "other"))
+    assert [t.message.text for t in window.toasts.all()] == ["Another thing"]
+    assert "train is done." in [m.text for m in window.desk.messages], "the list keeps it"
+
+
 def test_the_properties_panel_is_never_empty_between_two_events(window: MainWindow, project: Path, qtbot: QtBot) -> None:
     window.show()
     qtbot.waitExposed(window)
