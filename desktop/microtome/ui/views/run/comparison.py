@@ -235,7 +235,7 @@ def _results(tails: Sequence[RunTail]) -> list[tuple[str, list[str]]]:
     rows = [
         (_first(told), ["–" if b is None else _valid(b) for b in best]),
         (tr("Best epoch"), ["–" if b is None else str(b.epoch + 1) for b in best]),
-        (tr("Epochs"), ["–" if t is None else str(len(t.epochs)) for t in trials]),
+        (tr("Epochs trained"), ["–" if t is None else str(len(t.epochs)) for t in trials]),
         (tr("Learning rate at the end"), ["–" if t is None or not t.epochs else _rate(t) for t in trials]),
         (tr("Images a second"), ["–" if t is None or not t.epochs else f"{_speed(t):.0f}" for t in trials]),
         (tr("Training time"), ["–" if t is None or not t.seconds else span(t.seconds) for t in trials]),

@@ -157,7 +157,7 @@ def test_a_run_dragged_in_is_compared_and_remembered(
     rows = dict(page.compared.rows)
     assert rows["State"] == ["done", "interrupted"]
     assert "90.0 % (84.0 % – 94.0 %, n = 150)" in rows["Accuracy on the evaluation set"]
-    assert "Epochs" not in rows, "the same in both"
+    assert "Epochs trained" not in rows, "the same in both"
     assert not any("Learning rate" in row for row in rows)
     assert len(page.loss.legend.texts()) == 3
     assert len([n for n in page.loss.plot.lines if n.startswith("other")]) == 1
