@@ -176,7 +176,7 @@ class PropertiesPanel(QFrame):
             pairs.append((tr("Best validation accuracy"), percent(best.validation_accuracy)))
         if state.evaluated is not None and state.evaluated.r2 is not None:
             low, high = state.evaluated.interval
-            pairs.append((tr("R² on the evaluation set"), f"{state.evaluated.r2:.3f} ({low:.3f} – {high:.3f})"))
+            pairs.append((tr("R² on the evaluation set"), f"{state.evaluated.r2:.3f} ({low:.3f} … {high:.3f})"))
         elif state.evaluated is not None:
             low, high = state.evaluated.interval
             shown = f"{percent(state.evaluated.accuracy)} ({percent(low)} – {percent(high)})"

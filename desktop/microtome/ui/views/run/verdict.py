@@ -103,7 +103,8 @@ class Verdict(QFrame):
         low, high = found.interval
         head = label(tr("R² on the evaluation set"), "section")
         big = label(f"{found.accuracy:.3f}", "number", selectable=True)
-        between = tr("95 % interval {low} – {high}, n = {n}", low=f"{low:.3f}", high=f"{high:.3f}", n=found.n)
+        # Dots, since either end may be negative.
+        between = tr("95 % interval {low} … {high}, n = {n}", low=f"{low:.3f}", high=f"{high:.3f}", n=found.n)
         errors = tr(
             "Typical error (RMSE) {rmse}, mean error {mae}; {volumes} volumes",
             rmse=with_unit(found.rmse, found.unit),
