@@ -89,7 +89,7 @@ def test_a_training_on_a_number_shows_r2_and_a_dot_a_volume(open_run: Callable[.
     assert page._matrix.isHidden()
     said = words(page)
     assert "0.770" in said
-    assert "95 % interval 0.410 – 0.900, n = 90" in said
+    assert "95 % interval 0.410 … 0.900, n = 90" in said
     assert "Typical error (RMSE) 1.234 MPa" in said
     assert "drawing the 3 volumes" in said
     assert "Not shown to be better than radial spectrum + ridge regression" in said
