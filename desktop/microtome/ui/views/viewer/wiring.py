@@ -86,7 +86,7 @@ class Wiring(QObject):
         viewer.contrast.show_contrast(read.picture.contrast)
         if first:
             viewer.space.show_facts(read.facts)
-            viewer.about.setText(about_images(read.facts) if self._of_images() else about(read.facts))
+            viewer.about.setText(about_images(read.facts) if _of_images(self.viewer) else about(read.facts))
             viewer.arrange()
             viewer.show_place()
             viewer.show_pose()
@@ -137,7 +137,7 @@ class Wiring(QObject):
         if found is None or facts is None or read is None:
             self.viewer.readout.setText("")
             return
-        if self._of_images():
+        if _of_images(self.viewer):
             self.viewer.readout.setText(image_place_words(found, facts, read.picture.colour(*found[:2])))
             return
         axis = PLANES.index(plane)
@@ -145,9 +145,6 @@ class Wiring(QObject):
         place[axis] = read.index
         place[[a for a in range(3) if a != axis]] = found[:2]
         self.viewer.readout.setText(place_words(place, facts, found[2]))
-
-    def _of_images(self) -> bool:
-        return self.viewer.source is not None and self.viewer.source[1].images
 
     def _hover_oblique(self, found: tuple[int, int, float] | None) -> None:
         read = self.viewer.cut
@@ -263,6 +260,10 @@ def about(facts: Facts) -> str:
         if ratio > 1 + 1e-6:
             words.append(tr("anisotropy {n}", n=number(ratio, 3)))
     return " · ".join(words)
+
+
+def _of_images(viewer: VolumeViewer) -> bool:
+    return viewer.source is not None and viewer.source[1].images
 
 
 def _there(viewer: VolumeViewer) -> bool:
