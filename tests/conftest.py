@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import HealthCheck, settings
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
@@ -21,6 +22,10 @@ from microtome.ui.window import MainWindow
 
 # Before the first application is made: the suite never needs a display.
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("microtome", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("microtome")
 
 WAIT_MS = 60_000
 """Long enough for a loaded machine; nothing waits that long when all is well."""
