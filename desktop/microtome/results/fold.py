@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,6 +93,7 @@ class RunState:
     message: str = ""
     started: float = 0.0
     away: float = 0.0  # seconds between an end, or a death, and the resumption
+    breaks: list[tuple[float, float]] = field(default_factory=list)  # from, to: paused, or without a driver; inf: still
     updated: float = 0.0
     ended: float | None = None
     phase: Phase | None = None
@@ -239,9 +241,23 @@ def _run_started(state: RunState, event: RunStarted) -> None:
         state.started, state.away = event.time, 0.0
     else:
         state.away += max(0.0, event.time - state.updated)
+        if not _end_break(state, event.time):  # one that was paused has rested since then
+            state.breaks.append((state.updated, event.time))
+
+
+def _end_break(state: RunState, when: float) -> bool:
+    """End the break that lasts still; False where there is none."""
+    if not state.breaks or state.breaks[-1][1] < math.inf:
+        return False
+    state.breaks[-1] = (state.breaks[-1][0], when)
+    return True
 
 
 def _state_changed(state: RunState, event: StateChanged) -> None:
+    if event.state != "paused":
+        _end_break(state, event.time)
+    elif state.state != "paused":
+        state.breaks.append((event.time, math.inf))
     state.state = event.state
     state.workers = event.workers if event.workers is not None else state.workers
     state.planned_trials = event.trials if event.trials is not None else state.planned_trials

@@ -9,7 +9,10 @@ from microtome.results.fold import RunState, TrialState
 
 @dataclass(frozen=True)
 class WorkerUse:
-    """Seconds and counts; `busy` is the share of the time between each worker's first and last work that it worked."""
+    """Seconds and counts; `busy` is the share of the time between each worker's first and last work that it worked.
+
+    Time in which the run was paused, or had no driver, is neither gap nor room.
+    """
 
     workers: int = 0
     busy: float = 0.0
@@ -43,9 +46,11 @@ def worker_use(state: RunState, least: float = 1.0) -> WorkerUse:
         worked += sum(stop - start for start, stop in parts)
         end = parts[0][1]
         for start, stop in parts[1:]:
-            longest = max(longest, start - end)
-            if start - end >= least:
+            idle = _idle(state, end, start)
+            longest = max(longest, idle)
+            if idle >= least:
                 gaps.append((worker, end, start))
+            room -= max(0.0, start - end) - idle
             end = max(end, stop)
         room += end - parts[0][0]
     early = [t for t in state.trials.values() if t.early]
@@ -64,6 +69,12 @@ def worker_use(state: RunState, least: float = 1.0) -> WorkerUse:
         reused=sum(t.outcome == "reused" for t in state.trials.values()),
         promotions=sum(t.promotions for t in state.trials.values()),
     )
+
+
+def _idle(state: RunState, start: float, end: float) -> float:
+    """Seconds between two pieces of work in which there was a driver that let them begin."""
+    rests = sum(max(0.0, min(end, last) - max(start, first)) for first, last in state.breaks)
+    return max(0.0, end - start - rests)
 
 
 def _early_seconds(trial: TrialState) -> float:

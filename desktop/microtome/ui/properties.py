@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QWidget
 
+from microtome.events import EpochEnded, PerClass
 from microtome.results.scores import Score
 from microtome.session import Change
 from microtome.store.project import Project
@@ -166,23 +167,35 @@ class PropertiesPanel(QFrame):
         trials = list(state.trials.values())
         if tail.kind == "search" and state.best is not None and state.best.value is not None:
             words = Score.of(trials).words(state.best.value)
-            pairs.append((tr("Best value"), f"{words} ({tr('trial {n}', n=state.best_trial)})"))
+            which = f"{tr('trial {n}', n=state.best_trial)}{_validated(state.best.best)}"
+            pairs.append((tr("Best value"), f"{words} ({which})"))
         # Of a search the best value says it.
         told = [t.best for t in trials if t.best and tail.kind != "search"]
         best = max(told, key=lambda e: e.validation_accuracy, default=None)
         if best is not None and best.r2 is not None:
             pairs.append((tr("Best R², validation"), f"{best.r2:.3f}"))
         elif best is not None:
-            pairs.append((tr("Best validation accuracy"), percent(best.validation_accuracy)))
+            pairs.append((tr("Best validation accuracy"), f"{percent(best.validation_accuracy)}{_validated(best)}"))
         if state.evaluated is not None and state.evaluated.r2 is not None:
             low, high = state.evaluated.interval
-            pairs.append((tr("R² on the evaluation set"), f"{state.evaluated.r2:.3f} ({low:.3f} … {high:.3f})"))
+            pairs.append(
+                (tr("R² on the evaluation set"), f"{state.evaluated.r2:.3f} ({low:.3f} … {high:.3f}), n = {state.evaluated.n}")
+            )
         elif state.evaluated is not None:
             low, high = state.evaluated.interval
-            shown = f"{percent(state.evaluated.accuracy)} ({percent(low)} – {percent(high)})"
+            shown = f"{percent(state.evaluated.accuracy)} ({percent(low)} – {percent(high)}){_of(state.evaluated.per_class)}"
             pairs.append((tr("Evaluation accuracy"), shown))
         if state.started:
             pairs.append((tr("Begun"), time.strftime("%Y-%m-%d %H:%M", time.localtime(state.started))))
             pairs.append((tr("Took"), span(state.took)))
         pairs.append((tr("Folder"), str(Path("runs") / tail.run.name)))
         return pairs
+
+
+def _validated(best: EpochEnded | None) -> str:
+    """Of how many validation images an accuracy is; it has no interval, as that of the luckiest of many epochs."""
+    return "" if best is None or best.r2 is not None else _of(best.per_class)
+
+
+def _of(per_class: PerClass) -> str:
+    return f", n = {sum(total for _, total in per_class.values())}"

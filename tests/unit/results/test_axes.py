@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from made_search import SPACE, made_search
 
-from microtome.events import Event, TrialEnded, TrialPaused, TrialStarted
+from microtome.events import Event, RunEnded, RunStarted, StateChanged, TrialEnded, TrialPaused, TrialStarted
 from microtome.results.axes import Axis, axes_of, places
 from microtome.results.fold import RunState, fold_all
 from microtome.results.pareto import nondominated, pareto_front
@@ -95,6 +96,14 @@ def test_worker_use_tells_gaps_and_what_early_starts_brought() -> None:
     assert use.longest_gap == 2
     assert (use.begun_early, use.kept, use.kept_seconds, use.dropped, use.dropped_seconds) == (2, 1, 3.0, 1, 4.5)
     assert worker_use(RunState()).workers == 0
+    # A pause, after which nobody drives for a while, is neither a gap nor time that workers had.
+    begun = RunStarted(time=500, run="a", kind="search", resumed=True, classes=(), trials=2, epochs=1, pid=1)
+    rest = [StateChanged(time=11, state="paused"), begun, *piece(2, 501, 511, "done"), RunEnded(time=511, state="stopped")]
+    use = worker_use(fold_all([*piece(1, 0, 10, "done"), *rest]))
+    assert (use.busy, use.longest_gap) == (pytest.approx(20 / 22), 2)
+    again = [msgspec.structs.replace(begun, time=900), *piece(3, 900, 910, "done")]
+    use = worker_use(fold_all([*piece(1, 0, 10, "done"), *rest, *again]))
+    assert (use.busy, use.longest_gap) == (pytest.approx(30 / 32), 2), "from its end until it was resumed there was no driver"
     # A trial that had its turn, was promoted early, and had its turn again: only what lies between was early.
     waits = TrialPaused(time=10, trial=1, epochs=3)
     legs = [*piece(1, 0, 10, "done")[:1], waits, *piece(1, 12, 15, "done", True)[:1], TrialPaused(time=15, trial=1, epochs=4)]
