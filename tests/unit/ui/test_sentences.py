@@ -78,8 +78,8 @@ def test_mistakes_are_told_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_sentences_that_are_put_together_are_taken_apart() -> None:
-    block = {"name": "A", "class": "a", "gap": 12, "voxel_size": None, "unit": "voxel"}
-    told = said(independence([block | {"correlation": None}, {"name": "B", "class": "b", "gap": None}]))
+    block = {"name": "A", "class": "a", "gap": 12, "voxel_size": None, "unit": "voxel", "shape": [90, 90, 90]}
+    told = said(independence([block | {"correlation": None}, block | {"name": "B", "class": "b", "gap": None}]))
     assert "クラス「b」では、" in told and "12 ボクセル" in told and not _ENGLISH.search(told)
     cues = [Shortcut("mean", 0.9, (0.8, 0.95), 200, 0.5, "strong"), Shortcut("voxel size", 0.8, (0.7, 0.9), 200, 0.5, "clear")]
     (words,) = advice(cues, "none", simulated=True)

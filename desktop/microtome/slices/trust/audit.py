@@ -56,7 +56,7 @@ def independence(volumes: Sequence[Record]) -> str:
         which = "of every class" if not blocks else "of " + ", ".join(f"“{c}”" for c in apart)
         sentences.append(
             f"Training, validation and evaluation images {which} come from different micrographs."
-            if all(v["shape"][0] == 1 for v in volumes)
+            if all(v["shape"][0] == 1 for v in volumes if v["gap"] is None)
             else f"Training, validation and evaluation slices {which} come from different volumes."
         )
     if blocks:

@@ -56,6 +56,8 @@ def test_independence_of_whole_volumes_and_of_a_mixture() -> None:
     assert audit.independence([record(gap=None)]) == (
         "Training, validation and evaluation slices of every class come from different volumes."
     )
+    mixed = [record(gap=3), record(gap=None, shape=[1, 100, 100]) | {"class": "b"}]
+    assert "come from different micrographs" in audit.independence(mixed)
     assert audit.independence([record(gap=None, shape=[1, 100, 100])]) == (
         "Training, validation and evaluation images of every class come from different micrographs."
     )
