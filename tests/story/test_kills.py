@@ -107,6 +107,7 @@ def story(folder: Path, moments: list[int], *, search: bool) -> RunFolder:
     return run
 
 
+@pytest.mark.slow
 def test_the_driver_of_a_training_is_killed_twice(tmp_path: Path) -> None:
     disturbed = story(tmp_path, random.Random(1).sample(range(5, 12), 2), search=False)
     calm = new_run(tmp_path / "calm", search=False)

@@ -30,6 +30,7 @@ class StopAfter(Watch):
             self.order("until", at=1.0)
 
 
+@pytest.mark.slow
 def test_a_trial_of_another_run_is_gone_on_with_and_never_begun_again(tmp_path: Path) -> None:
     search = {"algorithm": "grid", "budget": 1, "workers": 1, "space": {RATE: [2e-3]}}
     first = make(tmp_path, search=search, training={"epochs": 20})
