@@ -17,6 +17,11 @@ PerClass = dict[str, tuple[int, int]]
 """class name → (correct, total)"""
 
 
+def images_of(per_class: PerClass) -> int:
+    """How many images were asked about: the n of an accuracy."""
+    return sum(total for _, total in per_class.values())
+
+
 def _now() -> float:
     return time.time()
 

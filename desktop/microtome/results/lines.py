@@ -12,6 +12,7 @@ from microtome.events import (
     Retrained,
     TrialEnded,
     WarmStarted,
+    images_of,
 )
 from microtome.results.fold import RunState
 from microtome.results.scores import Score
@@ -82,7 +83,7 @@ def _evaluation(event: Evaluated) -> list[str]:
         found += [f"  {name}: R² {value:.3f}" for name, value, _ in ranked_baselines(event)]
     else:
         low, high = event.interval
-        n = sum(total for _, total in event.per_class.values())
+        n = images_of(event.per_class)
         found = [f"evaluation accuracy {event.accuracy:.1%} (95 % interval {low:.1%} … {high:.1%}, n = {n})"]
         found += [event.caution] if event.caution else []
         for name, accuracy, between in ranked_baselines(event):

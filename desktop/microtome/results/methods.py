@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from microtome.events import Evaluated
+from microtome.events import Evaluated, images_of
 from microtome.results.cut_words import cut_words, image_noun
 from microtome.results.fold import COUNTED, RunState
 from microtome.results.scores import Score
@@ -212,7 +212,7 @@ def _evaluation(state: RunState, images: str) -> str:
             "On the evaluation set, which was opened once and served for no choice, the values of the volumes were told with "
             f"{value_words(found)}{beside}. {found.caution}"
         )
-    n = sum(total for _, total in found.per_class.values())
+    n = images_of(found.per_class)
     text = (
         f"On the evaluation set, which was opened once and served for no choice, the mean class accuracy was "
         f"{percent(found.accuracy)} (95 % interval {interval(*found.interval)}, n = {n} {images})"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from microtome.events import Evaluated
+from microtome.events import Evaluated, images_of
 from microtome.intervals import wilson
 from microtome.results.fold import RunState, TrialState
 from microtome.results.methods import methods, settings_words, source_words
@@ -104,7 +104,7 @@ def runs_table(reports: Sequence[RunReport]) -> Html:
     rows = []
     for report in reports:
         state, found = report.state, report.state.evaluated
-        n = sum(total for _, total in found.per_class.values()) if found is not None else 0
+        n = images_of(found.per_class) if found is not None else 0
         link = tag("a", report.name, href=f"#{report.name}")
         accuracy = (percent(found.accuracy), interval(*found.interval), str(n)) if found is not None else ("–", "–", "–")
         if found is not None and found.r2 is not None:
@@ -144,7 +144,7 @@ def run_section(report: RunReport) -> Html:
 def _verdict(found: Evaluated) -> Html:
     if found.r2 is not None:
         return _value_verdict(found)
-    n = sum(total for _, total in found.per_class.values())
+    n = images_of(found.per_class)
     left = tag(
         "div",
         tag("div", "Accuracy on the evaluation set", cls="muted"),

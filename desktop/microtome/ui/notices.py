@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QProcess, QTimer
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from microtome import settings
+from microtome.events import images_of
 from microtome.results.words import value_words
 from microtome.ui.i18n import tr
 from microtome.ui.icons import app_icon
@@ -55,7 +56,7 @@ def _result(tail: RunTail) -> str:
         low, high = state.evaluated.interval
         if state.evaluated.r2 is not None:
             return value_words(state.evaluated)
-        total = sum(total for _, total in state.evaluated.per_class.values())
+        total = images_of(state.evaluated.per_class)
         return tr(
             "Accuracy {share} on {n} evaluation images (95 % interval {low} – {high}).",
             share=percent(state.evaluated.accuracy),
@@ -69,7 +70,7 @@ def _result(tail: RunTail) -> str:
         return ""
     if best.r2 is not None:
         return f"R² {best.r2:.3f}"
-    total = sum(total for _, total in best.per_class.values())
+    total = images_of(best.per_class)
     share = percent(best.validation_accuracy)
     return tr("Best so far: {share} on {n} validation images.", share=share, n=total)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QFrame, QLineEdit, QWidget
 
-from microtome.events import EpochEnded, PerClass
+from microtome.events import EpochEnded, PerClass, images_of
 from microtome.results.scores import Score
 from microtome.session import Change
 from microtome.store.project import Project
@@ -198,4 +198,4 @@ def _validated(best: EpochEnded | None) -> str:
 
 
 def _of(per_class: PerClass) -> str:
-    return f", n = {sum(total for _, total in per_class.values())}"
+    return f", n = {images_of(per_class)}"

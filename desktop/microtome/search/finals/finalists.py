@@ -17,7 +17,18 @@ from typing import Any
 import numpy as np
 
 from microtome.errors import MicrotomeError, NoRoomError
-from microtome.events import EpochEnded, Event, ImageSetReady, Note, Phase, Ranked, Retrained, StateChanged, WorkerEnded
+from microtome.events import (
+    EpochEnded,
+    Event,
+    ImageSetReady,
+    Note,
+    Phase,
+    Ranked,
+    Retrained,
+    StateChanged,
+    WorkerEnded,
+    images_of,
+)
 from microtome.jobs.runner import Crashed, Done, Ended, Failed, Lost, Outcome, Report, Task
 from microtome.search.conduct import Conductor
 from microtome.search.finals.evaluate import TrialBugError, answer_late_orders, evaluate_trial
@@ -268,7 +279,7 @@ class Finals:
             seed=job.seed,
             value=value,
             correct=sum(correct for correct, _ in epoch.per_class.values()),
-            total=sum(total for _, total in epoch.per_class.values()),
+            total=images_of(epoch.per_class),
             image_set=spec.image_set_hash,
         )
         self._known[job.record.number, job.seed] = event

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QSizePolicy, QWidget
 
-from microtome.events import EpochEnded, Evaluated
+from microtome.events import EpochEnded, Evaluated, images_of
 from microtome.results.compare import Difference, Side, difference, differing, read_side, setting_title, shown_trial
 from microtome.results.fold import RunState, TrialState
 from microtome.results.words import number, percent
@@ -272,7 +272,7 @@ def _evaluated(found: Evaluated) -> str:
     low, high = found.interval
     if found.r2 is not None:
         return f"R² {found.r2:.3f} ({low:.3f} … {high:.3f}, n = {found.n})"
-    total = sum(n for _, n in found.per_class.values())
+    total = images_of(found.per_class)
     return f"{percent(found.accuracy)} ({percent(low)} – {percent(high)}, n = {total})"
 
 

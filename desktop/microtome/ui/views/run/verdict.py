@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QWidget
 
-from microtome.events import Evaluated
+from microtome.events import Evaluated, images_of
 from microtome.intervals import wilson
 from microtome.results.words import chance, percent, ranked_baselines, standing, with_unit
 from microtome.ui.i18n import tr
@@ -82,7 +82,7 @@ class Verdict(QFrame):
         if found.r2 is not None:
             self._show_values(found)
             return
-        n = sum(total for _, total in found.per_class.values())
+        n = images_of(found.per_class)
         big = label(percent(found.accuracy), "number", selectable=True)
         low, high = found.interval
         words = tr("95 % interval {low} – {high}, n = {n}", low=percent(low), high=percent(high), n=n)
