@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from microtome.events import Event
 from microtome.search.recipe import dumps, parse
+from microtome.session import Session
 from microtome.store.atomic import write_json
 from microtome.store.project import Project
 from microtome.store.run import RunFolder
+from microtome.ui.desk import Desk
 from microtome.ui.window import MainWindow
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "results"))
@@ -25,6 +27,14 @@ CLASSES = ("cement", "bone", "骨 & <fibre>")
 LayRun = Callable[[Project, Sequence[Event]], RunFolder]
 Idle = Callable[[MainWindow], None]
 _WAIT_MS = 60_000
+
+
+@pytest.fixture
+def desk(qapp: QApplication) -> Iterator[Desk]:
+    """What views share, of a session without a project."""
+    made = Desk(Session())
+    yield made
+    made.deleteLater()
 
 
 @pytest.fixture

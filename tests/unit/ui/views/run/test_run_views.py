@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,12 +15,11 @@ from hypothesis import strategies as st
 from journals import CLASSES, epoch, evaluated, training
 from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from microtome.errors import FileError
 from microtome.results.fold import TrialState, fold_all
-from microtome.session import Session
 from microtome.ui.desk import Desk
 from microtome.ui.views.legend import LegendEntry, LegendStrip
 from microtome.ui.views.redraw import Redraw
@@ -29,13 +27,6 @@ from microtome.ui.views.run.confusion import ConfusionView
 from microtome.ui.views.run.curves import accuracy_card, class_card, loss_card, rate_card, smoothed
 from microtome.ui.views.run.verdict import IntervalBar, Verdict
 from microtome.ui.views.saving import save_png, save_svg
-
-
-@pytest.fixture
-def desk(qapp: QApplication) -> Iterator[Desk]:
-    made = Desk(Session())
-    yield made
-    made.deleteLater()
 
 
 @pytest.fixture

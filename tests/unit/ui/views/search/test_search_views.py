@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -11,14 +10,12 @@ from journals import searching, trial
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QAbstractItemModelTester
-from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from microtome.events import Event
 from microtome.plugin import Parameter
 from microtome.results.axes import Axis, axes_of
 from microtome.results.fold import RunState, TrialState, fold, fold_all
-from microtome.session import Session
 from microtome.ui.desk import Desk
 from microtome.ui.theme import current
 from microtome.ui.views.search.colours import bounds, by_value
@@ -33,13 +30,6 @@ SPACE = {
     "training.learning_rate": Parameter(name="training.learning_rate", kind="float", low=1e-4, high=0.1, log=True),
     "network.activation": Parameter(name="network.activation", kind="choice", choices=("relu", "gelu", "silu")),
 }
-
-
-@pytest.fixture
-def desk(qapp: QApplication) -> Iterator[Desk]:
-    made = Desk(Session())
-    yield made
-    made.deleteLater()
 
 
 @pytest.fixture
